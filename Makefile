@@ -1,0 +1,59 @@
+# Every target sets up what it needs in .venv; nothing has to be installed first but Python 3.11+ and make.
+PYTHON ?= python3
+TORCH  ?=
+ARGS   ?=
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+LEARNER := $(VENV)/.installed-learner
+STAFF   := $(VENV)/.installed-staff
+PINS    := pyproject.toml constraints.txt
+
+# `TORCH=cpu`: the index that holds PyTorch without CUDA. 2.13.0+cpu satisfies the pin and sorts above 2.13.0.
+INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
+PIP    = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(INDEX) -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test release experiments bench verify
+
+help:  ## what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo "  Options: PYTHON=python3.12 (to make .venv with), TORCH=cpu (PyTorch without CUDA), ARGS=\"…\" (passed on)"
+
+lab: $(LEARNER)  ## open the course in JupyterLab, on your own copies in work/
+	@$(BIN)/course lab $(ARGS)
+
+test: $(STAFF)  ## lint, then every test that this machine can run
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -rs $(ARGS)
+
+release: $(STAFF)  ## build notebooks/ from solutions/
+	@$(BIN)/course release $(ARGS)
+
+experiments: $(STAFF)  ## measure again, over seeds, what the lessons show: results/
+	@$(BIN)/course experiments $(ARGS)
+
+bench: $(STAFF)  ## what judging one submission costs
+	@$(BIN)/course bench $(ARGS)
+
+verify: $(STAFF)  ## every check against right and wrong answers
+	@$(BIN)/course verify $(ARGS)
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Install Python 3.11 or newer, or say which: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); the course needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+# The stamps are newer than the pins once everything is installed, so a second run starts at once.
+$(LEARNER): $(PINS) | $(BIN)/python
+	@echo "Installing what a learner needs (a few minutes, once)"
+	@$(PIP) -e .
+	@touch $@
+
+$(STAFF): $(PINS) | $(BIN)/python
+	@echo "Installing what a learner, staff and the tests need (a few minutes, once)"
+	@$(PIP) -e '.[staff,dev]'
+	@touch $(LEARNER) $@
