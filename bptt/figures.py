@@ -1,0 +1,78 @@
+"""One look for all figures: readable on a light and on a dark page, and by colour-blind readers."""
+
+import io
+import sys
+from collections.abc import Sequence
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito (2008), Color Universal Design, without black and yellow: neither is seen on both pages.
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+# As far from white as from JupyterLab's dark page (#111111): contrast 4.5 and 4.2 to 1.
+INK = "#777777"
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def style() -> None:
+    """Set matplotlib's defaults for this course: no background, mid-grey ink, colours that everyone can tell apart."""
+    cycle = matplotlib.cycler(color=PALETTE)
+    plt.rcParams.update(
+        {
+            "figure.facecolor": "none",
+            "figure.figsize": (7.0, 3.6),
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "savefig.facecolor": "none",
+            "axes.facecolor": "none",
+            "axes.edgecolor": INK,
+            "axes.labelcolor": INK,
+            "axes.titlecolor": INK,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": cycle,
+            "axes.grid": False,
+            "grid.color": INK,
+            "grid.alpha": 0.25,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "legend.frameon": False,
+            "lines.linewidth": 2.0,
+            "lines.markersize": 5,
+            "font.size": 10.5,
+        }
+    )
+
+
+def show(fig: Figure, says: str) -> None:
+    """Show a finished figure; ``says`` is the sentence that it shows, read out where the picture cannot be seen.
+
+    In a notebook the picture keeps its clear background (matplotlib's own display would put it on white as soon as the
+    page is dark). Elsewhere nothing is drawn on a screen: the sentence is printed.
+    """
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+        from IPython.display import display
+
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format="png", dpi=2 * fig.dpi)
+        width, height = (round(side * fig.dpi) for side in fig.get_size_inches())
+        size = {"width": width, "height": height, "alt": says}
+        display({"image/png": buffer.getvalue(), "text/plain": says}, metadata={"image/png": size}, raw=True)
+    else:
+        print(says)
+    plt.close(fig)
+
+
+def band(ax: Axes, x: Sequence[float], rows: Sequence[Sequence[float]], color: str, label: str) -> None:
+    """Shade from the smallest to the largest value over seeds; ``rows`` holds one list of values for each seed."""
+    if not rows:
+        return
+    low = [min(column) for column in zip(*rows, strict=True)]
+    high = [max(column) for column in zip(*rows, strict=True)]
+    ax.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0, label=f"{label} ({len(rows)} seeds)")
