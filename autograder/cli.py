@@ -1,0 +1,67 @@
+"""The command `course`: a table of subcommands, each a module that is imported when it is asked for.
+
+To add one, add a line to COMMANDS. Its module has `add_arguments(parser)`, which may set `parser.epilog` to
+examples, and `run(args) -> int`, the exit code: 0 well, 1 something is wrong with what was looked at, 2 misuse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from autograder.errors import CourseError
+
+COMMANDS = {
+    "lab": ("autograder.lab", "open the course in JupyterLab, on your own copies in work/"),
+    "release": ("autograder.release", "build notebooks/ from solutions/"),
+    "verify": ("autograder.verify", "prove every check against right and wrong answers"),
+}
+
+_EXAMPLES = """\
+learn:
+  course lab                         your copies, opened at 00_start_here.ipynb
+  course lab --dir ~/bptt            keep the copies elsewhere
+
+write:
+  course release                     solutions/ → notebooks/
+  course verify                      is every mistake caught and named?
+
+Each command explains itself: course lab --help
+"""
+
+
+def parser_for(command: str | None) -> argparse.ArgumentParser:
+    """The parser that knows the names of all commands, and the options of `command` alone."""
+    look = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="course",
+        description="Backpropagation through time: notebooks, checks and grading.",
+        epilog=_EXAMPLES,
+        formatter_class=look,
+    )
+    table = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    for name, (module, summary) in COMMANDS.items():
+        sub = table.add_parser(name, help=summary, description=summary + ".", formatter_class=look)
+        if name == command:
+            importlib.import_module(module).add_arguments(sub)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; what a person did wrong is one line on stderr and exit code 2."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    command = argv[0] if argv and argv[0] in COMMANDS else None
+    try:
+        args = parser_for(command).parse_args(argv)
+        return importlib.import_module(COMMANDS[args.command][0]).run(args)
+    except CourseError as error:
+        print(f"course: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
