@@ -1,0 +1,221 @@
+"""Runs beside the learner's code, in a notebook and in the sandbox alike: calls it with copies, packs what comes back."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from autograder import probes
+from autograder.wire import Ref, WireError, flags, pack, plain
+
+MAX_TEXT = 600  # characters of an exception's message that are passed on
+
+
+@dataclass
+class Beside:
+    """The learner's names, and the objects that stay with them while a check asks.
+
+    `lend(check_id, args)` answers a call of a stand-in that is lent from that check.
+    """
+
+    names: dict[str, Any]
+    lend: Callable[[str, tuple[Any, ...]], Any] | None = None
+    objects: list[Any] = field(default_factory=list)
+
+    def handle(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request: `{"do": "call" | "value" | "probe" | "forget", ...}` with plain values in and out."""
+        action = {"call": self.call, "value": self.value, "probe": self.probe, "forget": self.forget}[request["do"]]
+        try:
+            return action(request)
+        except WireError as error:
+            return failure("unsendable", "unsendable", f"what {_shown(request)} returned cannot be judged: {error}")
+
+    # -------------------------------------------------------------------------------------- requests
+
+    def call(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call a learner's name, or a kept object or a method of it, with copies of the arguments."""
+        shown = _shown(request)
+        try:
+            function = self._find(request)
+        except LookupError:
+            return failure("missing", "missing", f"{shown} is not defined", clues=(
+                f"The name {shown} does not exist. Has its cell been run, and is the name spelt as in the exercise?",))  # fmt: skip
+        if function is None:
+            return failure("missing", "missing", f"{shown} is still None", clues=("Replace None by your answer.",))
+        args, kwargs = self._copies(request.get("args", ())), self._copies(request.get("kwargs", {}))
+        given = list(_tensors((args, kwargs)))
+        before = [(tensor, tensor.detach().clone(), tensor._version) for _, tensor in given]
+        restore = self._lend(request.get("lend", {}))
+        try:
+            value = function(*args, **kwargs)
+            value = pack(value, self._keep, [tensor for _, tensor in given])
+        except WireError:
+            raise
+        except Exception as error:  # whatever the learner's code raises is an answer of a kind
+            return self._raised(shown, error)
+        except SystemExit:
+            return failure("error", "exit", f"{shown} called exit()", clues=("A function returns its value; nothing needs to end Python.",))  # fmt: skip
+        finally:
+            self.names.update(restore)
+        changed = [
+            _where(function, path)
+            for (path, _), (tensor, old, version) in zip(given, before, strict=True)
+            if tensor._version != version and not _same(tensor.detach(), old)
+        ]
+        return {"ok": True, "value": value, "changed": changed}
+
+    def value(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The value of a learner's variable."""
+        if request["name"] not in self.names:
+            return failure("missing", "missing", f"{request['name']} is not defined", clues=("Has its cell been run?",))
+        return {"ok": True, "value": pack(self.names[request["name"]], self._keep), "changed": []}
+
+    def probe(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run a probe with the learner's names at hand."""
+        kwargs = self._copies(request.get("kwargs", {}))
+        run = probes.PROBES[request["name"]]
+        try:
+            value = run(self.names, **kwargs)
+            return {"ok": True, "value": pack(value, self._keep), "changed": []}
+        except WireError:
+            raise
+        except Exception as error:
+            return self._raised(request.get("shown") or request["name"], error)
+
+    def forget(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Let go of all kept objects."""
+        self.objects.clear()
+        return {"ok": True, "value": None, "changed": []}
+
+    # -------------------------------------------------------------------------------------- inside
+
+    def _find(self, request: dict[str, Any]) -> Any:
+        target = request["target"]
+        if isinstance(target, Ref):
+            found = self.objects[target.id]
+            method = request.get("method")
+            if method and not hasattr(found, method):
+                raise LookupError(method)
+            return getattr(found, method) if method else found
+        return self.names[target]
+
+    def _keep(self, value: Any) -> Ref:
+        self.objects.append(value)
+        return Ref(len(self.objects) - 1, type(value).__name__, callable(value))
+
+    def _copies(self, value: Any) -> Any:
+        """Fresh arguments: the learner's code can spoil only these."""
+        if isinstance(value, Tensor):
+            return plain(value).requires_grad_(flags(value).requires_grad or value.requires_grad)
+        if isinstance(value, Ref):
+            return self.objects[value.id]
+        if isinstance(value, dict):
+            return {key: self._copies(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._copies(item) for item in value)
+        return value
+
+    def _lend(self, wanted: dict[str, str]) -> dict[str, Any]:
+        """Put stand-ins in the place of the learner's own functions; what was there comes back to be restored."""
+        before = {name: self.names[name] for name in wanted if name in self.names}
+        for name, check in wanted.items():
+            self.names[name] = self._standin(name, check)
+        return before
+
+    def _standin(self, name: str, check: str) -> Callable[..., Any]:
+        def standin(*args: Any) -> Any:
+            assert self.lend is not None
+            return self.lend(check, pack(args, self._keep))
+
+        standin.__name__ = name
+        return standin
+
+    def _raised(self, shown: str, error: Exception) -> dict[str, Any]:
+        where = self._line(error)
+        if isinstance(error, NotImplementedError):
+            return failure("missing", "missing", f"{shown} is not written yet", "",
+                           ("The stub is still there: replace `raise NotImplementedError()` by your answer.",))  # fmt: skip
+        said = str(error).strip()[:MAX_TEXT] or "no message"
+        summary = f"{shown} raised {type(error).__name__}: {said}"
+        return failure("error", "raised", summary, where, _advice(error))
+
+    def _line(self, error: Exception) -> str:
+        """The last line of the learner's own code that the error went through."""
+        for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+            if frame.f_globals is self.names:
+                text = linecache.getline(frame.f_code.co_filename, line, frame.f_globals).strip()
+                return f"line {line} of the cell: {text}" if text else f"line {line} of the cell"
+        return ""
+
+
+def failure(status: str, sign: str, summary: str, where: str = "", clues: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The reply when no answer came."""
+    return {
+        "ok": False,
+        "status": status,
+        "sign": sign,
+        "summary": summary,
+        "where": where,
+        "clues": tuple(clues),
+    }
+
+
+def _advice(error: Exception) -> tuple[str, ...]:
+    text = str(error)
+    if "modified by an inplace operation" in text:
+        return ("A tensor that autograd needs for the backward pass was overwritten. Which line writes into a tensor"
+                " that an earlier step still needs? Collect the steps in a list, and stack it at the end.",)  # fmt: skip
+    if "backward through the graph a second time" in text:
+        return (
+            "The graph of an earlier backward pass was reached again. Where does the state still carry its history?",
+        )
+    if "does not require grad" in text:
+        return ("Nothing here is connected to a tensor that requires a gradient. Where was the graph cut?",)
+    if isinstance(error, TypeError) and "argument" in text:
+        return ("The arguments are those of the exercise, in its order. Does the signature still match?",)
+    if "must match" in text or "cannot be multiplied" in text or "size mismatch" in text:
+        return ("Two shapes do not fit. Write the shape of each factor behind the line, and compare.",)
+    if "Expected all tensors to be on the same device" in text or "expected device" in text:
+        return ("A tensor was made on another device than the inputs. Make it with `device=x.device`.",)
+    return ()
+
+
+def _shown(request: dict[str, Any]) -> str:
+    target = request.get("target", request.get("name", ""))
+    if isinstance(target, Ref):
+        method = request.get("method")
+        return f"{target.type}.{method}" if method else target.type
+    return str(target)
+
+
+def _tensors(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Tensor]]:
+    if isinstance(value, Tensor):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _tensors(item, (*path, key))
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _tensors(item, (*path, i))
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
+
+
+def _where(function: Any, path: tuple[Any, ...]) -> str:
+    """The name of an argument: `params["bias"]` for path (0, 2, "bias") of f(x, h, params)."""
+    try:
+        owner = function.forward if isinstance(function, nn.Module) else function
+        names = list(inspect.signature(owner).parameters)
+    except (TypeError, ValueError):
+        names = []
+    kind, first, *rest = path
+    name = names[first] if kind == 0 and first < len(names) else f"argument {first + 1}" if kind == 0 else str(first)
+    return name + "".join(f"[{step!r}]" if isinstance(step, str) else f"[{step}]" for step in rest)

@@ -1,0 +1,1 @@
+"""Check bodies and oracles, one module for each lesson."""

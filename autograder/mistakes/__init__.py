@@ -1,0 +1,1 @@
+"""Named mistakes, one module for each lesson: switches on one reference computation."""

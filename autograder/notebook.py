@@ -1,0 +1,79 @@
+"""`check()` and `progress()` in a notebook: the verdict as a card, and a one-line error when it is not right."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from autograder import card, run
+from autograder.beside import Beside
+from autograder.draw import Draw, open_seed
+from autograder.spec import CheckError, Verdict, load
+from autograder.student import Student
+
+
+class CheckFailed(AssertionError):
+    """A check that is not right. In a notebook it shows as one line: the card above it says the rest."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"CheckFailed: {self}"]
+
+
+class UnknownCheck(ValueError):
+    """There is no check with this id; shown as one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"UnknownCheck: {self}"]
+
+
+VERDICTS: dict[str, Verdict] = {}  # the last verdict of each check in this session
+
+
+def check(id: str, seed: int | None = None) -> None:
+    """Check the exercise `id` in this notebook: show a card, and raise CheckFailed unless it is right.
+
+    `seed` draws other numbers than the usual ones. The device is `BPTT_DEVICE` (cpu, cuda, mps), or the CPU.
+    """
+    names = sys._getframe(1).f_globals
+    try:
+        verdict = judge_here(id, names, _cells(names), seed)
+    except CheckError as error:
+        raise UnknownCheck(str(error)) from None
+    VERDICTS[id] = verdict
+    _show(verdict)
+    if not verdict.right:
+        raise CheckFailed(card.headline(verdict)) from None
+
+
+def judge_here(id: str, names: dict[str, Any], cells: list[str], seed: int | None = None) -> Verdict:
+    """The verdict of check `id` on the names of this process; the transport is a function call."""
+    found = load(id)
+    draw = Draw(open_seed(id) if seed is None else seed, device=os.environ.get("BPTT_DEVICE", "cpu"))
+    beside = Beside(names, lend=run.lend)
+    return run.run_check(found, Student(beside.handle), draw, cells)
+
+
+def progress() -> None:
+    """Show what has been checked in this session, and how it ended."""
+    lines = [card.headline(verdict) for verdict in VERDICTS.values()] or [
+        "Nothing has been checked in this session yet."
+    ]
+    done = sum(verdict.right for verdict in VERDICTS.values())
+    print("\n".join([*lines, f"{done} of {len(VERDICTS)} checked so far are right."]))
+
+
+def _cells(names: dict[str, Any]) -> list[str]:
+    """The sources of all cells that have run, in order; nothing outside IPython."""
+    return [source for source in names.get("In", ()) if source]
+
+
+def _show(verdict: Verdict) -> None:
+    if "IPython" in sys.modules:
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if get_ipython() is not None:
+            display({"text/html": card.html(verdict), "text/plain": card.text(verdict)}, raw=True)
+            return
+    print(card.text(verdict))

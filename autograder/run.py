@@ -1,0 +1,99 @@
+"""One check on one student: a Verdict. The notebook and the judge run exactly this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from autograder import rules
+from autograder.draw import Draw
+from autograder.spec import Check, CheckError, Finding, LearnerFailed, Verdict, Wrong, load
+from autograder.student import Student
+
+
+def run_check(check: Check, student: Student, draw: Draw, cells: Sequence[str] = ()) -> Verdict:
+    """Judge `check` on `student` with the numbers of `draw`.
+
+    `cells` are the sources of the learner's cells in the order in which they ran: forbidden means are read from them.
+    Never raises for anything the learner's code does.
+    """
+    if check.forbid and (finding := rules.inspect(cells, check.of, check.forbid)):
+        return Verdict(check.id, finding.status, check.claim, check.of, finding.finding)
+    verdict = _once(check, student, _again(draw))
+    if verdict.right or not check.needs or verdict.status in ("crashed", "timeout"):
+        return verdict
+    return _with_standins(check, student, draw, verdict)
+
+
+def lend(check_id: str, args: tuple[Any, ...]) -> Any:
+    """What the stand-in of a check gives for these arguments: a right answer, lent to the exercises that build on it."""
+    standin = load(check_id).standin
+    if standin is None:
+        raise CheckError(f"{check_id} has no stand-in to lend")
+    return standin(*args)
+
+
+def _again(draw: Draw) -> Draw:
+    """The same draw from its beginning."""
+    return Draw(draw.seed, draw.dtype, draw.device)
+
+
+def _once(check: Check, student: Student, draw: Draw) -> Verdict:
+    student.changed.clear()
+    student.last = check.of
+    try:
+        outcome = check.body(student, draw)
+    except Wrong as wrong:
+        finding = wrong.finding
+        if student.changed:
+            clue = f"Besides, the call changed its argument {student.changed[0]} in place."
+            finding = replace(finding, clues=(*finding.clues, clue))
+        return Verdict(check.id, "wrong", check.claim, student.last, finding)
+    except LearnerFailed as failed:
+        return Verdict(check.id, failed.status, check.claim, student.last, failed.finding)
+    except CheckError:
+        raise
+    except Exception as error:  # our own fault: say so, and do not blame the learner
+        finding = Finding("broken", f"the check {check.id} itself failed: {type(error).__name__}: {error}")
+        return Verdict(check.id, "broken", check.claim, student.last, finding)
+    if student.changed:
+        finding = Finding(
+            "changed-input",
+            f"the values are right, but the call changed its argument {student.changed[0]} in place",
+            clues=(
+                "Whoever called still needs that tensor. Which line writes into it (`+=`, `*=`, `[...] =`, a name that ends in _)?",
+            ),
+        )
+        return Verdict(check.id, "wrong", check.claim, student.last, finding)
+    credit, note = _outcome(outcome)
+    return Verdict(check.id, "right", check.claim, "", None, (note,) if note else (), credit)
+
+
+def _outcome(outcome: Any) -> tuple[float, str]:
+    if isinstance(outcome, tuple):
+        return float(outcome[0]), str(outcome[1])
+    if isinstance(outcome, str):
+        return 1.0, outcome
+    return (1.0 if outcome is None else float(outcome)), ""
+
+
+def _with_standins(check: Check, student: Student, draw: Draw, first: Verdict) -> Verdict:
+    """Judge again with right stand-ins for those needed exercises that are wrong themselves."""
+    lent: dict[str, str] = {}
+    for id in check.needs:
+        needed = load(id)
+        if needed.standin is not None and not _once(needed, student, _again(draw)).right:
+            lent[needed.of] = id
+    if not lent:
+        return first
+    student.lent = lent
+    try:
+        verdict = _once(check, student, _again(draw))
+    finally:
+        student.lent = {}
+    names = " and ".join(lent)
+    return replace(
+        verdict,
+        notes=(*verdict.notes, f"Mend {names} first. This was judged with a correct {names} in its place."),
+    )
