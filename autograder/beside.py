@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from autograder import probes
+from autograder import hygiene, probes
 from autograder.wire import Ref, WireError, flags, pack, plain
 
 MAX_TEXT = 600  # characters of an exception's message that are passed on
@@ -53,10 +53,15 @@ class Beside:
         before = [(tensor, tensor.detach().clone(), tensor._version) for _, tensor in given]
         restore = self._lend(request.get("lend", {}))
         try:
-            value = function(*args, **kwargs)
+            if request.get("pretend"):
+                value = _away(function, args, kwargs, given)
+            else:
+                value = function(*args, **kwargs)
             value = pack(value, self._keep, [tensor for _, tensor in given])
         except WireError:
             raise
+        except hygiene.DeviceMixed as error:
+            return failure("wrong", "device", f"on a GPU, {shown} would fail: {error}", self._line(error), (_DEVICE,))
         except Exception as error:  # whatever the learner's code raises is an answer of a kind
             return self._raised(shown, error)
         except SystemExit:
@@ -152,6 +157,23 @@ class Beside:
                 text = linecache.getline(frame.f_code.co_filename, line, frame.f_globals).strip()
                 return f"line {line} of the cell: {text}" if text else f"line {line} of the cell"
         return ""
+
+
+_DEVICE = (
+    "Which tensor is made without saying where? `device=x.device`, `zeros_like(x)` and `x.new_zeros(...)` all say it."
+)
+
+
+def _away(function: Callable[..., Any], args: Any, kwargs: Any, given: list[tuple[Any, Tensor]]) -> Any:
+    """The function's value while its arguments pretend to be on a GPU; raises DeviceMixed where that would fail."""
+    for _, tensor in given:
+        hygiene.tag(tensor, "away")
+    with hygiene.Pretend():
+        value = function(*args, **kwargs)
+        value = list(value) if isinstance(value, Iterator) else value
+    if hygiene.stranded(value):
+        raise hygiene.DeviceMixed("the answer is made on the CPU, not on the device of the inputs")
+    return value
 
 
 def failure(status: str, sign: str, summary: str, where: str = "", clues: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -143,6 +143,7 @@ class Check:
     standin: Callable[..., Any] | None = None  # a right answer, lent to dependent checks while they are judged
     forbid: tuple[str, ...] = ()  # names of rules in rules.py
     deadline: float = 20.0  # seconds for the whole body in grading
+    hygiene: bool = True  # whether a right answer is run once more on a pretended GPU
     lesson: str = field(default="")
 
     @property

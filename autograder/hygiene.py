@@ -1,0 +1,94 @@
+"""Shows without a GPU where an answer would mix devices: tensors are tagged with a pretended device over real CPU values.
+
+Inputs count as *away* (on the GPU); a tensor that is made without saying where counts as at *home* (on the CPU). The two may
+not meet, as on a real GPU. What cannot be told stays untagged and meets everything: no false alarm, at the price of a miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+FACTORIES = frozenset(
+    "zeros ones empty full eye arange linspace logspace rand randn randint randperm tensor as_tensor scalar_tensor "
+    "from_numpy tril_indices triu_indices normal hann_window bernoulli".split()
+)
+# Where a real GPU tensor may meet a CPU tensor: indexing by it, copying from it, asking for its shape or dtype.
+MEETING = frozenset(
+    "__getitem__ __setitem__ copy_ to type_as expand_as view_as reshape_as __get__ __set__ result_type".split()
+)
+LEAVING = frozenset("numpy __array__ from_dlpack __dlpack__".split())
+
+
+class DeviceMixed(RuntimeError):
+    """Tensors of two devices met, or a GPU tensor was given to numpy."""
+
+
+class Pretend(TorchFunctionMode):
+    """While this mode is on, tensors carry their pretended device."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        tensors = list(_tensors((args, tuple(kwargs.values()))))
+        away = any(_place(tensor) == "away" for tensor in tensors)
+        # A 0-d CPU tensor counts as a number: it may meet anything.
+        home = any(_place(tensor) == "home" and tensor.dim() > 0 for tensor in tensors)
+        if away and name in LEAVING:
+            raise DeviceMixed("a tensor on the GPU cannot become a numpy array: `.cpu()` comes first, or stay in torch")
+        if away and home and name not in MEETING:
+            raise DeviceMixed(
+                f"`{name.strip('_')}` meets a tensor of the inputs' device and one that was made on the CPU"
+            )
+        out = func(*args, **kwargs)
+        moved = name == "to" and _names_place(args[1:], kwargs)
+        explicit = kwargs.get("device") is not None
+        if name in ("cpu",):
+            place = "home"
+        elif name in ("cuda",) or moved or (explicit and name != "to"):
+            place = "away"
+        elif name in ("__setitem__", "copy_"):
+            return out
+        elif not tensors:
+            place = "home" if name in FACTORIES else ""
+        else:
+            first = _place(tensors[0])
+            place = "away" if away else first if len(tensors) == 1 else "home" if home else ""
+        if place:
+            for tensor in _tensors(out):
+                tag(tensor, place)
+        return out
+
+
+def tag(tensor: Tensor, place: str) -> None:
+    """Say where a tensor pretends to be: "away" or "home"."""
+    tensor._bptt_place = place  # type: ignore[attr-defined]
+
+
+def stranded(value: Any) -> bool:
+    """Whether a tensor in `value` was made on the CPU although the inputs were not there."""
+    return any(_place(tensor) == "home" and tensor.dim() > 0 for tensor in _tensors(value))
+
+
+def _place(tensor: Tensor) -> str:
+    return getattr(tensor, "_bptt_place", "")
+
+
+def _names_place(args: Any, kwargs: Any) -> bool:
+    named = (*args, *kwargs.values())
+    return any(isinstance(one, torch.device | str | Tensor) for one in named)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+    elif type(value) is dict:
+        for item in value.values():
+            yield from _tensors(item)
