@@ -1,5 +1,7 @@
 """The functions of a lesson, as its solution or as its learner finds them, without running checks or drawing figures."""
 
+import contextlib
+import io
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +24,8 @@ def solved(lesson: str, released: tuple[str, ...] = ()) -> SimpleNamespace:
         if cell.cell_type == "code" and ("given" in cell.metadata or "answer" in cell.metadata):
             text = cell.source + "\n"
             text = as_released(text) if cell.metadata.get("answer") in released else text
-            exec(compile(text, f"{path.name}, cell {number}", "exec"), names)
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(text, f"{path.name}, cell {number}", "exec"), names)
     return SimpleNamespace(**names)
 
 

@@ -1,0 +1,446 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# This course is about one algorithm: backpropagation through time, the way in which recurrent networks learn.
+# You write the algorithm yourself, piece by piece. Each piece is checked at once, and where it is wrong, the check says
+# which mistake it looks like.
+#
+# This first lesson sets up what all others rely on. After it you can
+#
+# - say where your tensors live, how precise they are, and how to get the same random numbers twice;
+# - read a check: what came back, what was expected, where to look;
+# - write the derivative of tanh in terms of its *output*, the factor that every gradient in this course passes through;
+# - say why "the loss goes down" is no evidence that a gradient is right.
+#
+# | | |
+# |---|---|
+# | Time | 30 minutes |
+# | Know before | Python functions; what a derivative is; what a tensor is |
+# | Points | 10: two exercises, two predictions, one question in words |
+#
+# **How to work.** Read a cell, run it with *Shift + Enter*, go on. You write where it says `YOUR CODE HERE`. Cells
+# that you do not have to change are locked. You may add cells wherever you like.
+
+# %% given="setup"
+import matplotlib.pyplot as plt
+import torch
+
+from autograder import check
+from bptt import figures
+from bptt.device import pick_device, pick_dtype
+from bptt.experiment import needs, stored
+
+device = pick_device()
+dtype = pick_dtype(device)
+figures.style()
+print(f"Tensors live on the {device} and hold {dtype} numbers.")
+
+# %% [markdown]
+# ## 1. Device, seed, precision
+#
+# **Device.** The cell above chose where tensors live. Everything in this course is small, so the CPU is fast enough,
+# and that is the default. With a GPU, start Jupyter with `BPTT_DEVICE=cuda` in the environment and run the same
+# notebooks unchanged. One habit makes this work: a tensor that you make takes its device and its precision from a
+# tensor that you were given, as in `torch.zeros(3, device=x.device, dtype=x.dtype)` or, shorter, `torch.zeros_like(x)`.
+#
+# **Seed.** Random numbers on a computer come from a formula that starts at a *seed*. The same seed gives the same
+# numbers, so a result can be repeated. Two different seeds give two independent runs, so a result can be *doubted*:
+# in this course a claim is printed only if it held for at least three seeds.
+
+# %%
+torch.manual_seed(7)
+first = torch.rand(3)
+again = torch.rand(3)  # the formula goes on: other numbers
+torch.manual_seed(7)
+repeated = torch.rand(3)  # back at the seed: the first numbers once more
+print("first   ", first)
+print("again   ", again)
+print("repeated", repeated)
+
+# %% [markdown]
+# **Precision.** A `float32` number keeps about 7 decimal digits, a `float64` number about 16. Networks are
+# trained in float32 or less, because it is fast and good enough. Here we ask another question: is this gradient *right*?
+# A formula that is wrong by a millionth is wrong, and in float32 you could not tell it from rounding.
+#
+# ### Predict: when does a number get lost?
+#
+# *difficulty 1 of 5 · importance 2 of 5 · 2 minutes*
+#
+# Add a small number to 1 in float32: $1 + 0.1$, $1 + 0.01$, $1 + 0.001$, … In general $1 + 10^{-k}$ for
+# $k = 1, 2, 3, …$ At some $k$ the small number is lost, and the sum *is* 1. **At which $k$ does that happen first?**
+#
+# Write a whole number in place of `None`. A prediction is not a test of what you know: any honest number earns the
+# point. It is there because you learn more from a result once you have said what you expect.
+
+# %% answer="start-here-predict-digits"
+### BEGIN SOLUTION
+guess_k = 8
+### END SOLUTION
+### RELEASED AS
+# guess_k = None
+### END RELEASED
+
+# %% check="start-here-predict-digits" points=1
+check("start-here-predict-digits")
+
+# %% [markdown]
+# Now look.
+
+# %% experiment="lost-digits"
+for kind in (torch.float32, torch.float64):
+    one = torch.ones((), dtype=kind)
+    k = 1
+    while one + 10.0**-k != one:
+        k += 1
+    print(f"{kind}: 1 + 1e-{k} is 1. Near 1, the next number up is 1 + {torch.finfo(kind).eps:.1e}.")
+
+# %% [markdown]
+# ## 2. How to read a check
+#
+# A check draws random inputs, calls *your* function on them, and compares what comes back with values that it got by
+# another road. It shows a card:
+#
+# - the **first line** says whether the exercise is right, and what it claims;
+# - then **what came back and what was expected**, and where: which tensor, which time step, which entry;
+# - then, where the numbers show it, **which mistake it looks like**, with a question that leads out of it. If the
+#   numbers fit two mistakes, it says both.
+#
+# A check never shows you the code of an answer. You may run it as often as you like; nothing is counted.
+#
+# Here is a check that fails **on purpose**. The derivative of $\tanh$ at $z$ is asked for, given $h = \tanh(z)$. The
+# function below uses the derivative of *another* squashing function, the sigmoid $\sigma$, for which
+# $\sigma' = \sigma (1 - \sigma)$. Run it and read the card.
+
+# %% fails="start-here-on-purpose"
+def tanh_grad(h):
+    return h * (1 - h)  # wrong on purpose
+
+
+check("start-here-tanh-grad")
+
+# %% [markdown]
+# Three things to notice:
+#
+# 1. The card is not a stack trace. It talks about numbers that your function returned.
+# 2. It compares an entry: here is what came back, here is what was expected. Work such an entry out by hand,
+#    and you often have the answer.
+# 3. *Run > Run All Cells* went on after this cell, because it is marked as failing on purpose. A check of your own that
+#    fails stops *Run All*, so that you see it.
+#
+# ## 3. The slope of tanh
+#
+# A recurrent network squashes its state with $\tanh$ at every step. Going backwards, every gradient is multiplied by the slope
+# of that $\tanh$. So this small function stands in every gradient of the course.
+#
+# Write $z$ for what goes in (the *pre-activation*) and $h = \tanh(z)$ for what comes out. Every $h$ lies between −1 and 1.
+#
+# ### Predict: how much of a gradient gets through?
+#
+# *difficulty 2 of 5 · importance 4 of 5 · 2 minutes*
+#
+# A unit is nearly saturated: its output is $h = 0.99$. A gradient comes back from the loss to $h$ and goes on to $z$,
+# so it is multiplied by $dh/dz$. **How large is that factor, about?** Write a number between 0 and 1.
+
+# %% answer="start-here-predict-slope"
+### BEGIN SOLUTION
+guess_slope = 0.02
+### END SOLUTION
+### RELEASED AS
+# guess_slope = None
+### END RELEASED
+
+# %% check="start-here-predict-slope" points=1
+check("start-here-predict-slope")
+
+# %% [markdown]
+# ### Exercise: `tanh_grad`
+#
+# *difficulty 1 of 5 · importance 5 of 5 · 5 minutes*
+#
+# You could compute the slope from $z$:
+#
+# $$\frac{dh}{dz} = \frac{1}{\cosh^2(z)}$$
+#
+# But on the way back, $z$ is gone: PyTorch keeps only the output $h$ of a $\tanh$ and throws $z$ away. That is enough,
+# because $\cosh^2(z) - \sinh^2(z) = 1$. Divide this by $\cosh^2(z)$, remember that $\tanh = \sinh / \cosh$, and the
+# slope stands there in terms of $h$ alone.
+#
+# **A tiny example.** $z = 0$: then $h = 0$ and $\cosh(0) = 1$, so the slope is 1. $z = 1$: then $h = 0.7616$ and
+# $\cosh(1) = 1.5431$, so the slope is $1 / 1.5431^2 = 0.4200$. Your formula in $h$ must give the same two numbers.
+#
+# Write `tanh_grad(h)`. It gets a tensor `h` of any shape, the *output* of a tanh, and returns a tensor of the same shape
+# with the slope at each entry.
+
+# %% answer="start-here-tanh-grad"
+def tanh_grad(h):
+    """The derivative of tanh, written in its output: for h = tanh(z), return dh/dz; same shape as h."""
+    ### BEGIN SOLUTION
+    return 1 - h * h
+    ### END SOLUTION
+
+
+# %% check="start-here-tanh-grad" points=2
+check("start-here-tanh-grad")
+
+# %% [markdown] hint="start-here-tanh-grad"
+# <details><summary>Hint 1: a question</summary>
+#
+# Divide each of the three terms of $\cosh^2(z) - \sinh^2(z) = 1$ by $\cosh^2(z)$. Which of them is the slope, and which
+# can you write with $h$?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# The result is a parabola in $h$. It is 1 in the middle, at $h = 0$, and falls to 0 at both ends, $h = 1$ and $h = -1$.
+# Only one parabola does that.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# def tanh_grad(h):
+#     squared = ...          # sinh²/cosh², written with h
+#     return ...             # what is left of 1
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *NotImplementedError*: the line `raise NotImplementedError()` is still there. Replace it.
+# - *None came back*: a `return` is missing.
+# - *the name is not defined*: you have not run the answer cell since you opened the notebook.
+# - *it looks as if tanh was applied to h*: the argument is already the output of the tanh; it must not be squashed once more.
+# - *it is right in my other notebook*: after a change, run the answer cell again before the check.
+# </details>
+
+# %% [markdown]
+# ### Experiment: your slope against a measured one
+#
+# The slope can also be *measured*: move $z$ by a little to both sides and see how far $h$ moves. The crosses are measured
+# so. The line is your formula, which has seen only $h$.
+
+# %% experiment="slope"
+with needs("tanh_grad"):
+    z = torch.linspace(-4, 4, 161, dtype=dtype, device=device)
+    some = z[::10]
+    step = 1e-3
+    measured = (torch.tanh(some + step) - torch.tanh(some - step)) / (2 * step)
+    yours = tanh_grad(torch.tanh(z))
+
+    fig, ax = plt.subplots()
+    ax.plot(z.cpu(), torch.tanh(z).cpu(), color=figures.INK, ls="--", label="h = tanh(z)")
+    ax.plot(z.cpu(), yours.cpu(), color=figures.BLUE, label="slope, by your tanh_grad(h)")
+    ax.plot(some.cpu(), measured.cpu(), "x", color=figures.VERMILION, ms=8, mew=2, label="slope, measured")
+    ax.set(xlabel="pre-activation z (no unit)", ylabel="value (no unit)", title="The slope is at most 1, and that only at z = 0")
+    ax.legend()
+    figures.show(fig, "The slope of tanh against z: your formula runs through the measured points.")
+
+# %% [markdown]
+# **What to see.** The slope is 1 at one single point and smaller everywhere else. A gradient that passes back through a tanh is
+# never made larger by it, and through a saturated one nearly nothing passes. One step does little harm. Fifty steps,
+# one behind the other, are another matter; lesson 03 is about that.
+#
+# ## 4. Why every check of a gradient runs in float64
+#
+# Here is the smallest recurrent network there is: one unit, fed $T$ times with its own output,
+#
+# $$h_t = \tanh(w\, h_{t-1} + x_t), \qquad t = 1, …, T.$$
+#
+# How does its last output depend on its first state? Each step contributes its slope times $w$, and the chain rule
+# multiplies them:
+#
+# $$\frac{dh_T}{dh_0} = \prod_{t=1}^{T} w\,(\text{slope of tanh at step } t).$$
+#
+# There are two roads to this number. *Your* road: multiply $w$ and `tanh_grad(h_t)` over all steps. PyTorch's road: record the
+# forward pass and call `torch.autograd.grad`. Both are right. The next cell measures by how much they differ, relative to the
+# result, in both precisions.
+
+# %% given="two-roads"
+LENGTHS = [2, 4, 8, 16, 32]
+
+
+def gap_between_roads(seed, kind):
+    """Relative difference of two right ways to dh_T/dh_0, for each T of LENGTHS: median of 200 random networks."""
+    generator = torch.Generator().manual_seed(seed)
+    w = (0.5 + torch.rand(200, generator=generator, dtype=torch.float64)).to(device, kind)  # (200,): 200 networks
+    x = torch.randn(max(LENGTHS), 200, generator=generator, dtype=torch.float64).to(device, kind)  # (T, 200)
+    gaps = []
+    for T in LENGTHS:
+        h0 = torch.zeros_like(w).requires_grad_()
+        h, yours = h0, torch.ones_like(w)
+        for t in range(T):
+            h = torch.tanh(w * h + x[t])
+            yours = yours * w * tanh_grad(h.detach())
+        (autograd,) = torch.autograd.grad(h.sum(), h0)
+        gaps.append(((yours - autograd).abs() / autograd.abs()).median().item())
+    return gaps
+
+
+# %% experiment="two-roads"
+with needs("tanh_grad"):
+    fig, ax = plt.subplots()
+    runs = stored("start_here", "two_roads")
+    kinds = {torch.float32: ("float32", figures.VERMILION, "s"), torch.float64: ("float64", figures.BLUE, "o")}
+    for kind, (name, color, marker) in kinds.items():
+        if kind == torch.float64 and dtype != kind:
+            continue  # this device has no float64
+        figures.band(ax, LENGTHS, [run[name] for run in runs], color, f"{name}, stored")
+        ax.plot(LENGTHS, gap_between_roads(0, kind), marker=marker, color=color, label=f"{name}, your tanh_grad")
+    ax.axhline(1e-9, color=figures.INK, ls=":")
+    ax.text(LENGTHS[0], 1.6e-9, "wrong above, rounding below: a check can draw its line here")
+    ax.set(xscale="log", yscale="log", ylim=(1e-18, 1e-4), xticks=LENGTHS, xticklabels=LENGTHS)
+    ax.minorticks_off()
+    ax.set(xlabel="number of steps T", ylabel="relative difference (no unit)")
+    ax.set_title("Two right answers differ by rounding")
+    ax.legend(loc="center right", fontsize=9)
+    figures.show(fig, "Two right ways to a gradient differ by 1e-7 in float32 and by 1e-16 in float64.")
+
+# %% [markdown]
+# **What to see.** Two right programs do not give the same number: they round in other places. In float32 they differ in
+# the sixth or seventh digit, in float64 in the fifteenth or sixteenth. So in float64 a check can draw its line far below anything that a real
+# mistake would cause and far above what rounding causes. In float32 there is little room between the two.
+#
+# That is why checks of gradients compare in float64, and why you should, whenever you check a gradient of your own. (Your functions
+# must still work in float32, and a few checks try that too, with a wider line.)
+
+# %% [markdown]
+# ## 5. Find the bug: it trains
+#
+# *difficulty 2 of 5 · importance 4 of 5 · 8 minutes*
+#
+# The program below fits one unit, $h = \tanh(w x)$, to data by gradient descent. Its loss is the mean of $(h - y)^2$ over the
+# batch. `loss_and_slope` returns that loss and the number $dL/dw$, worked out by hand with the chain rule.
+# The program runs, and the loss goes down. **It has one mistake. Find it and mend it**, in the cell itself.
+
+# %% answer="start-here-bug"
+def loss_and_slope(w, x, y):
+    """The loss of h = tanh(w x) on a batch, and its derivative by w.
+
+    w: a number as a tensor of shape (); x, y: (B,). Returns two tensors of shape (): mean of (h - y)², and dL/dw.
+    """
+    z = w * x  # (B,)
+    h = torch.tanh(z)  # (B,)
+    loss = ((h - y) ** 2).mean()
+    dh = 2 * (h - y) / len(x)  # dL/dh for each example, (B,)
+    ### BEGIN SOLUTION
+    dz = dh * tanh_grad(h)  # back through the tanh
+    ### END SOLUTION
+    ### RELEASED AS
+    # dz = dh * tanh_grad(z)  # back through the tanh
+    ### END RELEASED
+    dw = (dz * x).sum()  # w is shared by the whole batch: add up
+    return loss, dw
+
+
+# %% check="start-here-bug" points=2
+check("start-here-bug")
+
+# %% [markdown] hint="start-here-bug"
+# <details><summary>Hint 1: a question</summary>
+#
+# Go through the lines of the backward half one by one. What does each function want as its argument, and what does it get?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# For a small $w$, $z$ and $h$ are almost equal. Which line works as long as that holds, and goes wrong when it no longer does?
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# Test the chain on one example with numbers: $w = 1$, $x = 1$, $y = 0$. Then $h = 0.7616$, $dL/dh = 1.5232$, and
+# $dL/dw$ must be $1.5232 \cdot 0.4200 \cdot 1 = 0.6397$. Print each line's result and compare:
+#
+# ```python
+# one = torch.ones(1, dtype=dtype)
+# print(loss_and_slope(one[0], one, ...))
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *mend tanh_grad first*: this program uses your `tanh_grad`.
+# - *the loss is right, the slope is not*: the forward half is fine. Look at the backward half.
+# - *off by the factor B*: the loss is a mean over the batch; one line already divides by its length.
+# </details>
+
+# %% [markdown]
+# ### Experiment: what the mistake costs
+#
+# The next cell trains with whatever `loss_and_slope` you have now. The two shaded bands are stored runs over five seeds: one with the
+# program as you found it, one with it mended. Run the cell before and after you mend it.
+
+# %% given="fit"
+def fit_one_unit(seed, steps=60, rate=1.0):
+    """Losses of gradient descent on h = tanh(w x), one for each step, for data made with w = 2."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(64, generator=generator, dtype=torch.float64).to(device, dtype)
+    y = torch.tanh(2 * x)
+    w = torch.tensor(0.1, device=device, dtype=dtype)
+    losses = []
+    for _ in range(steps):
+        loss, slope = loss_and_slope(w, x, y)
+        losses.append(loss.item())
+        w = w - rate * slope
+    return losses
+
+
+# %% experiment="it-trains"
+with needs("tanh_grad", "loss_and_slope"):
+    losses = fit_one_unit(seed=0)
+    runs = stored("start_here", "it_trains")
+    fig, ax = plt.subplots()
+    figures.band(ax, range(60), [run["as_found"] for run in runs], figures.VERMILION, "as found")
+    figures.band(ax, range(60), [run["mended"] for run in runs], figures.BLUE, "mended")
+    ax.plot(losses, color=figures.INK, label="yours, seed 0")
+    ax.set(yscale="log", xlabel="step of gradient descent", ylabel="mean squared error")
+    ax.set_title("It trains, with the mistake too")
+    ax.legend()
+    figures.show(fig, "With the mistake the loss falls as well, and then stops far above the mended program's.")
+    print(f"loss before: {losses[0]:.4f}   after 60 steps: {losses[-1]:.2e}")
+
+# %% [markdown]
+# **What to see.** The wrong gradient points in a useful direction for a while, so the loss falls. If you had only
+# this curve, would you have looked for a mistake? Compare the gradient itself, on numbers, with another way to compute it: that is
+# what the checks do.
+
+# %% [markdown]
+# ## 6. In your own words
+#
+# *difficulty 2 of 5 · importance 3 of 5 · 5 minutes · graded by a person*
+#
+# A friend has written a backward pass by hand. In float32 it differs from autograd by a relative error of $10^{-6}$, and the network
+# trains. The friend concludes that the backward pass is right. **What would you do to find out, and what would each outcome
+# tell you?** Three to five sentences.
+#
+# Points: one for a test that can tell rounding from a mistake, one for saying what each outcome means.
+
+# %% [markdown] written="start-here-why-float64" points=2
+# ### BEGIN SOLUTION
+# Run the same comparison in float64, on random inputs of order 1. If the difference falls to about $10^{-15}$, it was rounding:
+# two right programs round in other places, and rounding shrinks with the precision. If it stays near $10^{-6}$, a term is
+# wrong or missing, because a mistake in a formula does not depend on how many digits are kept. That the network trains says
+# little: a gradient that is partly wrong often still points downhill. It also helps to try larger weights, since near zero
+# tanh(z) and z are almost equal and some mistakes hide.
+# ### END SOLUTION
+
+# %% [markdown]
+# ## Summary
+#
+# 1. `pick_device()` and `pick_dtype()` decide once where tensors live; your functions take both from their inputs.
+# 2. The same seed gives the same numbers. A claim needs several seeds.
+# 3. float32 keeps about 7 digits, float64 about 16.
+# 4. Two right programs differ by rounding; in float64 that is far below what any real mistake causes.
+# 5. A check compares your function's values with values from another road, on random inputs.
+# 6. Its card says what came back, what was expected, where, and which mistake it looks like.
+# 7. For $h = \tanh(z)$ the slope can be written with $h$ alone: $z$ need not be kept.
+# 8. The slope is 1 at $z = 0$ and smaller everywhere else; at $h = 0.99$ about a fiftieth gets through.
+# 9. A wrong gradient can train. The loss curve is no test of a gradient.
+# 10. Next: [01 The unrolled graph](01_unrolled_graph.ipynb), where the recurrent network appears.
+#
+# ## Further reading
+#
+# - D. Goldberg, *What every computer scientist should know about floating-point arithmetic*, ACM Computing Surveys 23(1), 1991.
+# - PyTorch documentation, [*Reproducibility*](https://docs.pytorch.org/docs/stable/notes/randomness.html) and
+#   [*Numerical accuracy*](https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html).
+# - A. Karpathy, [*Yes you should understand backprop*](https://karpathy.medium.com/yes-you-should-understand-backprop-e2f06eab496b), 2016.

@@ -1,0 +1,959 @@
+# %% [markdown]
+# # 01 · The unrolled graph
+#
+# A recurrent network is a small formula, applied again and again to its own result. Written out over time it turns into an
+# ordinary deep network, with one layer for each time step. Backpropagation through time is ordinary
+# backpropagation on *that* network. So before any gradient, look at the graph.
+#
+# After this lesson you can
+#
+# - write one step of a recurrent network and run it over a batch of sequences, also of unequal lengths;
+# - draw its unrolled graph from memory, and check the drawing against what PyTorch recorded from your own code;
+# - say which quantities grow with the number of steps $T$ (depth, memory, paths) and which does not (parameters);
+# - find a cut in a graph whose numbers all look right.
+#
+# | | |
+# |---|---|
+# | Time | 90 minutes |
+# | Know before | Lesson 00; matrix products; what backpropagation does in an ordinary network |
+# | Points | 27: seven exercises, three predictions, one question in words |
+
+# %% given="setup"
+import matplotlib.pyplot as plt
+import torch
+
+from autograder import check
+from bptt import figures, graph
+from bptt.device import pick_device, pick_dtype
+from bptt.experiment import needs, stored
+from bptt.meters import bytes_kept
+
+device = pick_device()
+dtype = pick_dtype(device)
+figures.style()
+
+
+def normal(generator, *shape):
+    """Random numbers of the given shape, the same on every device."""
+    return torch.randn(*shape, generator=generator, dtype=torch.float64).to(device, dtype)
+
+
+def make_params(D, H, V, seed):
+    """Random parameters of a simple recurrent network with a read-out; names and shapes as in the table below."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "weight_ih": normal(generator, H, D) / D**0.5,
+        "weight_hh": normal(generator, H, H) / H**0.5,
+        "bias": 0.1 * normal(generator, H),
+        "weight_out": normal(generator, V, H) / H**0.5,
+        "bias_out": 0.1 * normal(generator, V),
+    }
+
+
+# %% [markdown]
+# ## 1. A network that keeps a state
+#
+# A sequence arrives one piece at a time: $x_1, x_2, …, x_T$. The network keeps a *state* $h$, a handful of numbers. At each step it
+# mixes the new input with its old state and gets a new state:
+#
+# $$h_t = f(h_{t-1},\, x_t;\ \theta), \qquad t = 1, …, T.$$
+#
+# $\theta$ stands for all parameters of $f$. Note what it does *not* carry: an index $t$. The same parameters are used at
+# every step. Whatever the network knows about the past, it knows through the numbers in $h_{t-1}$.
+#
+# The *simple* recurrent network chooses a matrix product and a tanh:
+#
+# $$a_t = x_t W_{ih}^\top + h_{t-1} W_{hh}^\top + b, \qquad h_t = \tanh(a_t).$$
+#
+# | symbol | in code | shape | what it is |
+# |---|---|---|---|
+# | $B,\ T$ | | | number of sequences in the batch, number of time steps |
+# | $D,\ H,\ V$ | | | size of an input, of the state, of the output |
+# | $x_t$ | `x[:, t-1]` | (B, D) | input at step $t$; all of them: `x` (B, T, D) |
+# | $h_t$ | `states[:, t-1]` | (B, H) | state after step $t$; all of them: `states` (B, T, H) |
+# | $h_0$ | `h0` | (B, H) | state before the first step |
+# | $W_{ih}$ | `params["weight_ih"]` | (H, D) | input to hidden |
+# | $W_{hh}$ | `params["weight_hh"]` | (H, H) | hidden to hidden: the recurrence itself |
+# | $b$ | `params["bias"]` | (H,) | bias |
+# | $W_{out},\ c$ | `params["weight_out"]`, `params["bias_out"]` | (V, H), (V,) | read-out: $z_t = h_t W_{out}^\top + c$, when an output is wanted |
+#
+# Steps are counted $1, …, T$, as on paper; Python counts from 0, so step $t$ stands at index $t-1$. Books write $W x$ with $x$ as a
+# column. We have a batch whose *rows* are examples, so the matrix comes from the right and is transposed. The numbers are the same.
+# Names and shapes are those of `torch.nn.RNN`.
+#
+# ### Exercise: `rnn_step`
+#
+# *difficulty 1 of 5 · importance 5 of 5 · 8 minutes*
+#
+# **A tiny example**, with one sequence, one input, one unit: $W_{ih} = 0.5$, $W_{hh} = 0.8$, $b = 0$, $h_0 = 0$, and the inputs are 1, 0, 0.
+#
+# $$h_1 = \tanh(0.5 \cdot 1 + 0.8 \cdot 0) = 0.4621$$
+# $$h_2 = \tanh(0.5 \cdot 0 + 0.8 \cdot 0.4621) = 0.3538$$
+# $$h_3 = \tanh(0.5 \cdot 0 + 0.8 \cdot 0.3538) = 0.2757$$
+#
+# The input was there for one step. Two steps later the state still shows it.
+#
+# Write one step for a whole batch: `rnn_step(x_t, h_prev, params)` takes `x_t` (B, D) and `h_prev` (B, H) and returns
+# the new state (B, H). `params` is a dict; use the three entries that belong to the recurrence and leave the others alone.
+
+# %% answer="unrolled-graph-rnn-step"
+def rnn_step(x_t, h_prev, params):
+    """One step of a simple recurrent network, for every row of the batch.
+
+    x_t: (B, D), h_prev: (B, H), params: dict with weight_ih (H, D), weight_hh (H, H), bias (H,). Returns h_t: (B, H).
+    """
+    ### BEGIN SOLUTION
+    a_t = x_t @ params["weight_ih"].T + h_prev @ params["weight_hh"].T + params["bias"]  # (B, H)
+    return torch.tanh(a_t)
+    ### END SOLUTION
+
+
+# %% check="unrolled-graph-rnn-step" points=3
+check("unrolled-graph-rnn-step")
+
+# %% [markdown] hint="unrolled-graph-rnn-step"
+# <details><summary>Hint 1: a question</summary>
+#
+# `x_t` has shape (B, D), the result has shape (B, H), and `weight_ih` has shape (H, D). Which product of the two gives (B, H)?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# Three terms of shape (B, H) are added: one from the input, one from the old state, and the bias, which PyTorch repeats for
+# every row. The sum is squashed.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# from_input = x_t @ params["weight_ih"].T   # (B, H)
+# from_state = ...                           # (B, H)
+# return torch.tanh(...)
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *mat1 and mat2 shapes cannot be multiplied*: print the three shapes. A matrix that maps D numbers to H is stored as (H, D).
+# - *it looks as if weight_hh was not transposed*: `weight_hh` is square, so both ways run, and only one is right.
+# - *a number outside −1…1*: the tanh is missing.
+# - *a tuple came back*: there is a comma at the end of the `return` line.
+# </details>
+
+# %% [markdown]
+# ### Experiment: one click, then silence
+#
+# One unit hears a click, $x_1 = 1$, and then nothing, $x_2 = x_3 = … = 0$. What is left of the click after 30 steps? The three
+# curves differ in one number, the weight $w_{hh}$ from the unit to itself.
+
+# %% experiment="one-click"
+with needs("rnn_step"):
+    T = 30
+    fig, ax = plt.subplots()
+    for w_hh, marker in zip((0.5, 0.95, 1.5), figures.MARKERS):
+        one = torch.ones(1, 1, device=device, dtype=dtype)
+        params = {"weight_ih": one, "weight_hh": w_hh * one, "bias": 0 * one[0]}
+        h, heard = 0 * one, []
+        for t in range(1, T + 1):
+            h = rnn_step(one if t == 1 else 0 * one, h, params)
+            heard.append(h.item())
+        ax.plot(range(1, T + 1), heard, marker=marker, label=f"$w_{{hh}}$ = {w_hh}")
+    ax.set(xlabel="time step t", ylabel="state $h_t$ (no unit)", ylim=(-0.03, 1))
+    ax.set_title("One weight decides whether a click is remembered")
+    ax.legend()
+    figures.show(fig, "With weight 0.5 the click is gone in 8 steps, with 0.95 it fades, with 1.5 it is kept.")
+
+# %% [markdown]
+# **What to see.** With 0.5 the state falls by more than half at each step: the click is gone after a few. With 0.95
+# it fades slowly. With 1.5 it does not fade at all: pushing outward (times 1.5) and squashing inward (tanh) balance at 0.86, and the
+# unit stays there. The state is the network's memory, and $W_{hh}$ decides how long it lasts.
+#
+# ## 2. Unrolling: a loop becomes a deep network
+#
+# Put the formula into itself. With three inputs,
+#
+# $$h_3 = f(h_2, x_3; \theta) = f(f(h_1, x_2; \theta), x_3; \theta) = f(f(f(h_0, x_1; \theta), x_2; \theta), x_3; \theta).$$
+#
+# There is no loop any more: this is a composition of three functions, as in a network with three layers. Now let each state
+# feed a loss $L_t$ of its own (it may be absent at some steps), and draw every quantity as a node and every "is used to compute" as an arrow.
+
+# %% given="first-picture"
+UNROLLED_3 = [
+    *[("h0", "h1"), ("x1", "h1"), ("theta", "h1"), ("h1", "L1")],
+    *[("h1", "h2"), ("x2", "h2"), ("theta", "h2"), ("h2", "L2")],
+    *[("h2", "h3"), ("x3", "h3"), ("theta", "h3"), ("h3", "L3")],
+]
+fig, ax = plt.subplots(figsize=(7, 4))
+graph.draw(ax, UNROLLED_3)
+ax.set_title("A recurrent network, unrolled over T = 3 steps")
+figures.show(fig, "Unrolled graph: states in a row from left to right, one parameter node that feeds every state.")
+
+# %% [markdown]
+# **What to see.** Read the row of blue circles from left to right: that is time, and it is also *depth*. From $h_0$ to $h_3$
+# there are three layers, each with an input of its own from below ($x_t$) and a loss of its own above ($L_t$).
+#
+# One thing is different from the deep networks that you know. There is **one** $\theta$, and it has an arrow to **every** layer. An ordinary
+# network has a $\theta$ for each layer. Everything that is special about backpropagation through time comes from these arrows.
+#
+# ### Exercise: `unroll`
+#
+# *difficulty 2 of 5 · importance 5 of 5 · 10 minutes*
+#
+# Run the recurrence over whole sequences. `unroll(x, h0, params)` takes `x` (B, T, D) and `h0` (B, H) and returns all states
+# $h_1, …, h_T$ as one tensor (B, T, H). $h_0$ is not among them. You may call your `rnn_step`.
+#
+# **A tiny example**: with the numbers from above, `x` has shape (1, 3, 1) and holds 1, 0, 0. The result has shape (1, 3, 1) and holds
+# 0.4621, 0.3538, 0.2757.
+
+# %% answer="unrolled-graph-unroll"
+def unroll(x, h0, params):
+    """All states of a simple recurrent network.
+
+    x: (B, T, D), h0: (B, H), params as in rnn_step. Returns states: (B, T, H), where states[:, t-1] is h_t.
+    """
+    ### BEGIN SOLUTION
+    h = h0
+    states = []
+    for t in range(x.shape[1]):
+        h = rnn_step(x[:, t], h, params)  # (B, H)
+        states.append(h)
+    return torch.stack(states, 1)  # (B, T, H)
+    ### END SOLUTION
+
+
+# %% check="unrolled-graph-unroll" points=4
+check("unrolled-graph-unroll")
+
+# %% [markdown] hint="unrolled-graph-unroll"
+# <details><summary>Hint 1: a question</summary>
+#
+# At step $t$ you need the state from step $t-1$. Which variable holds it, what is in it before the first step, and where does
+# it change?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# Begin with the first state. Go through the time axis (which of the three axes of `x` is it?). At each step compute the new state,
+# keep it in a list, and go on *from it*. At the end, put the list together along a new axis, so that time comes second.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# h = h0
+# states = []
+# for t in range(...):
+#     h = ...
+#     states.append(h)
+# return torch.stack(states, ...)
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *swapped axes*: `torch.stack(states)` puts time first. The batch comes first here.
+# - *right at step 1, wrong after*: what does the second step start from?
+# - *one state too many*, or *shifted by one step*: $h_0$ is not part of the result.
+# - *rows of the batch are mixed*: `reshape` does not swap axes, it cuts the same numbers into other rows. `transpose` swaps.
+# - *an in-place operation*: a state that has been used must not be overwritten; PyTorch needs it on the way back.
+# - *mend rnn_step first*: this exercise uses it.
+# </details>
+
+# %% [markdown]
+# ### Predict: how often is the matrix there?
+#
+# *difficulty 2 of 5 · importance 4 of 5 · 2 minutes*
+#
+# While your `unroll` runs, PyTorch records a graph: which operation used which tensors. A tensor that was not computed from others,
+# such as a parameter, is a *leaf* of that graph. You run $T = 6$ steps, and each multiplies by $W_{hh}$.
+# **How many leaves does the recorded graph have for $W_{hh}$?** Write a whole number.
+
+# %% answer="unrolled-graph-predict-leaves"
+### BEGIN SOLUTION
+guess_leaves = 1
+### END SOLUTION
+### RELEASED AS
+# guess_leaves = None
+### END RELEASED
+
+# %% check="unrolled-graph-predict-leaves" points=1
+check("unrolled-graph-predict-leaves")
+
+# %% [markdown]
+# ### Predict: what makes it deep?
+#
+# *difficulty 2 of 5 · importance 3 of 5 · 2 minutes*
+#
+# Call *depth* the number of tanh operations that lie one behind the other on the way from the last state back to the
+# first. You go from $T = 10$ steps with $H = 4$ units to $T = 40$ steps with $H = 16$ units.
+# **By what factor does the depth grow?** Write a number.
+
+# %% answer="unrolled-graph-predict-depth"
+### BEGIN SOLUTION
+guess_depth_factor = 4
+### END SOLUTION
+### RELEASED AS
+# guess_depth_factor = None
+### END RELEASED
+
+# %% check="unrolled-graph-predict-depth" points=1
+check("unrolled-graph-predict-depth")
+
+# %% [markdown]
+# ### Experiment: the graph that autograd recorded
+#
+# A tensor that was computed carries `grad_fn`: the operation that made it. An operation carries `next_functions`: the operations
+# that made *its* inputs. Follow these from the result, and you walk the whole graph backwards. This is the very road that `backward()` takes.
+#
+# The next cell runs **your** `unroll` for 6 steps and walks. It prints how often each operation was met.
+# (`AccumulateGrad` is PyTorch's name for a leaf: the place where a gradient is added up. `MmBackward0` belongs to a matrix product,
+# `TBackward0` to a transpose.)
+
+# %% experiment="walk"
+with needs("unroll"):
+    T, B, D, H = 6, 2, 3, 4
+    generator = torch.Generator().manual_seed(0)
+    x, h0 = normal(generator, B, T, D), normal(generator, B, H).requires_grad_()
+    params = {name: tensor.requires_grad_() for name, tensor in make_params(D, H, V=5, seed=0).items()}
+    states = unroll(x, h0, params)
+
+    met, waiting = set(), [states.grad_fn]
+    while waiting:
+        operation = waiting.pop()
+        if operation not in met:
+            met.add(operation)
+            waiting += [source for source, _ in operation.next_functions if source is not None]
+
+    names = [operation.name() for operation in met]
+    for name in sorted(set(names)):
+        print(f"{names.count(name):4d} × {name}")
+
+# %% [markdown]
+# There is a `TanhBackward0` for each step, if you wrote `torch.tanh`. And there are four leaves, however many steps you run:
+# $W_{ih}$, $W_{hh}$, $b$ and $h_0$. The inputs are missing: nobody asked for a gradient of `x`, so nothing was recorded about it.
+#
+# Now the same graph, drawn. Only the tanh operations and the leaves get a circle; all operations between two of them are one arrow.
+
+# %% experiment="recorded-graph"
+with needs("unroll"):
+    leaves = {"weight_ih": params["weight_ih"], "weight_hh": params["weight_hh"], "bias": params["bias"], "h0": h0}
+    recorded = graph.recorded_edges(states, leaves)
+    into_w_hh = [(start, end) for start, end in recorded if start == "weight_hh"]
+
+    fig, ax = plt.subplots(figsize=(8, 4))
+    graph.draw(ax, recorded, path=into_w_hh)
+    ax.set_title(f"Recorded from your unroll: $W_{{hh}}$ is there once, with {len(into_w_hh)} arrows")
+    figures.show(fig, "The graph that autograd recorded: a chain of states, and one leaf for each parameter.")
+
+# %% [markdown]
+# **What to see.** It is the picture from above, and nobody drew it: PyTorch recorded it while your loop ran. The chain of states is
+# as long as the loop. Each parameter is *one* leaf with an arrow to every step (those of $W_{hh}$ are
+# thick). On the way back a gradient comes along each of these arrows, and the leaf adds them up. That is why it is called
+# `AccumulateGrad`, and it is all that "shared weights" means to the backward pass.
+#
+# The graph is recorded anew at every call. A sequence with another $T$ gets another graph, with the same leaves.
+#
+# How deep is it? The next cell measures the depth for several $T$, and for two sizes of the state.
+
+# %% experiment="depth"
+with needs("unroll"):
+    lengths = [1, 2, 5, 10, 20, 40]
+    fig, ax = plt.subplots()
+    ax.plot(lengths, lengths, ls="--", color=figures.INK, label="depth = T")
+    for H, marker, size in ((4, "o", 11), (16, "s", 5)):
+        depths = []
+        for T in lengths:
+            generator = torch.Generator().manual_seed(T)
+            params = {name: tensor.requires_grad_() for name, tensor in make_params(3, H, V=5, seed=0).items()}
+            last = unroll(normal(generator, 2, T, 3), normal(generator, 2, H), params)[:, -1]
+            depths.append(graph.depth(last))
+        ax.plot(lengths, depths, marker, ms=size, mfc="none", mew=2, label=f"recorded, H = {H}")
+    ax.set(xlabel="number of time steps T", ylabel="depth (tanh operations in a row)", title="Depth is T, whatever the size of the state")
+    ax.legend()
+    figures.show(fig, "Measured depth lies on the line depth = T, for 4 units and for 16.")
+
+# %% [markdown]
+# **What to see.** All points lie on the line. A network that reads 1000 steps is 1000 layers deep, even with four units. The depth is not
+# chosen by you, it is chosen by your data.
+#
+# ## 3. The graph on paper
+#
+# You have seen the graph twice. Now write it down for any $T$, as a list of arrows. From here on, "the graph" is something that
+# you can count on.
+#
+# ### Exercise: `unrolled_edges`
+#
+# *difficulty 2 of 5 · importance 4 of 5 · 8 minutes*
+#
+# Return the arrows of the graph unrolled over $T$ steps, as pairs of names `(from, to)`, in any order, each once. The nodes are
+#
+# - `"theta"`: the recurrent parameters, as one node;
+# - `"h0"`, `"h1"`, …: the states; `"x1"`, …: the inputs; `"L1"`, …: the losses, one at every step.
+#
+# The arrows: $\theta$, $x_t$ and $h_{t-1}$ to $h_t$, and $h_t$ to $L_t$, for each $t$. The read-out's own parameters are left out.
+#
+# **A tiny example**: `unrolled_edges(1)` is `[("theta", "h1"), ("x1", "h1"), ("h0", "h1"), ("h1", "L1")]`.
+
+# %% answer="unrolled-graph-unrolled-edges"
+def unrolled_edges(T):
+    """The arrows of the unrolled graph as a list of pairs (from, to) of node names, in any order; T ≥ 1."""
+    ### BEGIN SOLUTION
+    edges = []
+    for t in range(1, T + 1):
+        edges += [("theta", f"h{t}"), (f"x{t}", f"h{t}"), (f"h{t - 1}", f"h{t}"), (f"h{t}", f"L{t}")]
+    return edges
+    ### END SOLUTION
+
+
+# %% check="unrolled-graph-unrolled-edges" points=3
+check("unrolled-graph-unrolled-edges")
+
+# %% [markdown] hint="unrolled-graph-unrolled-edges"
+# <details><summary>Hint 1: a question</summary>
+#
+# How many arrows does each step add? Which of the names in them carry the step's own number, which carry the one before?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# A loop over the steps, counted as on paper. Each round adds four pairs. An f-string makes the names: `f"x{t}"`.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# edges = []
+# for t in range(1, ...):
+#     edges.append((f"x{t}", f"h{t}"))
+#     ...                                # three more arrows
+# return edges
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *missing arrows of the last step*: `range(1, T)` stops before `T`.
+# - *unknown node theta1*: the parameters are one node, shared by all steps.
+# - *an arrow stands the wrong way round*: a pair is (from, to), and "from" is what is used.
+# - *None came back*: `edges.append(...)` changes the list and returns nothing; the function needs a `return`.
+# </details>
+
+# %% [markdown]
+# ### Experiment: your arrows against the recorded ones
+#
+# Theory against record: the arrows that you wrote down, and those that autograd recorded from your `unroll`. To compare, the three
+# leaves $W_{ih}$, $W_{hh}$, $b$ are merged into one node `theta`, and the inputs and losses, which were not recorded, are left out.
+
+# %% experiment="theory-and-record"
+with needs("unroll", "unrolled_edges"):
+    T = 8
+    generator = torch.Generator().manual_seed(1)
+    params = {name: tensor.requires_grad_() for name, tensor in make_params(3, 4, V=5, seed=1).items()}
+    h0 = normal(generator, 2, 4).requires_grad_()
+    states = unroll(normal(generator, 2, T, 3), h0, params)
+    leaves = {"weight_ih": params["weight_ih"], "weight_hh": params["weight_hh"], "bias": params["bias"], "h0": h0}
+
+    recorded = graph.recorded_edges(states, leaves)
+    merged = {("theta" if start in ("weight_ih", "weight_hh", "bias") else start, end) for start, end in recorded}
+    on_paper = {(start, end) for start, end in unrolled_edges(T) if start[0] != "x" and end[0] != "L"}
+    print(f"{len(on_paper)} arrows on paper, {len(merged)} recorded; the same: {on_paper == merged}")
+
+    fig, ax = plt.subplots(figsize=(8.5, 3.6))
+    graph.draw(ax, unrolled_edges(T), path=merged)
+    ax.set_title("Your arrows; thick: those that autograd recorded")
+    figures.show(fig, "All arrows between parameters and states on paper were also recorded by autograd.")
+
+# %% [markdown]
+# **What to see.** Every arrow between parameters and states is thick: what you wrote on paper is what the machine has recorded.
+#
+# ## 4. Paths: how can $\theta$ reach a loss?
+#
+# A parameter influences a loss along every *path* of arrows that leads from one to the other. The chain rule says what to do with
+# them: multiply the local derivatives along each path, and add up all paths. So the number of paths is the number of terms in the gradient.
+#
+# ### Predict: twice the steps
+#
+# *difficulty 3 of 5 · importance 3 of 5 · 3 minutes*
+#
+# Take a loss at every step, and count the paths from $\theta$ to *all* losses $L_1, …, L_T$ together. You go from $T = 50$ to $T = 100$.
+# **By what factor does the number of paths grow, about?** Write a number. Don't compute yet; go by the picture.
+
+# %% answer="unrolled-graph-predict-paths"
+### BEGIN SOLUTION
+guess_path_factor = 4
+### END SOLUTION
+### RELEASED AS
+# guess_path_factor = None
+### END RELEASED
+
+# %% check="unrolled-graph-predict-paths" points=1
+check("unrolled-graph-predict-paths")
+
+# %% [markdown]
+# ### Exercise: `count_paths`
+#
+# *difficulty 2 of 5 · importance 4 of 5 · 5 minutes*
+#
+# `count_paths(t)` returns the number of paths from `theta` to `L_t`, for a single $t \ge 1$, in the graph of `unrolled_edges`.
+#
+# **A tiny example**, $t = 2$. There are the paths $\theta → h_2 → L_2$ and $\theta → h_1 → h_2 → L_2$, and no others. How does it
+# go on with $t = 3$? Lay a finger on the first picture.
+
+# %% answer="unrolled-graph-count-paths"
+def count_paths(t):
+    """How many paths lead from theta to L_t in the unrolled graph; t ≥ 1."""
+    ### BEGIN SOLUTION
+    return t
+    ### END SOLUTION
+
+
+# %% check="unrolled-graph-count-paths" points=2
+check("unrolled-graph-count-paths")
+
+# %% [markdown] hint="unrolled-graph-count-paths"
+# <details><summary>Hint 1: a question</summary>
+#
+# A path leaves $\theta$ by exactly one arrow. Once it has reached a state, how many ways does it have to go on to $L_t$?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# A path is settled as soon as you know at which state it *enters* the row of states. From which states can $L_t$ be reached?
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# Count by adding up over the step at which the path enters:
+#
+# ```python
+# paths = 0
+# for enters_at in range(1, ...):
+#     paths += ...               # ways to go on from there to L_t
+# return paths
+# ```
+#
+# When it works, look for the formula without a loop.
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *it looks like all losses together*: the question is about one loss, $L_t$.
+# - *twice as many at each step*: at which node would a path have a choice between two arrows that both lead to $L_t$?
+# - *one too few* or *one too many*: $h_0$ is not computed with $\theta$; the state $h_t$ is.
+# </details>
+
+# %% [markdown]
+# ### Experiment: all paths, one by one
+#
+# The next cell finds every path in *your* graph by trying all arrows, and compares the number with your formula.
+
+# %% given="paths"
+def paths_between(edges, start, end):
+    """Every path from start to end, each as a list of arrows; found by following all arrows."""
+    if start == end:
+        return [[]]
+    onward = [arrow for arrow in edges if arrow[0] == start]
+    return [[arrow, *rest] for arrow in onward for rest in paths_between(edges, arrow[1], end)]
+
+
+# %% experiment="all-paths"
+with needs("unrolled_edges", "count_paths"):
+    found = paths_between(unrolled_edges(3), "theta", "L3")
+    fig, axes = plt.subplots(1, len(found), figsize=(10, 3.4))
+    for number, (ax, path) in enumerate(zip(axes, sorted(found, key=len)), 1):
+        graph.draw(ax, unrolled_edges(3), path=path)
+        ax.set_title(f"path {number}: enters at ${path[0][1][0]}_{path[0][1][1]}$")
+    figures.show(fig, "The three paths from the parameters to the third loss, one for each step at which it enters.")
+
+    for t in (1, 2, 3, 10, 20):
+        one_by_one = len(paths_between(unrolled_edges(t), "theta", f"L{t}"))
+        print(f"t = {t:2d}: {one_by_one:3d} paths found, your formula says {count_paths(t)}")
+
+# %% [markdown]
+# **What to see.** Each path enters the row of states at one step, and from there it has no choice: along the row to $h_t$, then up to $L_t$. So there are
+# as many paths as steps to enter at. Over all losses together that is
+#
+# $$1 + 2 + … + T = \frac{T\,(T+1)}{2},$$
+#
+# about four times as many for twice the steps. Depth often suggests an *exponential* number of paths. Here it is not so, because the nodes are
+# whole states: the row has no branches. (Inside an arrow $h_{t-1} → h_t$ sits a matrix that mixes all $H$ units; what a product of
+# many such matrices does is the subject of lesson 03.)
+#
+# Still, 1000 steps have 500 500 paths, and nobody wants to walk them one by one. They overlap: all paths that enter before step $t$ share the
+# arrow into $h_t$. Backpropagation through time uses this, and sums all of them in **one** sweep of $T$ steps. You write this sweep in lesson 02.
+#
+# ## 5. What grows with $T$, and what does not
+#
+# ### Exercise: `parameter_count`
+#
+# *difficulty 1 of 5 · importance 3 of 5 · 4 minutes*
+#
+# How many numbers does training adjust? `parameter_count(D, H, V)` counts all entries of the five parameters in the table of section 1:
+# the recurrent part and the read-out, with one bias each.
+#
+# **A tiny example**: for $D = H = V = 1$ every parameter is a single number, and there are 5. Work out $D = 3$, $H = 4$, $V = 5$ on paper before you
+# run the check: it is 57.
+
+# %% answer="unrolled-graph-parameter-count"
+def parameter_count(D, H, V):
+    """Entries of weight_ih, weight_hh, bias, weight_out and bias_out together: a whole number."""
+    ### BEGIN SOLUTION
+    return H * (D + H + 1) + V * (H + 1)
+    ### END SOLUTION
+
+
+# %% check="unrolled-graph-parameter-count" points=2
+check("unrolled-graph-parameter-count")
+
+# %% [markdown] hint="unrolled-graph-parameter-count"
+# <details><summary>Hint 1: a question</summary>
+#
+# A tensor of shape (H, D) has how many entries? Which five shapes does the table list?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# Five terms, one for each parameter. Three of them belong to the recurrence, two to the read-out.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# recurrent = H * D + ... + H
+# read_out = ...
+# return recurrent + read_out
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *one bias too many*: `torch.nn.RNN` has two biases that are always added together; we have one.
+# - *off by V*, *off by H*: a bias is missing.
+# - *a float came back*: `/` or `**0.5` has crept in; a count is a whole number.
+# </details>
+
+# %% [markdown]
+# One argument that you might have expected is not there: $T$. A network trained on 10 steps runs on 10 000, with the same parameters.
+#
+# ### Experiment: the price of time
+#
+# The next cell runs your `unroll` for growing $T$ and measures four things: the parameters, the depth of the recorded graph, the bytes that PyTorch
+# keeps for the backward pass, and the paths from $\theta$ to all losses.
+
+# %% given="price"
+LENGTHS = [1, 2, 4, 8, 16, 32, 64]
+
+
+def price_of_time(seed):
+    """Parameters, depth, bytes kept for the backward pass, and paths, for each T of LENGTHS; B = 16, D = 8, H = 32."""
+    B, D, H, V = 16, 8, 32, 5
+    price = {"parameters": [], "depth": [], "bytes": [], "paths": []}
+    for T in LENGTHS:
+        generator = torch.Generator().manual_seed(seed)
+        params = {name: tensor.requires_grad_() for name, tensor in make_params(D, H, V, seed).items()}
+        x, h0 = normal(generator, B, T, D), normal(generator, B, H)
+        price["parameters"].append(parameter_count(D, H, V))
+        price["depth"].append(graph.depth(unroll(x, h0, params)))
+        price["bytes"].append(bytes_kept(lambda: unroll(x, h0, params), params.values()))
+        price["paths"].append(sum(count_paths(t) for t in range(1, T + 1)))
+    return price
+
+
+# %% experiment="price-of-time"
+with needs("unroll", "count_paths", "parameter_count"):
+    price = price_of_time(seed=0)
+    fig, ax = plt.subplots(figsize=(7, 4))
+    for (name, values), marker in zip(price.items(), figures.MARKERS):
+        ax.plot(LENGTHS, [value / values[0] for value in values], marker=marker, label=name)
+    ax.set(xscale="log", yscale="log", xticks=LENGTHS, xticklabels=LENGTHS)
+    ax.minorticks_off()
+    ax.set(xlabel="number of time steps T", ylabel="times the value at T = 1")
+    ax.set_title("More steps: more depth, memory and paths, no more parameters")
+    ax.legend()
+    figures.show(fig, "Against T: parameters stay, depth and bytes grow in proportion, paths grow with the square.")
+
+    for name, values in price.items():
+        print(f"{name:>10}: {values[0]:>6} at T = 1, {values[-1]:>7} at T = {LENGTHS[-1]}")
+    runs = stored("unrolled_graph", "price")
+    print(f"The same numbers in {sum(run == price for run in runs)} of {len(runs)} stored runs with other weights and inputs.")
+
+# %% [markdown]
+# **What to see.** On axes that are both logarithmic, a power of $T$ is a straight line, and its slope is the power. Parameters: slope 0. Depth and bytes: slope
+# 1. Paths: slope 2 in the end. These are not estimates: they follow from the graph, so other weights and inputs give the same numbers.
+#
+# The bytes are what limits you in practice. The way back needs the states, so all of them are kept until `backward()` has passed. Lesson 05
+# is about sequences too long for that.
+#
+# ## 6. Sequences of unequal length
+#
+# Sentences are not equally long. To run a batch at once, the short ones are filled up (*padded*) to the length of the longest, mostly with
+# zeros. But a zero input is not *no* input: the recurrence goes on, $h_t = \tanh(h_{t-1} W_{hh}^\top + b)$, and the state drifts away
+# from where the sequence ended. So past its end the state of a sequence has to stay as it was. Write $\ell_b$ for the length of sequence $b$, and $h_{b,t}$ for its
+# state after step $t$:
+#
+# $$h_{b,t} = \begin{cases} f(h_{b,t-1},\, x_{b,t};\ \theta) & \text{if } t \le \ell_b, \\ h_{b,t-1} & \text{if } t > \ell_b. \end{cases}$$
+#
+# ### Exercise: `unroll_padded`
+#
+# *difficulty 3 of 5 · importance 4 of 5 · 12 minutes*
+#
+# `unroll_padded(x, h0, lengths, params)` takes a padded batch `x` (B, T, D) and `lengths` (B,), a tensor of whole numbers between 0 and $T$. It returns two
+# tensors: `states` (B, T, H), as above, and `h_last` (B, H), the state of each sequence at its own end.
+#
+# **A tiny example**: $T = 3$, lengths 3 and 1. Sequence 1 has states $h_1, h_2, h_3$; sequence 2 has $h_1, h_1, h_1$. `h_last` holds
+# $h_3$ of the first and $h_1$ of the second. A sequence of length 0 keeps its $h_0$ throughout.
+
+# %% answer="unrolled-graph-unroll-padded"
+def unroll_padded(x, h0, lengths, params):
+    """States of a padded batch, where a sequence's state stays as it was past its own length.
+
+    x: (B, T, D), h0: (B, H), lengths: (B,) whole numbers in 0…T. Returns states (B, T, H) and h_last (B, H).
+    """
+    ### BEGIN SOLUTION
+    h = h0
+    states = []
+    for t in range(x.shape[1]):
+        going = (t < lengths).unsqueeze(1)  # (B, 1): has this sequence a step t + 1?
+        h = torch.where(going, rnn_step(x[:, t], h, params), h)  # (B, H)
+        states.append(h)
+    return torch.stack(states, 1), h
+    ### END SOLUTION
+
+
+# %% check="unrolled-graph-unroll-padded" points=4
+check("unrolled-graph-unroll-padded")
+
+# %% [markdown] hint="unrolled-graph-unroll-padded"
+# <details><summary>Hint 1: a question</summary>
+#
+# At step $t$, which rows of the batch take the new state, and which keep the old one? Can you write that as a tensor of B yes/no values?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# Compute the new state for *all* rows, then choose row by row between new and old: `torch.where(condition, new, old)`. The condition
+# must have shape (B, 1), so that it holds for all H units of a row. And where does `h_last` stand, if a state that has ended no longer moves?
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# for t in range(x.shape[1]):             # this is step t + 1 on paper
+#     new = rnn_step(x[:, t], h, params)  # (B, H)
+#     going = ...                         # (B, 1), True where the sequence still has this step
+#     h = torch.where(...)
+#     states.append(h)
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *one step too many* or *too few*: in Python's count `t` starts at 0, the lengths count from 1.
+# - *zeros past the end*: the state has to stay, not vanish.
+# - *The size of tensor a must match…*: the condition has shape (B,); give it a second axis with `unsqueeze(1)`.
+# - *h_last of the short sequences is wrong*: if `states` is right, look where each row's last state stands.
+# - *nan came back*: past the end there may be any number in `x`, also nan. Choosing is safe, multiplying by 0 is not: 0 · nan is nan.
+# </details>
+
+# %% [markdown]
+# ### Experiment: what padding does to a state
+#
+# Four sequences of lengths 3, 7, 12 and 20, padded with zeros to 20. Solid: your `unroll_padded`. Dotted: your `unroll`, which does not know about
+# lengths.
+
+# %% experiment="padding"
+with needs("unroll", "unroll_padded"):
+    lengths = torch.tensor([3, 7, 12, 20], device=device)
+    generator = torch.Generator().manual_seed(3)
+    params = make_params(3, 16, V=5, seed=5)
+    x, h0 = normal(generator, 4, 20, 3), torch.zeros(4, 16, device=device, dtype=dtype)
+    for row, length in enumerate(lengths):
+        x[row, length:] = 0
+    states, h_last = unroll_padded(x, h0, lengths, params)
+    drifting = unroll(x, h0, params)
+
+    fig, axes = plt.subplots(1, 4, figsize=(10, 2.8), sharey=True)
+    for row, (ax, length) in enumerate(zip(axes, lengths.tolist())):
+        ax.axvline(length, color=figures.INK, ls="-", lw=1)
+        ax.plot(range(1, 21), drifting[row, :, 0].cpu(), ":", color=figures.VERMILION, label="unroll")
+        ax.plot(range(1, 21), states[row, :, 0].cpu(), color=figures.BLUE, label="unroll_padded")
+        ax.set(xlabel="time step t", title=f"length {length}", ylim=(-1.1, 1.1), xticks=[1, 10, 20])
+    axes[0].set_ylabel("first unit of the state")
+    axes[0].legend(fontsize=8.5, loc="lower right")
+    figures.show(fig, "Past a sequence's end its state stays with unroll_padded and drifts with unroll.")
+
+    alone = [unroll(x[row : row + 1, :length], h0[:1], params)[0, -1] for row, length in enumerate(lengths)]
+    print(f"largest difference between h_last and each sequence run alone: {(h_last - torch.stack(alone)).abs().max():.1e}")
+
+# %% [markdown]
+# **What to see.** Up to its end (the vertical line) a sequence does not notice the padding. After it, the dotted state wanders on through nothing but zeros,
+# while the solid one stays. The printed difference is the real test: in the batch each sequence ends where it ends alone.
+#
+# ## 7. Find the bug: every number is right
+#
+# *difficulty 4 of 5 · importance 5 of 5 · 15 minutes*
+#
+# A network reads $T$ random numbers and has to say, at the end, what the *first* one was. `loss_and_gradients` runs it, logs every state for a
+# plot, and returns the loss and the gradient of each parameter. The states are right. The loss is right, to the last digit. With these gradients, training
+# lowers the loss. **And yet there is one mistake. Find it and mend it**, in the cell itself. The log has to stay.
+#
+# You have the tools: which graph did autograd record? `graph.depth(loss)` counts the tanh operations that lie in a row behind `loss`. Make a cell
+# of your own and try.
+
+# %% answer="unrolled-graph-bug"
+def loss_and_gradients(x, h0, params, target):
+    """Loss of guessing target (B,) from the last state, its gradients (a dict with the keys of params), and the log.
+
+    x: (B, T, D), h0: (B, H), params with a read-out of size V = 1. The log is a list of h_0, …, h_T without a graph.
+    """
+    params = {name: tensor.detach().requires_grad_() for name, tensor in params.items()}
+    ### BEGIN SOLUTION
+    h, log = h0, [h0]
+    for t in range(x.shape[1]):
+        h = rnn_step(x[:, t], h, params)  # (B, H)
+        log.append(h.detach())  # for a plot, numbers are enough
+    ### END SOLUTION
+    ### RELEASED AS
+    # log = [h0]
+    # for t in range(x.shape[1]):
+    #     h = rnn_step(x[:, t], log[-1], params)  # (B, H)
+    #     log.append(h.detach())  # for a plot, numbers are enough
+    ### END RELEASED
+    guess = h @ params["weight_out"].T + params["bias_out"]  # (B, 1)
+    loss = ((guess[:, 0] - target) ** 2).mean()
+    gradients = torch.autograd.grad(loss, list(params.values()))
+    return loss, dict(zip(params, gradients)), log
+
+
+# %% check="unrolled-graph-bug" points=3
+check("unrolled-graph-bug")
+
+# %% [markdown] hint="unrolled-graph-bug"
+# <details><summary>Hint 1: a question</summary>
+#
+# Run the function on a few steps and print `graph.depth(loss)`. How many tanh operations should lie behind the loss, how many do?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# `detach()` returns the same numbers without the graph behind them. Follow the state from one step to the next: through which variable does it go?
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# Two jobs are done by one list. Keep a variable for the state that is carried on, and use the list for the plot alone:
+#
+# ```python
+# h, log = h0, [h0]
+# for t in range(x.shape[1]):
+#     h = rnn_step(x[:, t], ..., params)
+#     log.append(h.detach())
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *the gradients reach one step only*: the graph behind the loss has depth 1. Hint 2.
+# - *the log still has a graph*: the log is for a plot; it must not keep the graph alive after training has gone on.
+# - *One of the differentiated Tensors appears to not have been used*: a parameter no longer has a part in the loss.
+# - *mend rnn_step first*: this program uses it.
+# </details>
+
+# %% [markdown]
+# ### Experiment: what the mistake costs
+#
+# The next cell trains with whatever `loss_and_gradients` you have now. The shaded bands are stored runs over five seeds, one with the program as you found it,
+# one with it mended. Guessing 0 every time costs 1.
+
+# %% given="recall"
+def recall_first(seed, steps=300, T=5):
+    """Losses of training a network with 16 units to recall the first of T random numbers; Adam, batches of 32."""
+    generator = torch.Generator().manual_seed(seed)
+    params = make_params(1, 16, 1, seed)
+    optimizer = torch.optim.Adam(params.values(), lr=0.01)
+    losses = []
+    for _ in range(steps):
+        x = normal(generator, 32, T, 1)
+        h0 = torch.zeros(32, 16, device=device, dtype=dtype)
+        loss, gradients, _ = loss_and_gradients(x, h0, params, x[:, 0, 0])
+        for name, tensor in params.items():
+            tensor.grad = gradients[name]
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def smooth(losses, width=20):
+    """Means over windows of `width` steps."""
+    return torch.tensor(losses).reshape(-1, width).mean(1).tolist()
+
+
+# %% experiment="every-number-is-right"
+with needs("rnn_step", "loss_and_gradients"):
+    losses = smooth(recall_first(seed=0))
+    steps = range(20, 301, 20)
+    runs = stored("unrolled_graph", "recall")
+    fig, ax = plt.subplots()
+    figures.band(ax, steps, [run["as_found"] for run in runs], figures.VERMILION, "as found")
+    figures.band(ax, steps, [run["mended"] for run in runs], figures.BLUE, "mended")
+    ax.plot(steps, losses, "o-", color=figures.INK, label="yours, seed 0")
+    ax.axhline(1, color=figures.INK, ls=":")
+    ax.set(yscale="log", xlabel="training step", ylabel="squared error (mean of 20 steps)")
+    ax.set_title("It trains, with the cut too")
+    ax.legend()
+    figures.show(fig, "With the cut the loss falls below guessing, and stays far above the mended program's.")
+
+    x, h0 = normal(torch.Generator().manual_seed(0), 2, 5, 1), torch.zeros(2, 16, device=device, dtype=dtype)
+    loss, _, _ = loss_and_gradients(x, h0, make_params(1, 16, 1, seed=0), x[:, 0, 0])
+    print(f"depth behind your loss: {graph.depth(loss)}, for T = 5 steps")
+
+# %% [markdown]
+# **What to see.** The program as found learns something: the read-out's gradient is whole, and a random recurrence happens to keep traces of the
+# first number. But of the five paths from $\theta$ to the loss, four are cut, and the recurrence never learns to carry the number. No state, no loss
+# value, no error message tells you. The graph does.
+#
+# A cut can also be made on purpose, to save memory. That is truncated backpropagation through time, the subject of lesson 05.
+
+# %% [markdown]
+# ## 8. In your own words
+#
+# *difficulty 3 of 5 · importance 4 of 5 · 8 minutes · graded by a person*
+#
+# Somebody says: "My recurrent network reads 1000 steps. So it is a 1000-layer network, with 1000 times the parameters of one step. And to get the
+# gradient of one weight matrix from a loss at every step, the computer has to walk half a million paths." **What is right in this, what is wrong, and what
+# does the computer do instead?** Four to six sentences; use the unrolled graph.
+#
+# Points: one for depth and parameters, one for the number of paths, one for what happens in place of walking them.
+
+# %% [markdown] written="unrolled-graph-why" points=3
+# ### BEGIN SOLUTION
+# The depth is right: unrolled over 1000 steps, the graph has a chain of 1000 states, so 1000 layers lie between the first
+# state and the last. The parameters are not multiplied: all layers use the same $\theta$, which is one node with 1000 arrows, so the number of
+# parameters does not depend on T. The number of paths is right: t paths lead to the loss at step t, one for each step at which a path can enter, which makes
+# 1000 · 1001 / 2 = 500 500 in all. But nobody walks them one by one, because they overlap: all paths that entered earlier pass through the same arrow
+# h_{t-1} → h_t. Going backwards once, the computer keeps for each state the sum over everything that comes from later losses, hands it on by one
+# step, and adds each step's contribution to the one leaf of θ: 1000 steps of work instead of half a million paths. What does grow with
+# T is the memory, since all states are kept for this way back.
+# ### END SOLUTION
+
+# %% [markdown]
+# ## Summary
+#
+# 1. A recurrent network applies one formula again and again: $h_t = f(h_{t-1}, x_t; \theta)$.
+# 2. Unrolled over $T$ steps it is an ordinary network of depth $T$ whose layers share one $\theta$.
+# 3. PyTorch records this graph while your loop runs, anew at each call; `grad_fn` and `next_functions` let you walk it.
+# 4. A shared parameter is *one* leaf with $T$ arrows, and its gradient is added up there.
+# 5. What needs no gradient, such as the inputs, is not recorded.
+# 6. $t$ paths lead from $\theta$ to $L_t$, and $T(T+1)/2$ to all losses. Each is a term of the gradient.
+# 7. Depth and memory grow with $T$, paths with $T^2$, parameters not at all.
+# 8. Padding moves a state unless you hold it still past the sequence's end.
+# 9. A detached state has the right numbers and no past: the loss is right, and the gradient is not.
+# 10. Next: lesson 02 sums all paths in one sweep. That is backpropagation through time.
+#
+# ## Further reading
+#
+# - P. J. Werbos, *Backpropagation through time: what it does and how to do it*, Proceedings of the IEEE 78(10), 1990.
+# - D. E. Rumelhart, G. E. Hinton, R. J. Williams, *Learning internal representations by error propagation*, in: Parallel Distributed Processing 1,
+#   MIT Press, 1986: its section on recurrent nets unrolls one.
+# - I. Goodfellow, Y. Bengio, A. Courville, [*Deep Learning*](https://www.deeplearningbook.org/contents/rnn.html), MIT Press, 2016, sections 10.1 and 10.2.
+# - PyTorch documentation, [*Autograd mechanics*](https://docs.pytorch.org/docs/stable/notes/autograd.html).
