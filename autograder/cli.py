@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from autograder.errors import CourseError
 
@@ -52,6 +54,8 @@ def parser_for(command: str | None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what a person did wrong is one line on stderr and exit code 2."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    # nbgrader looks for `alembic` on the PATH, where it is not unless .venv has been activated.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     command = argv[0] if argv and argv[0] in COMMANDS else None
     try:
         args = parser_for(command).parse_args(argv)

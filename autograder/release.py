@@ -21,6 +21,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor, SaveCells
 
 from autograder import leaks
+from autograder.carry import content
 from autograder.contract import BEGIN_RELEASED, Cell, Lesson, regions
 from autograder.contract import END_RELEASED as END
 from autograder.errors import AuthorError, OperatorError
@@ -104,11 +105,6 @@ def as_bytes(notebook: nbformat.NotebookNode) -> bytes:
     """A notebook as this house writes it: valid, sorted keys, a newline at the end."""
     nbformat.validate(notebook)
     return (nbformat.writes(notebook) + "\n").encode()
-
-
-def content(cell: nbformat.NotebookNode) -> str:
-    """What tells an edited cell from an untouched one: 12 hexadecimal digits of its kind and source."""
-    return _sum(f"{cell.cell_type}\n{cell.source}")
 
 
 def _sum(text: str) -> str:

@@ -158,6 +158,12 @@ def verify(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `course verify`."""
+    parser.epilog = (
+        "examples:\n"
+        "  course verify                every check: solution, stub, wrong and right answers\n"
+        "  course verify 01 --show      one lesson, with the message that each wrong answer gets"
+    )
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="a lesson's number or name; all if none is given")
     parser.add_argument("--json", action="store_true", help="print the matrix as JSON")
     parser.add_argument("--show", action="store_true", help="print each wrong answer's message")

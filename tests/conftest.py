@@ -1,0 +1,88 @@
+"""What a machine may lack: tests that need it are skipped with the remedy, and fail where BPTT_NO_SKIP is set."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # numbers do not depend on how many cores there are
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader starts `alembic`
+
+
+@functools.cache
+def why_no_bubblewrap() -> str:
+    """Empty if bubblewrap can make a sandbox here, else the reason with the remedy; tried, not looked up."""
+    if not shutil.which("bwrap"):
+        return "bubblewrap is missing: sudo apt install bubblewrap"
+    tried = subprocess.run(
+        ["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--die-with-parent", "true"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    if tried.returncode == 0:
+        return ""
+    remedy = "on Ubuntu: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --privileged"
+    return f"bubblewrap cannot make a sandbox ({tried.stderr.strip()}); {remedy}"
+
+
+@functools.cache
+def chromium() -> str | None:
+    """The path of a Chromium that playwright can drive, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+def why_not(item: pytest.Item) -> str:
+    """Empty if this machine can run the test, else the reason with the remedy."""
+    if item.get_closest_marker("needs_bubblewrap") and (reason := why_no_bubblewrap()):
+        return reason
+    if item.get_closest_marker("needs_chromium") and not chromium():
+        return "Chromium is missing: sudo apt install chromium (or chromium-browser)"
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            return "no CUDA device that this PyTorch can use: run it on a machine with a GPU"
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what cannot run here, and say what would make it run."""
+    if reason := why_not(item):
+        pytest.skip(reason)
+
+
+def must_not_skip(item: pytest.Item) -> bool:
+    """In CI nothing may be skipped but what needs a GPU."""
+    return bool(os.environ.get("BPTT_NO_SKIP")) and not item.get_closest_marker("gpu")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """Turn a skip into a failure where none is allowed."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and must_not_skip(item):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although BPTT_NO_SKIP is set: {report.longrepr[2]}"
+    return report
+
+
+@pytest.fixture
+def browser():
+    """A headless Chromium, driven by playwright. Use it with the mark `needs_chromium`."""
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=[*quiet, "--disable-sync", *as_root])
+        yield browser
+        browser.close()
