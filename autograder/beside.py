@@ -90,6 +90,8 @@ class Beside:
             return {"ok": True, "value": pack(value, self._keep), "changed": []}
         except WireError:
             raise
+        except probes.Refused as refused:
+            return failure("wrong", refused.sign, refused.summary, clues=refused.clues)
         except Exception as error:
             return self._raised(request.get("shown") or request["name"], error)
 
@@ -111,6 +113,8 @@ class Beside:
         return self.names[target]
 
     def _keep(self, value: Any) -> Ref:
+        if isinstance(value, probes.Kept):
+            value = value.value
         self.objects.append(value)
         return Ref(len(self.objects) - 1, type(value).__name__, callable(value))
 

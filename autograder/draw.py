@@ -67,6 +67,22 @@ class Draw:
             params["bias_out"] = self.normal(V, scale=scale)
         return params
 
+    def layer(self, kind: str, D: int, H: int, scale: float = 0.7) -> dict[str, Tensor]:
+        """Weights of one recurrent layer under PyTorch's names; `kind` is "rnn", "lstm" or "gru"."""
+        gates = {"rnn": 1, "lstm": 4, "gru": 3}[kind]
+        return {
+            "weight_ih_l0": self.normal(gates * H, D, scale=scale),
+            "weight_hh_l0": self.normal(gates * H, H, scale=scale),
+            "bias_ih_l0": self.normal(gates * H, scale=scale),
+            "bias_hh_l0": self.normal(gates * H, scale=scale),
+        }
+
+    def next_token(self, kind: str, V: int, D: int, H: int, tokens: bool = True) -> dict[str, Tensor]:
+        """Weights of a `probes.NextToken` over V tokens: embedding (V, D), layer, read-out; floats (B, T, D) in unless `tokens`."""
+        weights = {"embedding.weight": self.normal(V, D)} if tokens else {}
+        weights |= {f"rnn.{name}": value for name, value in self.layer(kind, D, H).items()}
+        return weights | {"readout.weight": self.normal(V, H, scale=0.7), "readout.bias": self.normal(V, scale=0.7)}
+
 
 def derived_seed(key: bytes, learner: str, check: str) -> int:
     """The seed of a hidden draw: a keyed hash of who is asked what. Nobody without the key can foresee it."""
