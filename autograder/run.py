@@ -18,7 +18,7 @@ def run_check(check: Check, student: Student, draw: Draw, cells: Sequence[str] =
     `cells` are the sources of the learner's cells in the order in which they ran: forbidden means are read from them.
     Never raises for anything the learner's code does.
     """
-    if check.forbid and (finding := rules.inspect(cells, check.of, check.forbid)):
+    if check.forbid and (finding := rules.inspect(cells, check.of, check.forbid, _judged_there(check))):
         return Verdict(check.id, finding.status, check.claim, check.of, finding.finding)
     verdict = _once(check, student, _again(draw))
     if verdict.right:
@@ -26,6 +26,12 @@ def run_check(check: Check, student: Student, draw: Draw, cells: Sequence[str] =
     if not check.needs or verdict.status in ("crashed", "timeout"):
         return verdict
     return _with_standins(check, student, draw, verdict)
+
+
+def _judged_there(check: Check) -> list[str]:
+    """Names of needed exercises whose own checks forbid the same: a breach there is charged there, once."""
+    needed = [load(id) for id in check.needs]
+    return [one.of for one in needed if set(check.forbid) <= set(one.forbid)]
 
 
 def lend(check_id: str, args: tuple[Any, ...]) -> Any:
