@@ -214,7 +214,7 @@ def differences(built: dict[str, bytes], folder: Path, whole: bool = True) -> li
     return found + [f"{name} has no source" for name in extra]
 
 
-def _chosen(lessons: list[str]) -> list[Path]:
+def chosen(lessons: list[str]) -> list[Path]:
     """The scripts of the lessons asked for ("01", "01_unrolled_graph" or a path), or all."""
     every = scripts()
     if not lessons:
@@ -247,7 +247,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Build, then compare or replace. 0 when all is well, 1 when a lesson is refused or out of date."""
     try:
-        built = build(_chosen(args.lessons), hints=not args.no_hints)
+        built = build(chosen(args.lessons), hints=not args.no_hints)
     except ExceptionGroup as group:
         for error in group.exceptions:
             print(error)
