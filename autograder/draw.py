@@ -35,12 +35,12 @@ class Draw:
 
     def normal(self, *shape: int, scale: float = 1.0) -> Tensor:
         """Standard normal numbers times `scale`."""
-        numbers = torch.randn(*shape, generator=self._generator, dtype=torch.float64) * scale
+        numbers = torch.randn(shape, generator=self._generator, dtype=torch.float64) * scale
         return numbers.to(self.device, self.dtype)
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Uniform numbers in [low, high)."""
-        numbers = low + (high - low) * torch.rand(*shape, generator=self._generator, dtype=torch.float64)
+        numbers = low + (high - low) * torch.rand(shape, generator=self._generator, dtype=torch.float64)
         return numbers.to(self.device, self.dtype)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:

@@ -75,4 +75,6 @@ def band(ax: Axes, x: Sequence[float], rows: Sequence[Sequence[float]], color: s
         return
     low = [min(column) for column in zip(*rows, strict=True)]
     high = [max(column) for column in zip(*rows, strict=True)]
-    ax.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0, label=f"{label} ({len(rows)} seeds)")
+    ax.fill_between(x, low, high, color=color, alpha=0.35, linewidth=0, label=f"{label} ({len(rows)} seeds)")
+    for edge in (low, high):
+        ax.plot(x, edge, color=color, lw=0.8, alpha=0.8)

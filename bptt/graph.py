@@ -15,7 +15,7 @@ def operations(tensor: torch.Tensor) -> dict:
     """Every recorded operation that ``tensor`` rests on, with the operations that each of them came from.
 
     Keys and values are autograd's own nodes (``tensor.grad_fn`` and what its ``next_functions`` lead to); the order is
-    that of a walk which starts at ``tensor``. A leaf shows as a node named ``AccumulateGrad``.
+    that of a walk which starts at ``tensor``. A leaf shows as a node of type ``AccumulateGrad``.
     Source: https://docs.pytorch.org/docs/stable/notes/autograd.html
     """
     came_from: dict = {}
@@ -81,43 +81,58 @@ def in_order(came_from: Mapping) -> list:
     return list(done)
 
 
-SHAPES = {"h": ("o", BLUE), "x": ("s", GREEN), "L": ("D", VERMILION), "theta": ("h", PURPLE), "h0": ("o", INK)}
+# Marker, its size in points and its colour, for each kind of node.
+LOOKS = {
+    "h": ("o", 23, BLUE),
+    "h0": ("o", 23, INK),
+    "x": ("s", 19, GREEN),
+    "L": ("D", 17, VERMILION),
+    "shared": ("h", 27, PURPLE),
+}
+ROWS = {"L": 0.95, "h": 0.0, "x": -0.8, "shared": -2.2}
 
 
 def draw(ax: Axes, edges: Iterable[Edge], path: Iterable[Edge] = ()) -> None:
-    """Draw an unrolled graph from its edges: inputs below, states in the middle, losses above, parameters at the bottom.
+    """Draw an unrolled graph from its edges: losses above, states in a row, inputs under them, parameters below.
 
     Nodes are ``h0``, ``h1``, …, ``x1``, …, ``L1``, … and any other names, which stand for parameters. The edges in
     ``path`` are drawn thick and coloured, all others thin.
     """
     edges, path = set(edges), set(path)
     nodes = sorted({name for edge in edges for name in edge})
-    T = max((int(name[1:]) for name in nodes if re.fullmatch(r"h\d+", name)), default=1)
-    shared = [name for name in nodes if not re.fullmatch(r"[hxL]\d+", name)]
+    shared = [name for name in reversed(nodes) if not re.fullmatch(r"[hxL]\d+", name)]
+    T = max((int(name[1:]) for name in nodes if name not in shared), default=1)
     place = {name: place_of(name, shared, T) for name in nodes}
     for start, end in sorted(edges):
         chosen = (start, end) in path
         look = {"color": ORANGE, "lw": 3, "alpha": 1.0} if chosen else {"color": INK, "lw": 1.2, "alpha": 0.8}
-        arrow = {"arrowstyle": "-|>", "shrinkA": 12, "shrinkB": 12, "mutation_scale": 12, **look}
+        arrow = {"arrowstyle": "-|>", "shrinkA": 13, "shrinkB": 13, "mutation_scale": 12, **look}
         ax.annotate("", xy=place[end], xytext=place[start], arrowprops=arrow)
     for name, (right, up) in place.items():
-        kind = "h0" if name == "h0" else name[0] if name not in shared else "theta"
-        marker, color = SHAPES[kind]
-        ax.plot(right, up, marker, ms=23, mfc="none", mec=color, mew=1.8, zorder=3)
-        ax.text(right, up, written(name), ha="center", va="center", color=INK, fontsize=10 if len(name) < 4 else 7)
+        kind = "shared" if name in shared else "h0" if name == "h0" else name[0]
+        marker, size, color = LOOKS[kind]
+        ax.plot(right, up, marker, ms=size, mfc="none", mec=color, mew=1.8, zorder=3)
+        ax.text(right, up, written(name), ha="center", va="center", color=INK, fontsize=10)
     ups = [up for _, up in place.values()]
     ax.set_xlim(-0.6, T + 0.6)
-    ax.set_ylim(min(ups) - 0.5, max(ups) + 0.5)
+    ax.set_ylim(min(ups, default=0) - 0.5, max(ups, default=0) + 0.5)
     ax.set_axis_off()
 
 
 def place_of(name: str, shared: list[str], T: int) -> tuple[float, float]:
-    """Where a node is drawn: step t stands at t; shared parameters side by side under the middle."""
+    """Where a node is drawn: step t stands at t, shared parameters side by side under the middle.
+
+    An input stands between two of the lines that fan out from the middle of the parameters, so that none crosses it.
+    """
+    middle = (T + 1) / 2
     if name in shared:
-        middle, apart = (T + 1) / 2, min(1.0, T / max(len(shared), 1))
-        return middle + apart * (shared.index(name) - (len(shared) - 1) / 2), -2.1
+        apart = min(1.0, T / len(shared))
+        return middle + apart * (shared.index(name) - (len(shared) - 1) / 2), ROWS["shared"]
     row, step = name[0], int(name[1:])
-    return (step - 0.3 if row == "x" else float(step)), {"h": 0.0, "x": -0.95, "L": 0.95}[row]
+    if row != "x":
+        return float(step), ROWS[row]
+    outward = step - 0.5 if step <= middle else step + 0.5
+    return middle + (outward - middle) * (1 - ROWS["x"] / ROWS["shared"]), ROWS["x"]
 
 
 def written(name: str) -> str:

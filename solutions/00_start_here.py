@@ -47,7 +47,7 @@ print(f"Tensors live on the {device} and hold {dtype} numbers.")
 # numbers, so a result can be repeated. Two different seeds give two independent runs, so a result can be *doubted*:
 # in this course a claim is printed only if it held for at least three seeds.
 
-# %%
+# %% experiment="seeds"
 torch.manual_seed(7)
 first = torch.rand(3)
 again = torch.rand(3)  # the formula goes on: other numbers
@@ -111,6 +111,7 @@ for kind in (torch.float32, torch.float64):
 # function below uses the derivative of *another* squashing function, the sigmoid $\sigma$, for which
 # $\sigma' = \sigma (1 - \sigma)$. Run it and read the card.
 
+
 # %% fails="start-here-on-purpose"
 def tanh_grad(h):
     return h * (1 - h)  # wrong on purpose
@@ -170,6 +171,7 @@ check("start-here-predict-slope")
 #
 # Write `tanh_grad(h)`. It gets a tensor `h` of any shape, the *output* of a tanh, and returns a tensor of the same shape
 # with the slope at each entry.
+
 
 # %% answer="start-here-tanh-grad"
 def tanh_grad(h):
@@ -231,7 +233,11 @@ with needs("tanh_grad"):
     ax.plot(z.cpu(), torch.tanh(z).cpu(), color=figures.INK, ls="--", label="h = tanh(z)")
     ax.plot(z.cpu(), yours.cpu(), color=figures.BLUE, label="slope, by your tanh_grad(h)")
     ax.plot(some.cpu(), measured.cpu(), "x", color=figures.VERMILION, ms=8, mew=2, label="slope, measured")
-    ax.set(xlabel="pre-activation z (no unit)", ylabel="value (no unit)", title="The slope is at most 1, and that only at z = 0")
+    ax.set(
+        xlabel="pre-activation z (no unit)",
+        ylabel="value (no unit)",
+        title="The slope is at most 1, and that only at z = 0",
+    )
     ax.legend()
     figures.show(fig, "The slope of tanh against z: your formula runs through the measured points.")
 
@@ -287,7 +293,7 @@ with needs("tanh_grad"):
         figures.band(ax, LENGTHS, [run[name] for run in runs], color, f"{name}, stored")
         ax.plot(LENGTHS, gap_between_roads(0, kind), marker=marker, color=color, label=f"{name}, your tanh_grad")
     ax.axhline(1e-9, color=figures.INK, ls=":")
-    ax.text(LENGTHS[0], 1.6e-9, "wrong above, rounding below: a check can draw its line here")
+    ax.text(LENGTHS[0], 1.6e-9, "a check in float64 can draw its line here: rounding stays far below")
     ax.set(xscale="log", yscale="log", ylim=(1e-18, 1e-4), xticks=LENGTHS, xticklabels=LENGTHS)
     ax.minorticks_off()
     ax.set(xlabel="number of steps T", ylabel="relative difference (no unit)")
@@ -311,6 +317,7 @@ with needs("tanh_grad"):
 # The program below fits one unit, $h = \tanh(w x)$, to data by gradient descent. Its loss is the mean of $(h - y)^2$ over the
 # batch. `loss_and_slope` returns that loss and the number $dL/dw$, worked out by hand with the chain rule.
 # The program runs, and the loss goes down. **It has one mistake. Find it and mend it**, in the cell itself.
+
 
 # %% answer="start-here-bug"
 def loss_and_slope(w, x, y):
@@ -370,8 +377,9 @@ check("start-here-bug")
 # The next cell trains with whatever `loss_and_slope` you have now. The two shaded bands are stored runs over five seeds: one with the
 # program as you found it, one with it mended. Run the cell before and after you mend it.
 
+
 # %% given="fit"
-def fit_one_unit(seed, steps=60, rate=1.0):
+def fit_one_unit(seed, steps=100, rate=0.3):
     """Losses of gradient descent on h = tanh(w x), one for each step, for data made with w = 2."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(64, generator=generator, dtype=torch.float64).to(device, dtype)
@@ -390,14 +398,14 @@ with needs("tanh_grad", "loss_and_slope"):
     losses = fit_one_unit(seed=0)
     runs = stored("start_here", "it_trains")
     fig, ax = plt.subplots()
-    figures.band(ax, range(60), [run["as_found"] for run in runs], figures.VERMILION, "as found")
-    figures.band(ax, range(60), [run["mended"] for run in runs], figures.BLUE, "mended")
+    figures.band(ax, range(100), [run["as_found"] for run in runs], figures.VERMILION, "as found")
+    figures.band(ax, range(100), [run["mended"] for run in runs], figures.BLUE, "mended")
     ax.plot(losses, color=figures.INK, label="yours, seed 0")
     ax.set(yscale="log", xlabel="step of gradient descent", ylabel="mean squared error")
     ax.set_title("It trains, with the mistake too")
     ax.legend()
     figures.show(fig, "With the mistake the loss falls as well, and then stops far above the mended program's.")
-    print(f"loss before: {losses[0]:.4f}   after 60 steps: {losses[-1]:.2e}")
+    print(f"loss before: {losses[0]:.4f}   after 100 steps: {losses[-1]:.2e}")
 
 # %% [markdown]
 # **What to see.** The wrong gradient points in a useful direction for a while, so the loss falls. If you had only

@@ -96,6 +96,7 @@ def make_params(D, H, V, seed):
 # Write one step for a whole batch: `rnn_step(x_t, h_prev, params)` takes `x_t` (B, D) and `h_prev` (B, H) and returns
 # the new state (B, H). `params` is a dict; use the three entries that belong to the recurrence and leave the others alone.
 
+
 # %% answer="unrolled-graph-rnn-step"
 def rnn_step(x_t, h_prev, params):
     """One step of a simple recurrent network, for every row of the batch.
@@ -205,6 +206,7 @@ figures.show(fig, "Unrolled graph: states in a row from left to right, one param
 # **A tiny example**: with the numbers from above, `x` has shape (1, 3, 1) and holds 1, 0, 0. The result has shape (1, 3, 1) and holds
 # 0.4621, 0.3538, 0.2757.
 
+
 # %% answer="unrolled-graph-unroll"
 def unroll(x, h0, params):
     """All states of a simple recurrent network.
@@ -307,7 +309,7 @@ check("unrolled-graph-predict-depth")
 #
 # The next cell runs **your** `unroll` for 6 steps and walks. It prints how often each operation was met.
 # (`AccumulateGrad` is PyTorch's name for a leaf: the place where a gradient is added up. `MmBackward0` belongs to a matrix product,
-# `TBackward0` to a transpose.)
+# `PermuteBackward0` or `TBackward0` to a transpose.)
 
 # %% experiment="walk"
 with needs("unroll"):
@@ -324,7 +326,7 @@ with needs("unroll"):
             met.add(operation)
             waiting += [source for source, _ in operation.next_functions if source is not None]
 
-    names = [operation.name() for operation in met]
+    names = [type(operation).__name__ for operation in met]
     for name in sorted(set(names)):
         print(f"{names.count(name):4d} × {name}")
 
@@ -368,7 +370,11 @@ with needs("unroll"):
             last = unroll(normal(generator, 2, T, 3), normal(generator, 2, H), params)[:, -1]
             depths.append(graph.depth(last))
         ax.plot(lengths, depths, marker, ms=size, mfc="none", mew=2, label=f"recorded, H = {H}")
-    ax.set(xlabel="number of time steps T", ylabel="depth (tanh operations in a row)", title="Depth is T, whatever the size of the state")
+    ax.set(
+        xlabel="number of time steps T",
+        ylabel="depth (tanh operations in a row)",
+        title="Depth is T, whatever the size of the state",
+    )
     ax.legend()
     figures.show(fig, "Measured depth lies on the line depth = T, for 4 units and for 16.")
 
@@ -393,6 +399,7 @@ with needs("unroll"):
 # The arrows: $\theta$, $x_t$ and $h_{t-1}$ to $h_t$, and $h_t$ to $L_t$, for each $t$. The read-out's own parameters are left out.
 #
 # **A tiny example**: `unrolled_edges(1)` is `[("theta", "h1"), ("x1", "h1"), ("h0", "h1"), ("h1", "L1")]`.
+
 
 # %% answer="unrolled-graph-unrolled-edges"
 def unrolled_edges(T):
@@ -499,6 +506,7 @@ check("unrolled-graph-predict-paths")
 # **A tiny example**, $t = 2$. There are the paths $\theta → h_2 → L_2$ and $\theta → h_1 → h_2 → L_2$, and no others. How does it
 # go on with $t = 3$? Lay a finger on the first picture.
 
+
 # %% answer="unrolled-graph-count-paths"
 def count_paths(t):
     """How many paths lead from theta to L_t in the unrolled graph; t ≥ 1."""
@@ -547,6 +555,7 @@ check("unrolled-graph-count-paths")
 #
 # The next cell finds every path in *your* graph by trying all arrows, and compares the number with your formula.
 
+
 # %% given="paths"
 def paths_between(edges, start, end):
     """Every path from start to end, each as a list of arrows; found by following all arrows."""
@@ -593,6 +602,7 @@ with needs("unrolled_edges", "count_paths"):
 #
 # **A tiny example**: for $D = H = V = 1$ every parameter is a single number, and there are 5. Work out $D = 3$, $H = 4$, $V = 5$ on paper before you
 # run the check: it is 57.
+
 
 # %% answer="unrolled-graph-parameter-count"
 def parameter_count(D, H, V):
@@ -675,11 +685,14 @@ with needs("unroll", "count_paths", "parameter_count"):
     for name, values in price.items():
         print(f"{name:>10}: {values[0]:>6} at T = 1, {values[-1]:>7} at T = {LENGTHS[-1]}")
     runs = stored("unrolled_graph", "price")
-    print(f"The same numbers in {sum(run == price for run in runs)} of {len(runs)} stored runs with other weights and inputs.")
+    print(
+        f"The same numbers in {sum(run == price for run in runs)} of {len(runs)} stored runs with other weights and inputs."
+    )
 
 # %% [markdown]
-# **What to see.** On axes that are both logarithmic, a power of $T$ is a straight line, and its slope is the power. Parameters: slope 0. Depth and bytes: slope
-# 1. Paths: slope 2 in the end. These are not estimates: they follow from the graph, so other weights and inputs give the same numbers.
+# **What to see.** On axes that are both logarithmic, a power of $T$ is a straight line, and its slope is the power. Parameters: slope 0. Depth: slope 1.
+# Bytes and paths bend at first and end with slopes 1 and 2. These are not estimates: they follow from the graph, so other weights and inputs
+# give the same numbers.
 #
 # The bytes are what limits you in practice. The way back needs the states, so all of them are kept until `backward()` has passed. Lesson 05
 # is about sequences too long for that.
@@ -702,6 +715,7 @@ with needs("unroll", "count_paths", "parameter_count"):
 #
 # **A tiny example**: $T = 3$, lengths 3 and 1. Sequence 1 has states $h_1, h_2, h_3$; sequence 2 has $h_1, h_1, h_1$. `h_last` holds
 # $h_3$ of the first and $h_1$ of the second. A sequence of length 0 keeps its $h_0$ throughout.
+
 
 # %% answer="unrolled-graph-unroll-padded"
 def unroll_padded(x, h0, lengths, params):
@@ -758,32 +772,35 @@ check("unrolled-graph-unroll-padded")
 # %% [markdown]
 # ### Experiment: what padding does to a state
 #
-# Four sequences of lengths 3, 7, 12 and 20, padded with zeros to 20. Solid: your `unroll_padded`. Dotted: your `unroll`, which does not know about
+# Three sequences of lengths 3, 8 and 14, padded with zeros to 14. Solid: your `unroll_padded`. Dotted: your `unroll`, which does not know about
 # lengths.
 
 # %% experiment="padding"
 with needs("unroll", "unroll_padded"):
-    lengths = torch.tensor([3, 7, 12, 20], device=device)
+    lengths = torch.tensor([3, 8, 14], device=device)
     generator = torch.Generator().manual_seed(3)
     params = make_params(3, 16, V=5, seed=5)
-    x, h0 = normal(generator, 4, 20, 3), torch.zeros(4, 16, device=device, dtype=dtype)
+    x, h0 = normal(generator, 3, 14, 3), torch.zeros(3, 16, device=device, dtype=dtype)
     for row, length in enumerate(lengths):
         x[row, length:] = 0
     states, h_last = unroll_padded(x, h0, lengths, params)
     drifting = unroll(x, h0, params)
 
-    fig, axes = plt.subplots(1, 4, figsize=(10, 2.8), sharey=True)
+    fig, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True)
+    steps = range(1, 15)
     for row, (ax, length) in enumerate(zip(axes, lengths.tolist())):
         ax.axvline(length, color=figures.INK, ls="-", lw=1)
-        ax.plot(range(1, 21), drifting[row, :, 0].cpu(), ":", color=figures.VERMILION, label="unroll")
-        ax.plot(range(1, 21), states[row, :, 0].cpu(), color=figures.BLUE, label="unroll_padded")
-        ax.set(xlabel="time step t", title=f"length {length}", ylim=(-1.1, 1.1), xticks=[1, 10, 20])
-    axes[0].set_ylabel("first unit of the state")
-    axes[0].legend(fontsize=8.5, loc="lower right")
+        ax.plot(steps, drifting[row, :, 0].cpu(), "s:", color=figures.VERMILION, label="unroll")
+        ax.plot(steps, states[row, :, 0].cpu(), "o-", color=figures.BLUE, label="unroll_padded")
+        ax.set(xlabel="time step t", title=f"length {length}", ylim=(-1.1, 1.1), xticks=[1, *lengths.tolist()])
+    axes[0].set_ylabel("first unit of the state (no unit)")
+    axes[0].legend(loc="upper right")
     figures.show(fig, "Past a sequence's end its state stays with unroll_padded and drifts with unroll.")
 
     alone = [unroll(x[row : row + 1, :length], h0[:1], params)[0, -1] for row, length in enumerate(lengths)]
-    print(f"largest difference between h_last and each sequence run alone: {(h_last - torch.stack(alone)).abs().max():.1e}")
+    print(
+        f"largest difference between h_last and each sequence run alone: {(h_last - torch.stack(alone)).abs().max():.1e}"
+    )
 
 # %% [markdown]
 # **What to see.** Up to its end (the vertical line) a sequence does not notice the padding. After it, the dotted state wanders on through nothing but zeros,
@@ -800,6 +817,7 @@ with needs("unroll", "unroll_padded"):
 # You have the tools: which graph did autograd record? `graph.depth(loss)` counts the tanh operations that lie in a row behind `loss`. Make a cell
 # of your own and try.
 
+
 # %% answer="unrolled-graph-bug"
 def loss_and_gradients(x, h0, params, target):
     """Loss of guessing target (B,) from the last state, its gradients (a dict with the keys of params), and the log.
@@ -807,16 +825,17 @@ def loss_and_gradients(x, h0, params, target):
     x: (B, T, D), h0: (B, H), params with a read-out of size V = 1. The log is a list of h_0, …, h_T without a graph.
     """
     params = {name: tensor.detach().requires_grad_() for name, tensor in params.items()}
+    recurrent = [params[name] for name in ("weight_ih", "weight_hh", "bias")]
     ### BEGIN SOLUTION
     h, log = h0, [h0]
     for t in range(x.shape[1]):
-        h = rnn_step(x[:, t], h, params)  # (B, H)
+        h = torch.rnn_tanh_cell(x[:, t], h, *recurrent)  # PyTorch's own rnn_step, (B, H)
         log.append(h.detach())  # for a plot, numbers are enough
     ### END SOLUTION
     ### RELEASED AS
     # log = [h0]
     # for t in range(x.shape[1]):
-    #     h = rnn_step(x[:, t], log[-1], params)  # (B, H)
+    #     h = torch.rnn_tanh_cell(x[:, t], log[-1], *recurrent)  # PyTorch's own rnn_step, (B, H)
     #     log.append(h.detach())  # for a plot, numbers are enough
     ### END RELEASED
     guess = h @ params["weight_out"].T + params["bias_out"]  # (B, 1)
@@ -844,9 +863,9 @@ check("unrolled-graph-bug")
 # Two jobs are done by one list. Keep a variable for the state that is carried on, and use the list for the plot alone:
 #
 # ```python
-# h, log = h0, [h0]
+# h, log = ..., [h0]
 # for t in range(x.shape[1]):
-#     h = rnn_step(x[:, t], ..., params)
+#     h = torch.rnn_tanh_cell(x[:, t], ..., *recurrent)
 #     log.append(h.detach())
 # ```
 # </details>
@@ -856,7 +875,6 @@ check("unrolled-graph-bug")
 # - *the gradients reach one step only*: the graph behind the loss has depth 1. Hint 2.
 # - *the log still has a graph*: the log is for a plot; it must not keep the graph alive after training has gone on.
 # - *One of the differentiated Tensors appears to not have been used*: a parameter no longer has a part in the loss.
-# - *mend rnn_step first*: this program uses it.
 # </details>
 
 # %% [markdown]
@@ -864,6 +882,7 @@ check("unrolled-graph-bug")
 #
 # The next cell trains with whatever `loss_and_gradients` you have now. The shaded bands are stored runs over five seeds, one with the program as you found it,
 # one with it mended. Guessing 0 every time costs 1.
+
 
 # %% given="recall"
 def recall_first(seed, steps=300, T=5):
@@ -889,7 +908,7 @@ def smooth(losses, width=20):
 
 
 # %% experiment="every-number-is-right"
-with needs("rnn_step", "loss_and_gradients"):
+with needs("loss_and_gradients"):
     losses = smooth(recall_first(seed=0))
     steps = range(20, 301, 20)
     runs = stored("unrolled_graph", "recall")
