@@ -32,7 +32,7 @@ release: $(STAFF)  ## build notebooks/ from solutions/
 	@$(BIN)/course release $(ARGS)
 
 experiments: $(STAFF)  ## measure again, over seeds, what the lessons show: results/
-	@$(BIN)/course experiments $(ARGS)
+	$(BIN)/python -m experiments $(ARGS)
 
 bench: $(STAFF)  ## what judging one submission costs
 	@$(BIN)/course bench $(ARGS)
