@@ -18,6 +18,7 @@ from autograder.errors import CourseError
 COMMANDS = {
     "lab": ("autograder.lab", "open the course in JupyterLab, on your own copies in work/"),
     "release": ("autograder.release", "build notebooks/ from solutions/"),
+    "class": ("autograder.classroom", "make an instructor's class folder, or add to it"),
     "verify": ("autograder.verify", "prove every check against right and wrong answers"),
 }
 

@@ -1,0 +1,80 @@
+"""A repaired submission of a class, judged: a verdict for each of its checks, from the store if it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbformat import NotebookNode
+
+from autograder.classroom import Classroom
+from autograder.errors import OperatorError
+from autograder.nbgrader.repair import role
+from autograder.spec import Finding, Verdict
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What is known of one submission, before a person has looked at it."""
+
+    verdicts: dict[str, Verdict]  # by check id, in the notebook's order
+    provenance: dict[str, Any]
+    fingerprint: str  # equal for equal notebooks with equal verdicts
+
+
+def grade(
+    classroom: Classroom,
+    notebook: NotebookNode,
+    lesson: str,
+    student: str,
+    *,
+    limits: Mapping[str, Any],
+    device: str = "",
+    **more: Any,
+) -> Graded:
+    """Judge the repaired notebook that `student` handed in for `lesson`.
+
+    Raises OperatorError where nothing can be judged: no sandbox, no course key, an unknown limit.
+    """
+    checks = [cell.metadata["bptt"]["id"] for cell in notebook.cells if role(cell) == "check"]
+    ours = notebook.metadata["bptt"]
+    if problem := ours.get("problem"):
+        verdicts, provenance = (
+            {id: Verdict(id, "unsendable", finding=Finding("unreadable", problem)) for id in checks},
+            {},
+        )
+    else:
+        from autograder.judge.engine import judge
+
+        judged = judge(
+            notebook,
+            classroom.release(lesson, ours["version"]),
+            key=classroom.key(),
+            learner=student,
+            limits=_limits(limits),
+            device=device or os.environ.get("BPTT_DEVICE", "cpu"),
+            files=classroom.root / "submitted" / student / lesson,
+            **more,
+        )
+        if missing := [id for id in checks if id not in judged.verdicts]:
+            raise OperatorError(f"{student}, {lesson}: no verdict came back for {', '.join(missing)}.")
+        verdicts, provenance = {id: judged.verdicts[id] for id in checks}, judged.provenance
+    return Graded(verdicts, provenance, _fingerprint(notebook, verdicts))
+
+
+def _limits(chosen: Mapping[str, Any]) -> Any:
+    from autograder.judge.limits import Limits
+
+    try:
+        return Limits(**chosen)
+    except TypeError as error:
+        raise OperatorError(f"JudgedExecute.limits in nbgrader_config.py: {error}") from None
+
+
+def _fingerprint(notebook: NotebookNode, verdicts: Mapping[str, Verdict]) -> str:
+    said = [notebook.metadata["bptt"]["sum"], {id: repr(verdict) for id, verdict in verdicts.items()}]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()

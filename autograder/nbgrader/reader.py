@@ -1,0 +1,130 @@
+"""Reads whatever was handed in as a notebook, and says what was wrong with it; never raises for its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+
+from autograder.nbgrader.visible import printable
+
+LARGEST = 64 << 20  # bytes of a notebook that we read
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """A file that was handed in: its cells, or one sentence on why it has none."""
+
+    notebook: NotebookNode  # of format 4.5 and valid; without cells if it could not be read
+    problem: str = ""  # empty if it could be read
+    digest: str = ""  # sha256 of the file's bytes
+
+
+def read(path: Path | str) -> HandedIn:
+    """Read the file at `path` leniently: any notebook format, any nonsense."""
+    raw, problem = _bytes(Path(path))
+    digest = hashlib.sha256(raw).hexdigest()
+    if problem:
+        return HandedIn(new_notebook(), problem, digest)
+    try:
+        return HandedIn(parse(raw), "", digest)
+    except ValueError as error:
+        return HandedIn(new_notebook(), str(error), digest)
+
+
+def _bytes(path: Path) -> tuple[bytes, str]:
+    """The file's bytes, and one sentence if it cannot be read; a link or a device is not followed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                return b"", "What was handed in is not a plain file."
+            if about.st_size > LARGEST:
+                return b"", f"The file is too large to be read ({about.st_size >> 20} MB; {LARGEST >> 20} MB are read)."
+            return file.read(LARGEST + 1), ""
+    except OSError as error:
+        return b"", f"The file cannot be read ({error.strerror})."
+
+
+def parse(raw: bytes) -> NotebookNode:
+    """The notebook in `raw`, valid and of format 4.5; ValueError with one sentence if there is none."""
+    if not raw.strip():
+        raise ValueError("The file is empty.")
+    try:
+        found = json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ValueError("The file is not a notebook: it is not text in UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ValueError(
+            f"The file is not a notebook, or it was cut off on its way: its JSON is broken{where}."
+        ) from None
+    if not isinstance(found, dict):
+        raise ValueError("The file is not a notebook: its JSON holds no cells.")
+    if "cells" not in found:
+        found = _older(found)
+    cells = found.get("cells")
+    if not isinstance(cells, list):
+        raise ValueError("The file is not a notebook: its JSON holds no cells.")
+    notebook = new_notebook(metadata=_metadata(found))
+    taken: set[str] = set()
+    notebook.cells = [_cell(cell, taken) for cell in cells if isinstance(cell, Mapping)]
+    return notebook
+
+
+def _older(found: dict[str, Any]) -> dict[str, Any]:
+    """Formats 1 to 3 keep their cells in worksheets; nbformat knows how to bring them up to date."""
+    try:
+        return nbformat.convert(nbformat.from_dict(found), 4)
+    except Exception:  # it raises whatever the file makes it raise
+        raise ValueError("The file is not a notebook: its JSON holds no cells.") from None
+
+
+def _metadata(found: Mapping[str, Any]) -> NotebookNode:
+    """Of the notebook's metadata we believe only which lesson it says it is."""
+    given = found.get("metadata")
+    ours = given.get("bptt") if isinstance(given, Mapping) else None
+    ours = ours if isinstance(ours, Mapping) else {}
+    return nbformat.from_dict(
+        {"bptt": {key: printable(ours[key])[:80] for key in ("lesson", "version") if key in ours}}
+    )
+
+
+def _cell(given: Mapping[str, Any], taken: set[str]) -> NotebookNode:
+    kind, source = given.get("cell_type"), printable(given.get("source"))
+    metadata = given.get("metadata")
+    if kind == "code":
+        cell = new_code_cell(source)
+        outputs = given.get("outputs")
+        cell["outputs"] = outputs if isinstance(outputs, list) else []  # shown only after visible.outputs
+    elif kind == "raw":
+        cell = new_raw_cell(source)
+    else:
+        cell = new_markdown_cell(source)
+        if isinstance(given.get("attachments"), Mapping):
+            cell["attachments"] = given["attachments"]
+    cell["metadata"] = nbformat.from_dict(metadata) if isinstance(metadata, dict) else NotebookNode()
+    cell["id"] = unused(printable(given.get("id")), taken)
+    return cell
+
+
+def unused(identity: str, taken: set[str]) -> str:
+    """`identity` if it is a cell id and nobody has it, else one that nobody has; it is taken afterwards."""
+    count, candidate = 0, identity
+    while candidate in taken or not _ID.fullmatch(candidate):
+        count, candidate = count + 1, f"own-{count + 1}"
+    taken.add(candidate)
+    return candidate

@@ -1,0 +1,173 @@
+"""Grades a whole class: judges what has changed, several at a time, then lets nbgrader write its gradebook.
+
+Plain `nbgrader autograde` takes a submission up again only if its `timestamp.txt` is newer, or with --force. This
+compares contents, and does the rest by nbgrader's own converter.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.api import MissingEntry
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import capture_log
+from traitlets.config import Config
+
+from autograder import card
+from autograder.classroom import Classroom, gradebook
+from autograder.errors import OperatorError
+from autograder.nbgrader.judging import Graded
+from autograder.nbgrader.reader import read
+from autograder.nbgrader.repair import repair
+from autograder.nbgrader.steps import JudgedExecute, forget
+
+
+@dataclass
+class Row:
+    """What became of one submission."""
+
+    student: str
+    lesson: str
+    state: str = "graded"  # "graded", "as before", "unreadable" or "failed"
+    points: float = 0.0
+    most: float = 0.0
+    waiting: int = 0  # cells that a person has to grade
+    reasons: list[str] = field(default_factory=list)  # a line for each check that is not right, or for what failed
+    graded: Graded | None = None
+
+    @property
+    def well(self) -> bool:
+        """Whether the submission could be read and graded."""
+        return self.state in ("graded", "as before")
+
+
+def grade_class(root: Path, lessons: Sequence[str], workers: Executor) -> Iterator[Row]:
+    """Grade what was handed in for `lessons` (all, if none is named); a row for each submission, as it is done.
+
+    Only this process writes the gradebook. Raises OperatorError where nothing can be graded: no such lesson,
+    no sandbox, no course key.
+    """
+    from autograder.judge.sandbox import choose
+
+    classroom, config = Classroom(root.resolve()), Classroom(root.resolve()).config()
+    chosen = [_lesson(classroom, name) for name in lessons] or classroom.lessons()
+    choose()  # refuses here, once, rather than for each submission
+    classroom.key()
+    items = [(path.parent.name, lesson) for lesson in chosen for path in classroom.submissions(lesson)]
+    if not items:
+        raise OperatorError(f"Nothing was handed in for {', '.join(chosen)}: {classroom.root / 'submitted'} has none.")
+    step = JudgedExecute(config=config)
+    waiting = [(*item, workers.submit(_judge, classroom, step, *item)) for item in items]
+    for student, lesson, judged in waiting:
+        yield _enter(classroom, config, student, lesson, judged)
+
+
+def _lesson(classroom: Classroom, name: str) -> str:
+    """A lesson of the class by its name or number."""
+    for lesson in classroom.lessons():
+        if name in (lesson, lesson[:2]):
+            return lesson
+    raise OperatorError(f"The class has no lesson {name}. It has: {', '.join(classroom.lessons()) or 'none yet'}.")
+
+
+def _judge(classroom: Classroom, step: JudgedExecute, student: str, lesson: str) -> tuple[Graded, str]:
+    """The verdicts of one submission, and what is wrong with it as a file."""
+    handed_in = read(_submitted(classroom, student, lesson))
+    version = handed_in.notebook.metadata.get("bptt", {}).get("version", "")
+    notebook = repair(handed_in, classroom.release(lesson, version))
+    return step.grade(classroom, notebook, lesson, student), notebook.metadata["bptt"].get("problem", "")
+
+
+def _submitted(classroom: Classroom, student: str, lesson: str) -> Path:
+    return classroom.root / "submitted" / student / lesson / f"{lesson}.ipynb"
+
+
+def _enter(classroom: Classroom, config: Config, student: str, lesson: str, judged: Future[Any]) -> Row:
+    """Bring one judged submission into the gradebook, by nbgrader's autograde, unless it is there already."""
+    row, path = Row(student, lesson), _submitted(classroom, student, lesson)
+    if not path.exists():
+        others = ", ".join(sorted(other.name for other in path.parent.glob("*.ipynb"))) or "no notebook at all"
+        return _failed(classroom, row, f"{path.name} was not handed in; there is {others}. Rename it if it is the one.")
+    try:
+        row.graded, problem = judged.result()
+    except Exception as error:  # whatever it was, the other submissions are graded
+        return _failed(classroom, row, f"{type(error).__name__}: {error}")
+    if _stands(classroom, row):
+        row.state = "as before"
+    else:
+        failure = _autograde(config, student, lesson)
+        if failure:
+            return _failed(classroom, row, failure)
+    if problem:
+        row.state, row.reasons = "unreadable", [problem]
+    else:
+        row.reasons = [card.headline(verdict) for verdict in row.graded.verdicts.values() if not verdict.right]
+    return _score(classroom, row)
+
+
+def _stands(classroom: Classroom, row: Row) -> bool:
+    """Whether this very submission has been graded with these very verdicts."""
+    autograded = classroom.root / "autograded" / row.student / row.lesson / f"{row.lesson}.ipynb"
+    try:
+        before = nbformat.read(autograded, as_version=4).metadata.get("bptt", {})
+    except (OSError, ValueError):
+        return False
+    if row.graded is None or before.get("graded") != row.graded.fingerprint:
+        return False
+    try:
+        handed_in_at = CourseDirectory().get_existing_timestamp(
+            str(classroom.root / "submitted" / row.student / row.lesson)
+        )
+    except Exception:  # a timestamp that cannot be read: nbgrader's autograde says so
+        return False
+    with gradebook(classroom) as book:
+        try:
+            known = book.find_submission(row.lesson, row.student)
+            marks = {mark.name: mark.auto_score for notebook in known.notebooks for mark in notebook.grades}
+        except MissingEntry:
+            return False
+        if handed_in_at is not None and handed_in_at != known.timestamp:  # it may be late now
+            return False
+    for id, verdict in row.graded.verdicts.items():
+        scored = marks.get(f"{id}-check")
+        if (scored is None) != (verdict.status in ("look", "broken")):
+            return False
+    return True
+
+
+def _autograde(config: Config, student: str, lesson: str) -> str:
+    """nbgrader's autograde for one submission, as formgrader's button starts it; what went wrong, if anything."""
+    course = CourseDirectory(config=config, assignment_id=lesson, student_id=student)
+    converter = Autograde(coursedir=course, config=config, force=True)
+    converter.log = logging.getLogger(f"autograder.nbgrader.{lesson}.{student}")
+    converter.log.propagate = False
+    done = capture_log(converter)
+    if done["success"]:
+        return ""
+    said = [line for line in done.get("log", "").splitlines() if line.strip()]
+    errors = [line for line in said if ": " in line and not line.startswith(("[", " ", "Traceback"))]
+    return (errors or said or ["nbgrader autograde failed"])[-1].strip()
+
+
+def _failed(classroom: Classroom, row: Row, why: str) -> Row:
+    """A submission that could not be graded: no old score of it stays."""
+    with gradebook(classroom) as book:
+        url = book.url
+    forget(url, row.lesson, row.student)
+    row.state, row.reasons = "failed", [why]
+    return row
+
+
+def _score(classroom: Classroom, row: Row) -> Row:
+    with gradebook(classroom) as book:
+        known = book.find_submission(row.lesson, row.student)
+        row.points, row.most = known.score, known.max_score
+        row.waiting = sum(mark.needs_manual_grade for notebook in known.notebooks for mark in notebook.grades)
+    return row

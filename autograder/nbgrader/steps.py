@@ -1,0 +1,143 @@
+"""The steps that `nbgrader autograde` is given in a class folder: Reader, Repair, JudgedExecute, SaveJudged.
+
+nbgrader finds the score of a check in its cell: an `execute_result` whose text is a number from 0 to the maximum.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from nbconvert.exporters import NotebookExporter
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.utils import is_grade
+from traitlets import Dict, Unicode
+from traitlets.config import LoggingConfigurable
+
+from autograder import card
+from autograder.classroom import Classroom
+from autograder.nbgrader.judging import Graded, grade
+from autograder.nbgrader.reader import read
+from autograder.nbgrader.repair import repair, role
+from autograder.spec import Verdict
+
+PERSON = ("look", "broken")  # how a check can end without points being known
+
+
+def classroom_of(step: LoggingConfigurable) -> Classroom:
+    """The class in which a step of nbgrader's runs: the one whose course directory its converter has."""
+    while not hasattr(step, "coursedir"):
+        step = step.parent
+    return Classroom(Path(step.coursedir.root).resolve())
+
+
+class Reader(NotebookExporter):
+    """Reads a submission whatever it is. What was wrong with it goes to Repair, in `resources`.
+
+    Before a submission is graded, its old scores are forgotten: should grading fail, none of them stays.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._asked = self.parent.pre_convert_hook
+        self.parent.pre_convert_hook = self._before
+
+    def _before(self, assignment: str, student: str, notebooks: list[str]) -> None:
+        for path in notebooks:
+            about = self.parent.init_single_notebook_resources(path)["nbgrader"]
+            forget(about["db_url"], about["assignment"], about["student"])
+        if self._asked:
+            self._asked(assignment=assignment, student=student, notebooks=notebooks)
+
+    def from_filename(self, filename: str, resources: Any = None, **more: Any) -> Any:
+        """As nbconvert's, but no file makes it fail."""
+        if not self.parent._sanitizing:
+            return super().from_filename(filename, resources=resources, **more)
+        handed_in = read(filename)
+        if handed_in.problem:
+            self.log.warning("%s: %s", filename, handed_in.problem)
+        resources["handed_in"] = handed_in
+        resources["metadata"] = {"name": Path(filename).stem, "path": os.path.dirname(filename)}
+        return self.from_notebook_node(NotebookNode(handed_in.notebook), resources=resources, **more)
+
+
+def forget(db_url: str, assignment: str, student: str) -> None:
+    """Take back what the autograder had said about a submission, and mark it as not graded."""
+    with Gradebook(db_url) as gradebook:
+        try:
+            notebooks = gradebook.find_submission(assignment, student).notebooks
+        except MissingEntry:
+            return
+        for notebook in notebooks:
+            for mark in notebook.grades:
+                mark.auto_score, mark.needs_manual_grade = None, True
+        gradebook.db.commit()
+
+
+class Repair(NbGraderPreprocessor):
+    """Puts the submission back into the shape of the version that was handed out."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """The repaired notebook takes the place of the one that was read."""
+        handed_in = resources.pop("handed_in")
+        version = handed_in.notebook.metadata.get("bptt", {}).get("version", "")
+        release = classroom_of(self).release(resources["nbgrader"]["assignment"], version)
+        return repair(handed_in, release), resources
+
+
+class JudgedExecute(NbGraderPreprocessor):
+    """Writes verdicts where nbgrader looks for scores; judges, unless the store has the verdicts already."""
+
+    limits = Dict({}, help="What a submission may use, by the names in autograder/judge/limits.py.").tag(config=True)
+    device = Unicode("", help="cpu, cuda or mps; BPTT_DEVICE or the CPU if empty.").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """The notebook with a card and a number of points in each check's cell."""
+        about, classroom = resources["nbgrader"], classroom_of(self)
+        graded = self.grade(classroom, nb, about["assignment"], about["student"])
+        for cell in nb.cells:
+            if role(cell) == "check":
+                show(cell, graded.verdicts[cell.metadata["bptt"]["id"]])
+        nb.metadata["bptt"].update(graded=graded.fingerprint, provenance=graded.provenance)
+        return nb, resources
+
+    def grade(self, classroom: Classroom, nb: NotebookNode, lesson: str, student: str, **more: Any) -> Graded:
+        """The verdicts of a repaired notebook, under the settings of this step."""
+        return grade(classroom, nb, lesson, student, limits=self.limits, device=self.device, **more)
+
+
+def show(cell: NotebookNode, verdict: Verdict) -> None:
+    """Write a verdict into its check's cell: the card, and the points as nbgrader reads them."""
+    most = float(cell.metadata["nbgrader"]["points"])
+    points = verdict.points(most)
+    if not (math.isfinite(points) and 0 <= points <= most):
+        raise ValueError(f"{verdict.check}: {points} of {most} points cannot be")
+    ours = cell.metadata["bptt"]
+    ours["status"] = verdict.status
+    said = f"{points:g} of {most:g} points"
+    if verdict.status in PERSON:
+        said = f"no points yet: a person decides, from 0 to {most:g}"
+    if remark := ours.pop("remark", ""):
+        said += f". {remark}"
+    face = {"text/html": card.html(verdict), "text/plain": card.text(verdict)}
+    score = {"text/html": f"<p>{escape(said)}</p>", "text/plain": repr(points)}
+    cell["outputs"] = [new_output("display_data", data=face), new_output("execute_result", data=score)]
+
+
+class SaveJudged(SaveAutoGrades):
+    """nbgrader's own step, but for a check that only a person can decide: it awaits manual grading, without a score."""
+
+    def _add_score(self, cell: NotebookNode, resources: Any) -> None:
+        super()._add_score(cell, resources)
+        judged = cell.metadata.get("bptt", {}).get("status")
+        if cell.cell_type == "code" and is_grade(cell) and (judged is None or judged in PERSON):
+            name = cell.metadata["nbgrader"]["grade_id"]
+            mark = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
+            mark.auto_score, mark.needs_manual_grade = None, True
+            self.gradebook.db.commit()
