@@ -23,9 +23,7 @@ def pick_device() -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise RuntimeError(
-            f"BPTT_DEVICE={name} cannot be used here: {reason}. Unset it to use the CPU."
-        ) from None
+        raise RuntimeError(f"BPTT_DEVICE={name} cannot be used here: {reason}. Unset it to use the CPU.") from None
     return device
 
 

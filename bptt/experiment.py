@@ -32,18 +32,12 @@ class needs:
         if isinstance(error, NotImplementedError):
             print(f"This experiment uses your {names}. Solve it above, then run this cell again.")
         elif isinstance(error, NameError):
-            print(
-                f"{error}. Run the cells above first (Run > Run All Above Selected Cell), then this one again."
-            )
+            print(f"{error}. Run the cells above first (Run > Run All Above Selected Cell), then this one again.")
         else:
             frame = traceback.extract_tb(trace)[0]
             line = next(iter(str(error).splitlines()), "")
-            print(
-                f"The experiment stopped at line {frame.lineno} of this cell: {type(error).__name__}: {line}"
-            )
-            print(
-                f"It relies on your {names}: does the check above pass? If it does, the error is in this cell."
-            )
+            print(f"The experiment stopped at line {frame.lineno} of this cell: {type(error).__name__}: {line}")
+            print(f"It relies on your {names}: does the check above pass? If it does, the error is in this cell.")
         return True
 
 

@@ -15,9 +15,7 @@ from experiments.notebook import ROOT
 def lessons() -> list[str]:
     """The lessons that measure something over seeds: one module each."""
     here = Path(__file__).parent
-    return sorted(
-        path.stem for path in here.glob("*.py") if path.stem not in ("__init__", "__main__", "notebook")
-    )
+    return sorted(path.stem for path in here.glob("*.py") if path.stem not in ("__init__", "__main__", "notebook"))
 
 
 def runs(module) -> dict:

@@ -31,6 +31,4 @@ def solved(lesson: str, released: tuple[str, ...] = ()) -> SimpleNamespace:
 
 def as_released(text: str) -> str:
     """An answer cell as handed out: the solution taken out, the RELEASED AS block put in."""
-    return RELEASED.sub(
-        lambda found: re.sub(r"^([ \t]*)# ?", r"\1", found[1], flags=re.M), SOLUTION.sub("", text)
-    )
+    return RELEASED.sub(lambda found: re.sub(r"^([ \t]*)# ?", r"\1", found[1], flags=re.M), SOLUTION.sub("", text))
