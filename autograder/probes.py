@@ -82,6 +82,18 @@ class NextToken(nn.Module):
             self._reached.append((len(self._inputs), offset + steps[0] + 1, offset + steps[-1] + 1))
 
 
+class SequenceModel(NextToken):
+    """A NextToken whose state is called `h`; it notes what it was fed, call by call."""
+
+    def __init__(self, weights: Mapping[str, Tensor]):
+        super().__init__("rnn", weights)
+        self._fed: list[tuple[int, int, bool]] = []
+
+    def forward(self, tokens: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self._fed.append((tokens.shape[0], tokens.shape[1], h is not None))
+        return super().forward(tokens, h)
+
+
 def recurrent(kind: str, weights: Mapping[str, Tensor]) -> nn.Module:
     """An `nn.RNN`, `nn.LSTM` or `nn.GRU` of one layer, batch first, with these weights (`weight_ih_l0`, …)."""
     some, hidden = weights["weight_ih_l0"], weights["weight_hh_l0"].shape[1]
@@ -94,6 +106,15 @@ def recurrent(kind: str, weights: Mapping[str, Tensor]) -> nn.Module:
 def model(names: dict[str, Any], kind: str, weights: dict[str, Tensor]) -> NextToken:
     """A NextToken; `draw.next_token(kind, …)` draws its weights."""
     return NextToken(kind, weights)
+
+
+@probe
+def sequence_model(names: dict[str, Any], weights: dict[str, Tensor], stale: Mapping[str, Tensor] = {}) -> nn.Module:
+    """A SequenceModel; `stale` are gradients that an earlier step has left on its parameters."""
+    made = SequenceModel(weights)
+    for name, parameter in made.named_parameters():
+        parameter.grad = stale[name].detach().clone() if name in stale else None
+    return made
 
 
 @probe
@@ -150,12 +171,24 @@ def load(names: dict[str, Any], into: Any, weights: dict[str, Tensor], shown: st
             raise Refused("keys", f"{shown} has no {name}; it has {', '.join(have) or 'no parameters'}",
                           "Are the parts called as the exercise says, and set in __init__ after super().__init__()?")  # fmt: skip
         if have[name] != tuple(value.shape):
-            raise Refused("shape", f"{name} of {shown} has shape {have[name]}; expected {tuple(value.shape)}")
+            raise Refused("shape", f"{name} of {shown} has shape {have[name]}; expected {tuple(value.shape)}",
+                          *_misshapen(have[name], tuple(value.shape)))  # fmt: skip
     if extra := [name for name in have if name not in weights]:
         raise Refused("keys", f"{shown} has {extra[0]} besides what the exercise asks for")
     some = next(iter(weights.values()))
     into.to(some.device, some.dtype)
     into.load_state_dict(weights)
+
+
+def _misshapen(have: tuple[int, ...], asked: tuple[int, ...]) -> tuple[str, ...]:
+    """What a weight of the wrong shape looks like."""
+    if have == asked[::-1]:
+        return ("Its two sizes are swapped. In which order does the layer ask for them?",)
+    gates = have[0] // asked[0] if have and asked and have[0] % asked[0] == 0 and have[1:] == asked[1:] else 0
+    if gates in (3, 4):
+        kind = "a GRU" if gates == 3 else "an LSTM"
+        return (f"It has {gates} times as many rows: this is the weight of {kind}. Which layer is asked for?",)
+    return ("Which of the sizes that were given belongs here?",)
 
 
 def _named(of: nn.Module) -> Iterable[tuple[str, Tensor]]:
@@ -211,6 +244,12 @@ def calls(names: dict[str, Any], of: Counted) -> int:
 
 
 @probe
+def fed(names: dict[str, Any], model: SequenceModel) -> list[tuple[int, int, bool]]:
+    """What a model was called with, call by call: (rows, steps, whether a state was given)."""
+    return list(model._fed)
+
+
+@probe
 def reach(names: dict[str, Any], model: NextToken) -> list[tuple[int, int, int]]:
     """Where gradients arrived, backward pass by backward pass: (forward calls so far, first step, last step), from 1.
 
@@ -227,7 +266,9 @@ def written_file(names: dict[str, Any], path: str, at_most: int = MAX_FILE) -> d
 
     file = Path(path)
     if not file.is_file():
-        raise Refused("missing", f"there is no file {path} beside the notebook", "Hand it in together with the notebook.")
+        raise Refused(
+            "missing", f"there is no file {path} beside the notebook", "Hand it in together with the notebook."
+        )
     if file.stat().st_size > at_most:
         raise Refused("size", f"{path} has {file.stat().st_size} bytes; at most {at_most} are allowed")
     try:
@@ -235,3 +276,16 @@ def written_file(names: dict[str, Any], path: str, at_most: int = MAX_FILE) -> d
     except SafetensorError as error:
         raise Refused("format", f"{path} is not a safetensors file: {error}",
                       "Write it with safetensors.torch.save_file.") from None  # fmt: skip
+
+
+@probe
+def in_turn(
+    names: dict[str, Any], of: str, calls: Sequence[Sequence[Any]], shared: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Call a learner's function several times and look only then: "results" of all calls, and what "shared" has become.
+
+    Each call gets its own arguments and, as the last one, the same dict `shared`. A result that a later call overwrites
+    or adds to thus comes back spoilt.
+    """
+    results = [names[of](*arguments, shared) for arguments in calls]
+    return {"results": results, "shared": shared}
