@@ -1,15 +1,19 @@
-"""Runs a learner's cell as IPython would: magics and top-level names, with the source kept for error messages."""
+"""Runs a learner's cells as Jupyter would: magics, `!`, `display` and top-level `await` included."""
 
 from __future__ import annotations
 
 import linecache
+import random
+import sys
+import warnings
 from typing import Any
 
 
 def execute(source: str, names: dict[str, Any], label: str) -> None:
     """Run the source of one cell in `names`. `label` names the cell, e.g. "cell 12"; whatever it raises comes out.
 
-    Line magics need a `get_ipython` among the names; a cell magic or top-level `await` is refused as a SyntaxError.
+    For our own lessons, in this process. Line magics need a `get_ipython` among the names; a cell magic or top-level
+    `await` is refused as a SyntaxError.
     """
     from IPython.core.inputtransformer2 import TransformerManager
 
@@ -17,3 +21,44 @@ def execute(source: str, names: dict[str, Any], label: str) -> None:
     filename = f"<{label}>"
     linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
     exec(compile(code, filename, "exec", dont_inherit=True), names)
+
+
+class Shell:
+    """An IPython shell without history and without a display, for the sandbox; `names` are the learner's."""
+
+    def __init__(self) -> None:
+        from IPython.core.interactiveshell import InteractiveShell
+        from traitlets.config import Config
+
+        class Quiet(InteractiveShell):
+            def enable_gui(self, gui: str | None = None) -> None:
+                """No window, no event loop: `%matplotlib` in any form goes on with the Agg backend."""
+
+            def show_usage(self) -> None:
+                """Nobody reads it."""
+
+        quiet = Config()
+        quiet.HistoryManager.enabled = False
+        quiet.InteractiveShell.colors = "nocolor"
+        self.shell = Quiet.instance(config=quiet)
+        self.shell.display_formatter.active_types = ["text/plain"]  # no figure is drawn that nobody sees
+        self.names: dict[str, Any] = self.shell.user_ns
+
+    def run(self, source: str) -> str:
+        """Run one cell; what it raised in one line, or "". Nothing that it raises comes out."""
+        result = self.shell.run_cell(source, store_history=True)
+        error = result.error_before_exec or result.error_in_exec
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close("all")
+        return f"{type(error).__name__}: {str(error)[:200]}" if error is not None else ""
+
+    def reset(self) -> None:
+        """Fresh names, and the settings of torch and random as they were: one shell for many answers that we trust."""
+        import torch
+
+        self.shell.reset(new_session=True)
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.manual_seed(0)
+        random.seed(0)
+        warnings.resetwarnings()

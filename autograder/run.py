@@ -51,6 +51,8 @@ def _once(check: Check, student: Student, draw: Draw) -> Verdict:
     student.changed.clear()
     student.last = check.of
     try:
+        if student.on_begin:
+            student.on_begin(check)
         outcome = check.body(student, draw)
     except Wrong as wrong:
         finding = wrong.finding
@@ -105,8 +107,11 @@ def _with_standins(check: Check, student: Student, draw: Draw, first: Verdict) -
         needed = load(id)
         if needed.standin is not None and not _once(needed, student, _again(draw)).right:
             lent[needed.of] = id
-    if not lent:
-        return first
+    return judge_with(lent, check, student, draw) if lent else first
+
+
+def judge_with(lent: dict[str, str], check: Check, student: Student, draw: Draw) -> Verdict:
+    """Judge with right stand-ins for some of the learner's names: name -> id of the check that lends it."""
     student.lent = lent
     try:
         verdict = _once(check, student, _again(draw))

@@ -38,8 +38,9 @@ class Student:
     learner would write it.
     """
 
-    def __init__(self, transport: Transport):
+    def __init__(self, transport: Transport, on_begin: Callable[[Any], None] | None = None):
         self._transport = transport
+        self.on_begin = on_begin  # hears of each check before its body runs
         self.last = ""
         self.changed: list[str] = []
         self.lent: dict[str, str] = {}  # name -> id of the check whose stand-in is lent for it

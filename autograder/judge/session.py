@@ -1,0 +1,94 @@
+"""One submission's child through crashes: it is started again, and runs its cells again but for the one that ended it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from autograder.judge.plan import Run
+from autograder.judge.sandbox import Inside, Sandbox
+from autograder.judge.transport import Child, Ended
+from autograder.spec import Check, Verdict
+from autograder.student import Student
+
+
+class Session:
+    """The cells that have run so far, in a child that may have to be replaced."""
+
+    def __init__(self, sandbox: Sandbox, inside: Inside, say: Callable[[str], None] = lambda line: None):
+        self.sandbox, self.inside, self.limits, self.say = sandbox, inside, inside.limits, say
+        self.versions: dict[str, str] = {}
+        self.problems: list[str] = []
+        self.sources: list[str] = []  # of the cells that have run, in order
+        self._cells: list[Run] = []
+        self._poisoned: set[int] = set()  # cells that ended a child: they are not run again
+        self._child: Child | None = None
+        self._starts = 0
+        self._until = time.monotonic() + self.limits.submission
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._child is not None:
+            self._child.close()
+
+    def run(self, cell: Run) -> None:
+        """Run one more cell; one that ends the process, or never ends, is noted and costs nothing but itself."""
+        self._cells.append(cell)
+        self.sources.append(cell.source)
+        if self._child is not None and self._child.alive:
+            self._run(len(self._cells) - 1)
+        # else: it is run when a child is needed next
+
+    def ask(self, check: Check, judge: Callable[[Student], Verdict]) -> Verdict:
+        """What `judge` says of a Student, in a child in which all cells have run."""
+        try:
+            child = self._ready()
+        except Ended as ended:
+            return Verdict(check.id, ended.status, check.claim, check.of, ended.finding)
+
+        def begin(one: Check) -> None:
+            child.allow(min(one.deadline, self._left()), f"the check {check.id}")
+            child.transport({"do": "forget"})
+
+        return judge(Student(child.transport, begin))
+
+    # -------------------------------------------------------------------------------------- inside
+
+    def _ready(self) -> Child:
+        """A living child in which every cell that can be run has been run."""
+        while self._child is None or not self._child.alive:
+            if self._starts > self.limits.restarts:
+                raise Ended("crashed", f"the submission ended its process {self._starts} times; no more are started")
+            if self._left() <= 0:
+                raise Ended("timeout", f"the submission has had its {self.limits.submission:g} s")
+            self._starts += 1
+            self._child = Child(self.sandbox, self.inside)
+            self.versions = self._child.versions
+            for number in range(len(self._cells)):
+                if number not in self._poisoned and self._child.alive:
+                    self._run(number)
+        return self._child
+
+    def _run(self, number: int) -> None:
+        assert self._child is not None
+        cell = self._cells[number]
+        self._child.allow(min(self.limits.cell, self._left()), cell.label)
+        try:
+            raised: Any = self._child.transport({"do": "run", "source": cell.source})["value"]
+        except Ended as ended:
+            self._poisoned.add(number)
+            self._note(f"{cell.label} was not finished: {ended.finding.summary}")
+            return
+        if isinstance(raised, str) and raised and "NotImplementedError" not in raised:
+            self._note(f"{cell.label} raised {raised[:200]}")
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+            self.say(problem)
+
+    def _left(self) -> float:
+        return self._until - time.monotonic()

@@ -1,0 +1,73 @@
+"""Verdicts kept by what they depend on: grading the same again costs nothing, and a grading that was ended goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from autograder.judge.sandbox import BPTT, MODULES, PACKAGE
+from autograder.spec import Check, Finding, Verdict
+
+# Not kept: the machine may have been busy, or the fault is ours.
+PASSING = ("timeout", "broken")
+
+
+class Store:
+    """Files of one verdict each under a folder, named by a hash; written at once or not at all."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def get(self, key: str) -> Verdict | None:
+        """The verdict kept under this key, or None."""
+        try:
+            return from_plain(json.loads(self._file(key).read_text()))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def put(self, key: str, verdict: Verdict) -> None:
+        """Keep a verdict, unless it may come out otherwise another time."""
+        if verdict.status in PASSING:
+            return
+        file = self._file(key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
+        with os.fdopen(handle, "w") as out:
+            json.dump(asdict(verdict), out)
+        os.replace(aside, file)
+
+    def _file(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key[2:]}.json"
+
+
+def from_plain(plain: dict[str, Any]) -> Verdict:
+    """A Verdict from what `dataclasses.asdict` makes of it."""
+    finding = plain["finding"]
+    if finding is not None:
+        finding = Finding(**{**finding, "clues": tuple(finding["clues"])})
+    return Verdict(**{**plain, "finding": finding, "notes": tuple(plain["notes"])})
+
+
+def key(check: Check, **rests_on: Any) -> str:
+    """The name of a verdict: a hash of all that it depends on, our own code included."""
+    parts = {"check": check.id, "code": _ours(), **rests_on}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _ours() -> str:
+    """The code that any verdict rests on. All lessons' checks are in it: they may import one another's."""
+    names = ("spec", "draw", "compare", "diagnose", "expect", "student", "run", "rules", "reach", "predictions")
+    files = {PACKAGE / f"{name}.py" for name in names} | set(MODULES.values()) | set(BPTT.glob("*.py"))
+    for folder in ("judge", "checks", "mistakes"):
+        files |= set((PACKAGE / folder).glob("*.py"))
+    digest = hashlib.sha256()
+    for file in sorted(file for file in files if file.exists()):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()

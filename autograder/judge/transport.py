@@ -1,0 +1,266 @@
+"""The judge's end of the pipe to a child: asks with a deadline, believes nothing about the form of what comes back."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from typing import Any
+
+from autograder import run
+from autograder.judge import frames
+from autograder.judge.sandbox import Inside, Sandbox
+from autograder.judge.watch import usage
+from autograder.spec import Finding, LearnerFailed
+from autograder.wire import Ref, Tensor, WireError, pack
+
+TICK = 0.25  # seconds between looks at what a busy child uses
+TEXT = 2000  # characters of any text in a reply
+FAILED = ("missing", "error", "wrong", "unsendable")  # how a reply may say that there is no answer
+LENT_ITEMS = 8000  # numbers that may be passed to a stand-in in one call
+LENT_CALLS = 5000  # in answering one request
+
+
+class Ended(LearnerFailed):
+    """The child is gone; whoever asks next needs another one."""
+
+    def __init__(self, status: str, summary: str, clue: str = ""):
+        super().__init__(status, Finding(status, summary, clues=(clue,) if clue else ()))
+
+
+class Child:
+    """One sandboxed process with a learner's cells; `Student(child.transport)` asks it."""
+
+    def __init__(self, sandbox: Sandbox, inside: Inside):
+        self.limits = inside.limits
+        self.printed = 0
+        self.deadline = float("inf")  # time.monotonic() at which the current cell or check has had its time
+        self.what = "the child"  # who is running, for the reason
+        self.alive = True
+        self._id = 0
+        theirs_in, self._writes = os.pipe()
+        self._reads, theirs_out = os.pipe()
+        try:
+            self.process = sandbox.start(inside, theirs_in, theirs_out)
+        except BaseException:
+            os.close(self._writes), os.close(self._reads)
+            raise
+        finally:
+            os.close(theirs_in), os.close(theirs_out)
+        assert self.process.stdout is not None
+        self._output = self.process.stdout.fileno()
+        self._select = selectors.DefaultSelector()
+        for fd in (self._reads, self._output):
+            os.set_blocking(fd, False)
+            self._select.register(fd, selectors.EVENT_READ)
+        os.set_blocking(self._writes, False)
+        self._buffer = bytearray()
+        self.said = bytearray()  # the beginning of what it printed
+        self.allow(self.limits.start, "the start")
+        self.versions = _checked(self._await_reply(()), Ended)["value"]
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def allow(self, seconds: float, what: str) -> None:
+        """From now on, `what` has so many seconds."""
+        self.deadline, self.what, self._seconds = time.monotonic() + seconds, what, seconds
+
+    def transport(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and wait for its reply; raises Ended when none of the right form comes in time."""
+        if not self.alive:
+            raise Ended("crashed", "the process had ended before")
+        if self._buffer or self._speaks():
+            raise self._end("crashed", "the process spoke without being asked")
+        self._id += 1
+        self._send({"id": self._id, "request": request})
+        return _checked(self._await_reply(tuple(request.get("lend", {}).values())), self._end)
+
+    def close(self) -> None:
+        """End the process, and all that it started."""
+        if self.alive:
+            self.alive = False
+            _kill(self.process)
+            self._select.close()
+            for fd in (self._reads, self._writes):
+                os.close(fd)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+            if place := getattr(self.process, "place", None):
+                shutil.rmtree(place, ignore_errors=True)
+
+    # -------------------------------------------------------------------------------------- inside
+
+    def _await_reply(self, lent: tuple[str, ...]) -> dict[str, Any]:
+        for _ in range(LENT_CALLS):
+            frame = self._receive()
+            if frame["id"] != self._id:
+                raise self._end("crashed", "the process answered what it was not asked")
+            if "reply" in frame:
+                return frame["reply"]
+            if frame.get("ask") not in lent:
+                raise self._end("crashed", "the process asked for what is not lent")
+            self._send({"id": self._id, **_lend(frame)})
+        raise self._end("crashed", f"a lent function was called more than {LENT_CALLS} times")
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            size = frames.length(self._take(frames.HEAD.size))
+            return frames.unpack(self._take(size))
+        except WireError as error:
+            raise self._end("crashed", f"what the process sent is no reply ({error})") from None
+
+    def _take(self, count: int) -> bytes:
+        """The next bytes from the child; meanwhile its output is drained and its use of the machine watched."""
+        while len(self._buffer) < count:
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise self._end("timeout", f"no answer within {self._seconds:g} s",
+                                "Is there a loop that never ends, or far more work than the exercise needs?")  # fmt: skip
+            ready = self._select.select(min(left, TICK))
+            if not ready:
+                self._look()
+            for key, _ in ready:
+                self._drain() if key.fd == self._output else self._fill()
+        taken = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return taken
+
+    def _fill(self) -> None:
+        part = os.read(self._reads, 2**20)
+        if not part:
+            raise self._end_of_process()
+        self._buffer += part
+
+    def _drain(self) -> None:
+        part = os.read(self._output, 2**16)
+        if not part:
+            self._select.unregister(self._output)
+            return
+        self.said += part[: max(0, 4096 - len(self.said))]
+        self.printed += len(part)
+        if self.printed > self.limits.output:
+            raise self._end("crashed", f"more than {_size(self.limits.output)} were printed",
+                            "Is there a print in a loop that runs very often?")  # fmt: skip
+
+    def _look(self) -> None:
+        use = usage(self.process.pid)
+        if use.processes > self.limits.processes + 3:  # bubblewrap itself and Python
+            raise self._end("crashed", f"more than {self.limits.processes} processes were started")
+        if use.memory > self.limits.memory:
+            raise self._end("crashed", f"more than {_size(self.limits.memory)} of memory were used")
+
+    def _speaks(self) -> bool:
+        for key, _ in self._select.select(0):
+            if key.fd == self._output:
+                self._drain()
+            elif self._id:
+                self._fill()
+        return bool(self._buffer)
+
+    def _send(self, frame: dict[str, Any]) -> None:
+        view = memoryview(frames.pack(frame))
+        with selectors.DefaultSelector() as select:
+            select.register(self._writes, selectors.EVENT_WRITE)
+            while view:
+                left = self.deadline - time.monotonic()
+                if left <= 0:
+                    raise self._end("timeout", f"no answer within {self._seconds:g} s")
+                if select.select(min(left, TICK)):
+                    try:
+                        view = view[os.write(self._writes, view) :]
+                    except BlockingIOError:
+                        pass
+                    except BrokenPipeError:
+                        raise self._end_of_process() from None
+
+    def _end_of_process(self) -> Ended:
+        try:
+            code = self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            return self._end("crashed", "the process closed its pipe")
+        if self._id == 0:  # our own side failed, not the learner's
+            self._speaks()
+            last = self.said.decode(errors="replace").strip().splitlines()[-1:]
+            return self._end("broken", f"the sandbox did not start: {' '.join(last) or f'exit code {code}'}")
+        number = -code if code < 0 else code - 128 if code > 128 else 0
+        if number == signal.SIGXCPU:
+            return self._end("crashed", f"more than {self.limits.cpu} s of processor time were used")
+        if number:
+            name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
+            return self._end("crashed", f"the Python process was ended by {name}", _HINTS.get(number, ""))
+        return self._end("crashed", f"the Python process ended (exit code {code})",
+                         "Does something call os._exit, exit or quit?")  # fmt: skip
+
+    def _end(self, status: str, summary: str, clue: str = "") -> Ended:
+        self.close()
+        return Ended(status, summary if status == "timeout" else f"{summary} while {self.what} was running", clue)
+
+
+_HINTS = {
+    signal.SIGSEGV: "It read or wrote memory that is not its own; ctypes or a faulty extension does that.",
+    signal.SIGKILL: "It was probably using too much memory.",
+}
+
+
+def _lend(frame: dict[str, Any]) -> dict[str, Any]:
+    args = frame.get("args")
+    if not isinstance(args, tuple) or _weight(args) > LENT_ITEMS:
+        return {"error": "ValueError", "said": "these arguments are too large for a function that is lent"}
+    try:
+        return {"value": pack(run.lend(str(frame["ask"]), args), _never)}
+    except Exception as error:  # a wrong call of a right function: the learner's code hears of it as of any other
+        return {"error": type(error).__name__, "said": str(error)[:TEXT]}
+
+
+def _never(value: Any) -> Ref:
+    raise WireError(f"a stand-in gave a {type(value).__name__}")
+
+
+def _weight(value: Any) -> int:
+    """How much work a value may make: entries, an empty axis counted as one."""
+    if isinstance(value, Tensor):
+        total = 1
+        for size in value.shape:
+            total *= max(size, 1)
+        return total
+    if isinstance(value, dict):
+        return 1 + sum(_weight(item) for item in value.values())
+    if isinstance(value, list | tuple | set):
+        return 1 + sum(_weight(item) for item in value)
+    return abs(value) if isinstance(value, int) else 1
+
+
+def _checked(reply: Any, end: Any) -> dict[str, Any]:
+    """The reply with exactly the fields that a Student reads, of the right types and bounded; else the child is ended."""
+    if isinstance(reply, dict):
+        if reply.get("ok") is True and "value" in reply and _texts(reply.get("changed")):
+            return {"ok": True, "value": reply["value"], "changed": [name[:200] for name in reply["changed"][:20]]}
+        texts = [reply.get(key) for key in ("status", "sign", "summary", "where")]
+        if reply.get("ok") is False and _texts(texts) and _texts(reply.get("clues")) and texts[0] in FAILED:
+            status, sign, summary, where = (text[:TEXT] for text in texts)
+            clues = tuple(clue[:TEXT] for clue in reply["clues"][:8])
+            return {"ok": False, "status": status, "sign": sign, "summary": summary, "where": where, "clues": clues}
+    raise end("crashed", "what the process sent is no reply")
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)  # bubblewrap's namespace ends with it
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:g} MB"
