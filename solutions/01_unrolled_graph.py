@@ -178,7 +178,7 @@ with needs("rnn_step"):
 # There is no loop any more: this is a composition of three functions, as in a network with three layers. Now let each state
 # feed a loss $L_t$ of its own (it may be absent at some steps), and draw every quantity as a node and every "is used to compute" as an arrow.
 
-# %% given="first-picture"
+# %% experiment="first-picture"
 UNROLLED_3 = [
     *[("h0", "h1"), ("x1", "h1"), ("theta", "h1"), ("h1", "L1")],
     *[("h1", "h2"), ("x2", "h2"), ("theta", "h2"), ("h2", "L2")],
