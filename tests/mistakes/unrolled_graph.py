@@ -658,7 +658,7 @@ def unroll_padded(x, h0, lengths, params):
     return torch.stack(states, 1), h
 
 
-# %% of="unrolled-graph-unroll-padded" gets="type"
+# %% of="unrolled-graph-unroll-padded" gets="one-of-several"
 def unroll_padded(x, h0, lengths, params):
     h, states = h0, []
     for t in range(x.shape[1]):
