@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from autograder import hygiene, probes
+from autograder import hygiene, probes, watch
 from autograder.wire import Ref, WireError, flags, pack, plain
 
 MAX_TEXT = 600  # characters of an exception's message that are passed on
@@ -84,7 +84,7 @@ class Beside:
     def probe(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run a probe with the learner's names at hand."""
         kwargs = self._copies(request.get("kwargs", {}))
-        run = probes.PROBES[request["name"]]
+        run = probes.find(request["name"])
         try:
             value = run(self.names, **kwargs)
             return {"ok": True, "value": pack(value, self._keep), "changed": []}
@@ -147,7 +147,7 @@ class Beside:
 
     def _raised(self, shown: str, error: Exception) -> dict[str, Any]:
         where = self._line(error)
-        if isinstance(error, NotImplementedError):
+        if isinstance(error, NotImplementedError) and not str(error):  # torch's own carry a message
             return failure("missing", "missing", f"{shown} is not written yet", "",
                            ("The stub is still there: replace `raise NotImplementedError()` by your answer.",))  # fmt: skip
         said = str(error).strip()[:MAX_TEXT] or "no message"
@@ -207,6 +207,8 @@ def _advice(error: Exception) -> tuple[str, ...]:
         return ("The arguments are those of the exercise, in its order. Does the signature still match?",)
     if "must match" in text or "cannot be multiplied" in text or "size mismatch" in text:
         return ("Two shapes do not fit. Write the shape of each factor behind the line, and compare.",)
+    if "same dtype" in text or "expected scalar type" in text:
+        return ("Two precisions meet. Which line makes a tensor without `dtype=` or `_like`, so that it is float32?",)
     if "Expected all tensors to be on the same device" in text or "expected device" in text:
         return ("A tensor was made on another device than the inputs. Make it with `device=x.device`.",)
     return ()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from autograder import probes
 from autograder.errors import OperatorError
 from autograder.house import ROOT
 from autograder.judge.limits import Limits
@@ -22,7 +23,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # All that the child sees of autograder: name there, file here.
 MODULES = {
     "__init__.py": PACKAGE / "judge" / "standin.py",
-    **{name: PACKAGE / name for name in ("wire.py", "beside.py", "hygiene.py", "probes.py", "cells.py")},
+    **{f"{name}.py": PACKAGE / f"{name}.py" for name in ("wire", "beside", "hygiene", "probes", "cells", *probes.MORE)},
     **{f"judge/{name}": PACKAGE / "judge" / name for name in ("__init__.py", "frames.py", "child.py")},
 }
 BPTT = PACKAGE.parent / "bptt"
