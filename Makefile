@@ -9,9 +9,10 @@ LEARNER := $(VENV)/.installed-learner
 STAFF   := $(VENV)/.installed-staff
 PINS    := pyproject.toml constraints.txt
 
-# `TORCH=cpu`: the index that holds PyTorch without CUDA. 2.13.0+cpu satisfies the pin and sorts above 2.13.0.
-INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
-PIP    = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(INDEX) -c constraints.txt
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+# `TORCH=cpu`: PyTorch without CUDA, from an index of its own, asked for this one package only. There 2.13.0+cpu
+# satisfies the pin and sorts above the 2.13.0 of the package index, so that pip takes it and later keeps it.
+CPU = $(if $(filter cpu,$(TORCH)),@$(PIP) --no-deps --extra-index-url https://download.pytorch.org/whl/cpu torch,@:)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test release experiments bench verify
@@ -50,10 +51,12 @@ $(BIN)/python:
 # The stamps are newer than the pins once everything is installed, so a second run starts at once.
 $(LEARNER): $(PINS) | $(BIN)/python
 	@echo "Installing what a learner needs (a few minutes, once)"
+	$(CPU)
 	@$(PIP) -e .
 	@touch $@
 
 $(STAFF): $(PINS) | $(BIN)/python
 	@echo "Installing what a learner, staff and the tests need (a few minutes, once)"
+	$(CPU)
 	@$(PIP) -e '.[staff,dev]'
 	@touch $(LEARNER) $@
