@@ -1,0 +1,312 @@
+"""Checks of lesson 03, gradient flow: products of Jacobians."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from torch import Tensor
+from torch.func import jacrev, vmap
+
+from autograder.draw import Draw
+from autograder.expect import deny, expect
+from autograder.mistakes import gradient_flow as mistakes
+from autograder.mistakes import gradient_flow_growth as growth
+from autograder.predictions import chosen, committed, told
+from autograder.spec import LearnerFailed, check
+from autograder.student import Student
+
+Params = dict[str, Tensor]
+
+
+# ------------------------------------------------------------------------- oracles: torch.func and autograd
+def torch_step(h_prev: Tensor, x_t: Tensor, params: Params) -> Tensor:
+    """One step of torch's own RNN cell, for one sequence or a batch."""
+    none = torch.zeros_like(params["bias"])
+    rows = h_prev.reshape(-1, h_prev.shape[-1]), x_t.reshape(-1, x_t.shape[-1])
+    h = torch.rnn_tanh_cell(rows[1], rows[0], params["weight_ih"], params["weight_hh"], params["bias"], none)
+    return h.reshape(h_prev.shape)
+
+
+def torch_states(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
+    """h_0, …, h_T for x (B, T, D), h0 (B, H)."""
+    states = [h0]
+    for t in range(x.shape[1]):
+        states.append(torch_step(states[-1], x[:, t], params))
+    return states
+
+
+def plain_step(h_prev: Tensor, x_t: Tensor, params: Params) -> Tensor:
+    """One step for a single sequence, in operations that torch.func differentiates."""
+    return torch.tanh(params["weight_ih"] @ x_t + params["weight_hh"] @ h_prev + params["bias"])
+
+
+def torch_product(x: Tensor, h0: Tensor, params: Params, k: int, t: int) -> Tensor:
+    """∂h_t/∂h_k by torch.func: the steps k + 1…t as one function of h_k, differentiated as a whole; (B, H, H)."""
+
+    def run(h: Tensor, inputs: Tensor) -> Tensor:
+        for s in range(k, t):
+            h = plain_step(h, inputs[s], params)
+        return h
+
+    return vmap(jacrev(run))(torch_states(x, h0, params)[k], x)
+
+
+def lent_jacobian(h: Tensor, params: Params) -> Tensor:
+    """∂h_t/∂h_{t-1} from h_t by torch.func: the step as a function of a small change before it; (B, H, H)."""
+
+    def run(change: Tensor, a_t: Tensor) -> Tensor:
+        return torch.tanh(a_t + params["weight_hh"] @ change)
+
+    return vmap(jacrev(run))(torch.zeros_like(h), torch.atanh(h))
+
+
+def lent_product(states: Tensor, params: Params, k: int, t: int) -> Tensor:
+    """∂h_t/∂h_k as a chain of the single steps; (B, H, H)."""
+    eye = torch.eye(states.shape[2], dtype=states.dtype, device=states.device).expand(len(states), -1, -1)
+    steps = [lent_jacobian(states[:, s - 1], params) for s in range(k + 1, t + 1)]
+    return functools.reduce(lambda product, J: torch.bmm(J, product), steps, eye)
+
+
+def torch_norms(x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> Tensor:
+    """The mean over the batch of ‖∂L/∂h_t‖₂, t = 0…T, by autograd; (T+1,)."""
+    with torch.enable_grad():
+        states = torch_states(x, h0.clone().requires_grad_(), params)
+        grads = torch.autograd.grad((states[-1] * dh_T).sum(), states)
+    return torch.stack([torch.linalg.vector_norm(grad, dim=1).mean() for grad in grads])
+
+
+def torch_exponent(x: Tensor, h0: Tensor, params: Params, warmup: int) -> float:
+    """The exponent, with all step Jacobians from torch.func and the lengths kept as logarithms."""
+    states = torch.stack(torch_states(x[None], h0[None], params))[:, 0]  # (T + 1, H)
+    jacobians = vmap(jacrev(plain_step), (0, 0, None))(states[:-1], x, params)
+    v, logs = torch.full_like(h0, 1 / math.sqrt(len(h0))), []
+    for J in jacobians:
+        v = torch.mv(J, v)
+        logs.append(math.log(float(torch.linalg.vector_norm(v))))
+        v = torch.nn.functional.normalize(v, dim=0, eps=0.0)
+    return math.fsum(logs[warmup:]) / len(logs[warmup:])
+
+
+# --------------------------------------------------------------------------------------- Jacobians
+@check("gradient-flow-step-jacobian", of="step_jacobian", standin=lent_jacobian)
+def step_jacobian(student: Student, draw: Draw) -> None:
+    """`step_jacobian(h, params)` holds ∂h_t[i]/∂h_{t-1}[j] at [b, i, j], for every row b of the batch."""
+    for B, H in ((2, 4), (1, 4), (3, 1)):
+        params = draw.params(3, H)
+        x, h0 = draw.normal(B, 1, 3), draw.normal(B, H, scale=0.6)
+        h = torch_step(h0, x[:, 0], params)
+        got = student.step_jacobian(h, params)
+        want = torch_product(x, h0, params, 0, 1)
+        expect(got, want, "∂h_t/∂h_{t-1}", axes="B H H", slips=mistakes.step_jacobian.on(h, params))
+    half = draw.to(torch.float32)
+    params, h = half.params(3, 4), half.uniform(2, 4, low=-0.9, high=0.9)
+    expect(student.step_jacobian(h, params), lent_jacobian(h, params), "∂h_t/∂h_{t-1}", axes="B H H")
+
+
+@check(
+    "gradient-flow-product",
+    of="jacobian_product",
+    needs=("gradient-flow-step-jacobian",),
+    standin=lent_product,
+)
+def jacobian_product(student: Student, draw: Draw) -> None:
+    """`jacobian_product(states, params, k, t)` is ∂h_t/∂h_k for 0 ≤ k ≤ t ≤ T, with the newest step on the left."""
+    for B, T, H, pairs in (
+        (2, 6, 4, ((1, 4), (0, 3), (3, 6), (0, 6), (4, 5), (0, 1), (2, 2), (0, 0), (6, 6))),
+        (1, 3, 4, ((0, 3), (3, 3))),
+        (3, 1, 2, ((0, 1), (0, 0))),
+    ):
+        params = draw.params(3, H)
+        x, h0 = draw.normal(B, T, 3, scale=0.6), draw.normal(B, H)
+        states = torch.stack(torch_states(x, h0, params)[1:], 1)
+        for k, t in pairs:
+            got = student.jacobian_product(states, params, k, t)
+            want = torch_product(x, h0, params, k, t)
+            slips = mistakes.jacobian_product.on(states, params, k, t)
+            clue = "For k = t no step lies between the two states. What is the derivative of a state by itself?"
+            expect(got, want, f"∂h_{t}/∂h_{k}", axes="B H H", slips=slips, clue=clue if k == t else "")
+    half = draw.to(torch.float32)
+    params, x, h0 = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4)
+    states = torch.stack(torch_states(x, h0, params)[1:], 1)
+    for k, t in ((1, 4), (2, 2)):
+        got, want = student.jacobian_product(states, params, k, t), torch_product(x, h0, params, k, t)
+        expect(got, want, f"∂h_{t}/∂h_{k}", axes="B H H", rtol=1e-3)
+
+
+@check(
+    "gradient-flow-norms",
+    of="gradient_norms",
+    needs=("gradient-flow-step-jacobian", "gradient-flow-product"),
+)
+def gradient_norms(student: Student, draw: Draw) -> None:
+    """`gradient_norms` gives the mean over the batch of ‖∂L/∂h_t‖₂ for t = 0…T, where the loss touches h_T alone."""
+    for B, T, D, H in ((2, 5, 3, 4), (3, 1, 2, 4), (1, 4, 3, 2)):
+        params = draw.params(D, H)
+        x, h0, dh_T = draw.normal(B, T, D, scale=0.6), draw.normal(B, H), draw.normal(B, H)
+        got = student.gradient_norms(x, h0, params, dh_T)
+        want = torch_norms(x, h0, params, dh_T)
+        slips = mistakes.gradient_norms.on(x, h0, params, dh_T)
+        expect(got, want, "the norms", axes="T0", slips=slips, factors={"B": B, "T": T})
+    half = draw.to(torch.float32)
+    params, x, h0, dh_T = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4), half.normal(2, 4)
+    expect(student.gradient_norms(x, h0, params, dh_T), torch_norms(x, h0, params, dh_T), "the norms", axes="T0")
+
+
+# ---------------------------------------------------------------------------------- sizes of a matrix
+def spiral(draw: Draw, H: int, sign: float = 1.0) -> tuple[Tensor, float]:
+    """A matrix (H, H), H ≥ 3, whose largest eigenvalues are a complex pair, and their modulus, which is the radius.
+
+    With `sign` -1 the largest is a single negative number instead.
+    """
+    radius, angle = draw.uniform(low=1.2, high=1.6).item(), draw.uniform(low=1.2, high=1.5).item()
+    # The largest real part and the largest absolute real part are two numbers, and neither is the radius.
+    small = torch.cat([draw.uniform(1, low=-0.95, high=-0.8), draw.uniform(H - 3, low=-0.5, high=0.5)])
+    real, imaginary = radius * math.cos(angle), radius * math.sin(angle)
+    core = torch.diag(torch.cat([small.new_tensor([real, real]), small]))
+    if sign > 0:
+        core[0, 1], core[1, 0] = -imaginary, imaginary
+    else:
+        core[0, 0], core[1, 1], core[0, 1] = -radius, real, 1.0
+    mixed = torch.eye(H, dtype=core.dtype, device=core.device) + draw.normal(H, H, scale=0.25)
+    return mixed @ core @ torch.linalg.inv(mixed), radius
+
+
+@check("gradient-flow-radius", of="spectral_radius", standin=lambda W: torch.linalg.eigvals(W).abs().max().item())
+def spectral_radius(student: Student, draw: Draw) -> None:
+    """`spectral_radius(W)` is the largest modulus of an eigenvalue of W, be it real, negative or complex."""
+    for W, radius in (spiral(draw, 4), spiral(draw, 5, sign=-1.0)):
+        expect(student.spectral_radius(W), radius, "the radius", slips=growth.spectral_radius.on(W))
+    W = draw.uniform(1, 1, low=-2.0, high=-0.5)
+    expect(student.spectral_radius(W), -W.item(), "the radius of a 1 × 1 matrix")
+    W, radius = spiral(draw.to(torch.float32), 4)
+    expect(student.spectral_radius(W), radius, "the radius", rtol=1e-3)
+
+
+@check("gradient-flow-singular-value", of="largest_singular_value")
+def largest_singular_value(student: Student, draw: Draw) -> None:
+    """`largest_singular_value(W)` is the most that W stretches any vector."""
+    for numbers, H in ((draw, 4), (draw, 3), (draw, 1), (draw.to(torch.float32), 4)):
+        left, right = (torch.linalg.qr(numbers.normal(H, H)).Q for _ in range(2))
+        values = numbers.uniform(H, low=0.3, high=1.5)
+        values[H // 2] = numbers.uniform(low=1.6, high=2.5)
+        W = left @ torch.diag(values) @ right
+        rtol = 1e-3 if W.dtype == torch.float32 else None
+        slips = growth.largest_singular_value.on(W) if H > 1 else None
+        expect(student.largest_singular_value(W), values.max().item(), "the value", slips=slips, rtol=rtol)
+
+
+@check("gradient-flow-rescale", of="with_spectral_radius", needs=("gradient-flow-radius",))
+def with_spectral_radius(student: Student, draw: Draw) -> None:
+    """`with_spectral_radius(W, rho)` is the multiple of W whose radius is rho; a ValueError where there is none."""
+    for (W, radius), rho in ((spiral(draw, 4), 0.9), (spiral(draw, 5, sign=-1.0), 2.5), (spiral(draw, 3), 1)):
+        got = student.with_spectral_radius(W, rho)
+        expect(got, W * (rho / radius), "the new W", slips=growth.with_spectral_radius.on(W, rho))
+    W, radius = spiral(draw.to(torch.float32), 4)
+    expect(student.with_spectral_radius(W, 0.9), W * (0.9 / radius), "the new W", rtol=1e-3)
+    _refuses_radius_zero(student, torch.triu(draw.normal(4, 4), diagonal=1))
+
+
+def _refuses_radius_zero(student: Student, W: Tensor) -> None:
+    """No multiple of W has radius 0.9, and the learner's function says so with a ValueError."""
+    asks = "Every multiple of W has radius 0 too. Raise a ValueError that says so, before you divide."
+    try:
+        got = student.with_spectral_radius(W, 0.9)
+    except LearnerFailed as failed:
+        if " raised ValueError" in failed.finding.summary:
+            return
+        if failed.status == "error":
+            deny("radius-zero", f"for a W of radius 0, {failed.finding.summary}; expected a ValueError", asks)
+        raise
+    broken = isinstance(got, Tensor) and not bool(torch.isfinite(got).all())
+    came = "a matrix with nan or infinite entries" if broken else "an answer"
+    deny(
+        "radius-zero",
+        f"for a W of radius 0 (0 on and below the diagonal) {came} came back; expected a ValueError",
+        asks,
+    )
+
+
+# ---------------------------------------------------------------------------------------- exponent
+@check("gradient-flow-exponent", of="lyapunov_exponent", needs=("gradient-flow-step-jacobian",))
+def lyapunov_exponent(student: Student, draw: Draw) -> None:
+    """`lyapunov_exponent` is the mean of ln growth per step of a tangent vector, the warm-up left out."""
+    for T, H, warmup, scale in ((7, 4, 3, 0.7), (6, 3, 0, 0.9), (5, 1, 2, 0.7), (1, 4, 0, 0.7)):
+        params = draw.params(2, H, scale=scale)
+        x, h0 = draw.normal(T, 2, scale=0.6), draw.normal(H)
+        got = student.lyapunov_exponent(x, h0, params, warmup)
+        slips = growth.lyapunov_exponent.on(x, h0, params, warmup)
+        expect(
+            got, torch_exponent(x, h0, params, warmup), "the exponent", slips=slips, factors={"T - warmup": T - warmup}
+        )
+    half = draw.to(torch.float32)
+    params, x, h0 = half.params(2, 4), half.normal(7, 2), half.normal(4)
+    expect(student.lyapunov_exponent(x, h0, params, 2), torch_exponent(x, h0, params, 2), "the exponent", rtol=1e-3)
+    # So long, and shrinking so fast, that a vector which is not normalised on the way underflows.
+    params, x, h0 = draw.params(2, 4), draw.normal(300, 2), draw.normal(4)
+    params["weight_hh"] = params["weight_hh"] * 0.01
+    got, want = student.lyapunov_exponent(x, h0, params, 20), torch_exponent(x, h0, params, 20)
+    if isinstance(got, float | Tensor) and not math.isfinite(float(got)):
+        deny(
+            "underflow",
+            f"for 300 steps of a network that forgets fast, the exponent is {float(got)}; expected {want:.6g}",
+            "Short sequences are right. A vector that shrinks for 300 steps falls below the smallest number there is."
+            " What keeps its length away from 0?",
+        )
+    expect(got, want, "the exponent of 300 steps")
+
+
+# ------------------------------------------------------------------------------------ the bug to find
+@check("gradient-flow-bug", of="loss_and_gradients")
+def loss_and_gradients(student: Student, draw: Draw) -> None:
+    """`loss_and_gradients` returns the loss and its gradient by each parameter."""
+    for B, T, D, H in ((3, 5, 2, 4), (1, 1, 2, 4), (2, 2, 1, 3)):
+        params = draw.params(D, H, V=1)
+        x, target = draw.normal(B, T, D, scale=0.6), draw.normal(B)
+        got = student.loss_and_gradients(x, target, params)
+        with torch.enable_grad():
+            leaves = {name: tensor.clone().requires_grad_() for name, tensor in params.items()}
+            h_T = torch_states(x, x.new_zeros(B, H), leaves)[-1]
+            out = torch.nn.functional.linear(h_T, leaves["weight_out"], leaves["bias_out"])
+            loss = torch.nn.functional.mse_loss(out[:, 0], target)
+            grads = torch.autograd.grad(loss, list(leaves.values()))
+        want = (loss.detach(), dict(zip(leaves, grads, strict=True)))
+        slips = growth.loss_and_gradients.on(x, target, params)
+        expect(got, want, ("the loss", "gradients"), slips=slips, factors={"B": B, "T": T})
+
+
+# ---------------------------------------------------------------------------------------- predictions
+@check("gradient-flow-predict-growth", of="guess_growth", hygiene=False)
+def predict_growth(student: Student, draw: Draw) -> str:
+    """`guess_growth` is a number: the norm of Wⁿ at n = 10 for a triangular W of radius 0.9."""
+    guess = committed(student, "guess_growth", 0, 1e6)
+    W = torch.tensor([[0.9, 5.0], [0.0, 0.9]], dtype=torch.float64)
+    norm = torch.linalg.matrix_norm(torch.linalg.matrix_power(W, 10), 2).item()
+    why = (
+        f"the norm is {norm:.1f}, where 0.9¹⁰ is {0.9**10:.2f}. The corner of Wⁿ is 5·n·0.9ⁿ⁻¹: it grows with n until"
+        " the power wins, at n = 9 or 10. The radius speaks about the long run only."
+    )
+    return told(norm / 2 < guess < norm * 2, why)
+
+
+@check("gradient-flow-predict-louder", of="guess_louder", hygiene=False)
+def predict_louder(student: Student, draw: Draw) -> str:
+    """`guess_louder` is one of "larger", "smaller" and "the same"."""
+    guess = chosen(student, "guess_louder", ("larger", "smaller", "the same"))
+    why = (
+        "the gradient gets smaller, by many orders of magnitude. The weights between the states are the same, but louder inputs push the units"
+        " to where tanh is flat, and each factor carries that slope. The experiment shows it."
+    )
+    return told(guess == "smaller", why)
+
+
+@check("gradient-flow-predict-radius-zero", of="guess_radius_zero", hygiene=False)
+def predict_radius_zero(student: Student, draw: Draw) -> str:
+    """`guess_radius_zero` is one of "always shrinks" and "can grow"."""
+    guess = chosen(student, "guess_radius_zero", ("always shrinks", "can grow"))
+    why = (
+        "it can grow. W·W = 0, but between two factors W there stands diag(1 - h²): with slopes 1 and 0.1 the factor diag(1, 0.1)·W has"
+        " radius 1.8, and its powers grow by 1.8 at each step."
+    )
+    return told(guess == "can grow", why)
