@@ -19,6 +19,7 @@ COMMANDS = {
     "lab": ("autograder.lab", "open the course in JupyterLab, on your own copies in work/"),
     "release": ("autograder.release", "build notebooks/ from solutions/"),
     "class": ("autograder.classroom", "make an instructor's class folder, or add to it"),
+    "grade": ("autograder.judge.grade", "judge notebooks in a sandbox: scores, and reasons"),
     "verify": ("autograder.verify", "prove every check against right and wrong answers"),
 }
 

@@ -1,0 +1,68 @@
+"""Finds the release that a submission was made from, among folders of notebooks as they were handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.house import NOTEBOOKS
+from autograder.judge.engine import lesson_of
+from autograder.judge.plan import checks_of
+from autograder.judge.submissions import Unreadable
+
+
+@dataclass(frozen=True)
+class Found:
+    """A release, and a remark if it is not the very one that was handed out."""
+
+    notebook: NotebookNode
+    remark: str = ""
+
+
+class Releases:
+    """All releases in some folders; a class keeps those that it has handed out in its own."""
+
+    def __init__(self, folders: Iterable[Path] = (NOTEBOOKS,)):
+        self.notebooks: list[NotebookNode] = []
+        for folder in folders:
+            for path in sorted(folder.glob("*.ipynb")):
+                self.notebooks.append(nbformat.read(path, as_version=4))
+
+    def lessons(self) -> list[str]:
+        """The names of all lessons, e.g. 01_unrolled_graph."""
+        return sorted({lesson_of(notebook)[0] for notebook in self.notebooks})
+
+    def of(self, submission: NotebookNode) -> Found:
+        """The release of a submission. Raises Unreadable for another course's notebook, an unknown lesson or version."""
+        lesson, version = lesson_of(submission)
+        if not lesson:
+            raise Unreadable("is not a notebook of this course: it does not say which lesson it is")
+        same = [notebook for notebook in self.notebooks if lesson_of(notebook)[0] == lesson]
+        if not same:
+            known = ", ".join(self.lessons()) or "none"
+            raise Unreadable(f"is of the lesson {lesson!r}, which is not among the releases ({known})")
+        for notebook in same:
+            if lesson_of(notebook)[1] == version:
+                return Found(notebook)
+        newest = same[-1]
+        mine = {cell.metadata["bptt"].get("id") for cell in submission.cells if _role(cell) == "check"}
+        if mine and mine <= set(checks_of(newest)):
+            remark = f"its version {version or '(none)'} is not known; judged against version {lesson_of(newest)[1]}"
+            return Found(newest, remark)
+        raise Unreadable(
+            f"is version {version or '(none)'} of {lesson}, which is not known, and its checks are not those of the "
+            f"version here; put the notebook that was handed out into a folder and name it with --releases"
+        )
+
+    def named(self, lesson: str) -> NotebookNode | None:
+        """The newest release of the lesson of this name, or None."""
+        return next((one for one in reversed(self.notebooks) if lesson_of(one)[0] == lesson), None)
+
+
+def _role(cell: NotebookNode) -> str:
+    ours = cell.metadata.get("bptt")
+    return str(ours.get("role", "")) if isinstance(ours, dict) else ""
