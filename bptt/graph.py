@@ -89,7 +89,7 @@ LOOKS = {
     "L": ("D", 17, VERMILION),
     "shared": ("h", 27, PURPLE),
 }
-ROWS = {"L": 0.95, "h": 0.0, "x": -0.8, "shared": -2.2}
+ROWS = {"L": 0.95, "h": 0.0, "x": -0.8, "shared": -2.5}
 
 
 def draw(ax: Axes, edges: Iterable[Edge], path: Iterable[Edge] = ()) -> None:

@@ -18,8 +18,9 @@
 # | Know before | Python functions; what a derivative is; what a tensor is |
 # | Points | 10: two exercises, two predictions, one question in words |
 #
-# **How to work.** Read a cell, run it with *Shift + Enter*, go on. You write where it says `YOUR CODE HERE`. Cells
-# that you do not have to change are locked. You may add cells wherever you like.
+# **How to work.** Read a cell, run it with *Shift + Enter*, go on. You write where it says `YOUR CODE HERE`; there, take
+# out the line `raise NotImplementedError()`. In a prediction you replace `None`, and in a hunt for a bug you mend the cell that
+# you find. Cells that you do not have to change are locked. You may add cells wherever you like.
 
 # %% given="setup"
 import matplotlib.pyplot as plt
@@ -98,12 +99,15 @@ for kind in (torch.float32, torch.float64):
 # ## 2. How to read a check
 #
 # A check draws random inputs, calls *your* function on them, and compares what comes back with values that it got by
-# another road. It shows a card:
+# another road. It shows a card. The first two lines say whether your answer is right, and what a right answer does. If it is not right
+# yet, there follow
 #
-# - the **first line** says whether the exercise is right, and what it claims;
-# - then **what came back and what was expected**, and where: which tensor, which time step, which entry;
-# - then, where the numbers show it, **which mistake it looks like**, with a question that leads out of it. If the
-#   numbers fit two mistakes, it says both.
+# - **Asked**: the call that went wrong, with the shapes of its arguments;
+# - **Found**: the first value that is wrong, and what was expected in its place. `h_t[1, 0]` is an entry of a tensor, by its
+#   indices, which Python counts from 0;
+# - **Where**: which row of the batch, which time step, or which line of your code;
+# - **Clue**: where the numbers show it, the mistake that it looks like, and a question that leads out of it. If the numbers fit
+#   two mistakes, it says both.
 #
 # A check never shows you the code of an answer. You may run it as often as you like; nothing is counted.
 #
@@ -181,7 +185,7 @@ def tanh_grad(h):
     ### END SOLUTION
 
 
-# %% check="start-here-tanh-grad" points=2
+# %% check="start-here-tanh-grad" points=3
 check("start-here-tanh-grad")
 
 # %% [markdown] hint="start-here-tanh-grad"
@@ -208,11 +212,13 @@ check("start-here-tanh-grad")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *NotImplementedError*: the line `raise NotImplementedError()` is still there. Replace it.
-# - *None came back*: a `return` is missing.
-# - *the name is not defined*: you have not run the answer cell since you opened the notebook.
-# - *it looks as if tanh was applied to h*: the argument is already the output of the tanh; it must not be squashed once more.
-# - *it is right in my other notebook*: after a change, run the answer cell again before the check.
+# - *tanh_grad is not written yet*: the line `raise NotImplementedError()` is still there. Replace it.
+# - *the slope is None*: a `return` is missing.
+# - *tanh_grad is not defined*: you have not run the answer cell since you opened the notebook.
+# - *the slope of the sigmoid is used*: the cell above, which is wrong on purpose, was run after your own. Run yours again.
+# - *tanh is applied to h once more*: the argument is already the output of the tanh; it must not be squashed again.
+# - *the call changed its argument h in place*: `h *= h` and `h -= 1` write into the caller's tensor. Make a new one.
+# - *nothing changes, whatever I write*: after a change, run the answer cell before the check.
 # </details>
 
 # %% [markdown]
@@ -339,7 +345,7 @@ def loss_and_slope(w, x, y):
     return loss, dw
 
 
-# %% check="start-here-bug" points=2
+# %% check="start-here-bug" points=3
 check("start-here-bug")
 
 # %% [markdown] hint="start-here-bug"
@@ -366,9 +372,9 @@ check("start-here-bug")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *mend tanh_grad first*: this program uses your `tanh_grad`.
-# - *the loss is right, the slope is not*: the forward half is fine. Look at the backward half.
-# - *off by the factor B*: the loss is a mean over the batch; one line already divides by its length.
+# - *Mend tanh_grad first*: this program uses your `tanh_grad`.
+# - *dL/dw is …; expected …*: the loss was right, so the forward half is fine. Look at the backward half.
+# - *off by a factor of B*: the loss is a mean over the batch; one line already divides by its length.
 # </details>
 
 # %% [markdown]

@@ -88,8 +88,8 @@ def make_params(D, H, V, seed):
 # **A tiny example**, with one sequence, one input, one unit: $W_{ih} = 0.5$, $W_{hh} = 0.8$, $b = 0$, $h_0 = 0$, and the inputs are 1, 0, 0.
 #
 # $$h_1 = \tanh(0.5 \cdot 1 + 0.8 \cdot 0) = 0.4621$$
-# $$h_2 = \tanh(0.5 \cdot 0 + 0.8 \cdot 0.4621) = 0.3538$$
-# $$h_3 = \tanh(0.5 \cdot 0 + 0.8 \cdot 0.3538) = 0.2757$$
+# $$h_2 = \tanh(0.5 \cdot 0 + 0.8 \cdot 0.4621) = 0.3537$$
+# $$h_3 = \tanh(0.5 \cdot 0 + 0.8 \cdot 0.3537) = 0.2757$$
 #
 # The input was there for one step. Two steps later the state still shows it.
 #
@@ -136,9 +136,9 @@ check("unrolled-graph-rnn-step")
 # <details><summary>My check fails with…</summary>
 #
 # - *mat1 and mat2 shapes cannot be multiplied*: print the three shapes. A matrix that maps D numbers to H is stored as (H, D).
-# - *it looks as if weight_hh was not transposed*: `weight_hh` is square, so both ways run, and only one is right.
-# - *a number outside −1…1*: the tanh is missing.
-# - *a tuple came back*: there is a comma at the end of the `return` line.
+# - *weight_hh is used the other way round*: it is square, so both ways run, and only one is right.
+# - *the tanh is left out*: then the result is $a_t$ and not yet $h_t$.
+# - *h_t is a tuple of 1 item*: there is a comma at the end of the `return` line.
 # </details>
 
 # %% [markdown]
@@ -204,7 +204,7 @@ figures.show(fig, "Unrolled graph: states in a row from left to right, one param
 # $h_1, …, h_T$ as one tensor (B, T, H). $h_0$ is not among them. You may call your `rnn_step`.
 #
 # **A tiny example**: with the numbers from above, `x` has shape (1, 3, 1) and holds 1, 0, 0. The result has shape (1, 3, 1) and holds
-# 0.4621, 0.3538, 0.2757.
+# 0.4621, 0.3537, 0.2757.
 
 
 # %% answer="unrolled-graph-unroll"
@@ -253,12 +253,14 @@ check("unrolled-graph-unroll")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *swapped axes*: `torch.stack(states)` puts time first. The batch comes first here.
-# - *right at step 1, wrong after*: what does the second step start from?
-# - *one state too many*, or *shifted by one step*: $h_0$ is not part of the result.
-# - *rows of the batch are mixed*: `reshape` does not swap axes, it cuts the same numbers into other rows. `transpose` swaps.
-# - *an in-place operation*: a state that has been used must not be overwritten; PyTorch needs it on the way back.
-# - *mend rnn_step first*: this exercise uses it.
+# - *two axes are swapped*: `torch.stack(states)` puts time first. The batch comes first here.
+# - *every step starts from h_0*: what does the second step start from in your loop?
+# - *Axis 1 has 6 entries instead of 5*, or *h_0 comes first*: $h_0$ is not part of the result.
+# - *cut anew with `reshape` or `view`*: `reshape` does not swap axes, it cuts the same numbers into other rows. `transpose` swaps.
+# - *every entry of the result is the last state*, or *changed its argument h0 in place*: a state is overwritten that is still needed. Let
+#   each step make a new tensor.
+# - *states has dtype torch.float32*: `torch.zeros(...)` makes float32 unless told otherwise.
+# - *Mend rnn_step first*: this exercise uses it.
 # </details>
 
 # %% [markdown]
@@ -439,10 +441,11 @@ check("unrolled-graph-unrolled-edges")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *missing arrows of the last step*: `range(1, T)` stops before `T`.
-# - *unknown node theta1*: the parameters are one node, shared by all steps.
-# - *an arrow stands the wrong way round*: a pair is (from, to), and "from" is what is used.
-# - *None came back*: `edges.append(...)` changes the list and returns nothing; the function needs a `return`.
+# - *the last step is missing*: `range(1, T)` stops before `T`.
+# - *every step has parameters of its own*: the parameters are one node, shared by all steps.
+# - *every arrow points the wrong way*: a pair is (from, to), and "from" is what is used.
+# - *the list of arrows lacks …* and no clue: compare the spelling of your names with the tiny example.
+# - *the answer is None*: `edges.append(...)` changes the list and returns nothing; the function needs a `return`.
 # </details>
 
 # %% [markdown]
@@ -453,7 +456,7 @@ check("unrolled-graph-unrolled-edges")
 
 # %% experiment="theory-and-record"
 with needs("unroll", "unrolled_edges"):
-    T = 8
+    T = 5
     generator = torch.Generator().manual_seed(1)
     params = {name: tensor.requires_grad_() for name, tensor in make_params(3, 4, V=5, seed=1).items()}
     h0 = normal(generator, 2, 4).requires_grad_()
@@ -465,7 +468,7 @@ with needs("unroll", "unrolled_edges"):
     on_paper = {(start, end) for start, end in unrolled_edges(T) if start[0] != "x" and end[0] != "L"}
     print(f"{len(on_paper)} arrows on paper, {len(merged)} recorded; the same: {on_paper == merged}")
 
-    fig, ax = plt.subplots(figsize=(8.5, 3.6))
+    fig, ax = plt.subplots(figsize=(8, 4))
     graph.draw(ax, unrolled_edges(T), path=merged)
     ax.set_title("Your arrows; thick: those that autograd recorded")
     figures.show(fig, "All arrows between parameters and states on paper were also recorded by autograd.")
@@ -545,9 +548,9 @@ check("unrolled-graph-count-paths")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *it looks like all losses together*: the question is about one loss, $L_t$.
-# - *twice as many at each step*: at which node would a path have a choice between two arrows that both lead to $L_t$?
-# - *one too few* or *one too many*: $h_0$ is not computed with $\theta$; the state $h_t$ is.
+# - *the paths to all losses are counted together*: the question is about one loss, $L_t$.
+# - *the number of paths doubles with every step*: at which node would a path have a choice between two arrows that both lead to $L_t$?
+# - *one path is forgotten*, or *one path too many*: $h_0$ is not computed with $\theta$; the state $h_t$ is.
 # </details>
 
 # %% [markdown]
@@ -637,9 +640,9 @@ check("unrolled-graph-parameter-count")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *one bias too many*: `torch.nn.RNN` has two biases that are always added together; we have one.
-# - *off by V*, *off by H*: a bias is missing.
-# - *a float came back*: `/` or `**0.5` has crept in; a count is a whole number.
+# - *a second recurrent bias is counted*: `torch.nn.RNN` has two biases that are always added together; we have one.
+# - *… is left out*: put a finger on each row of the table, and find its term in your formula.
+# - *sizes are added where they should be multiplied*: a tensor of shape (H, D) has H · D entries.
 # </details>
 
 # %% [markdown]
@@ -762,11 +765,12 @@ check("unrolled-graph-unroll-padded")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *one step too many* or *too few*: in Python's count `t` starts at 0, the lengths count from 1.
-# - *zeros past the end*: the state has to stay, not vanish.
+# - *one step too long* or *too early*: in Python's count `t` starts at 0, the lengths count from 1.
+# - *set to zero past the end*: the state has to stay, not vanish.
 # - *The size of tensor a must match…*: the condition has shape (B,); give it a second axis with `unsqueeze(1)`.
-# - *h_last of the short sequences is wrong*: if `states` is right, look where each row's last state stands.
-# - *nan came back*: past the end there may be any number in `x`, also nan. Choosing is safe, multiplying by 0 is not: 0 · nan is nan.
+# - *h_last[…] is …*: then `states` is right. Look where each row's last state stands in it.
+# - *… is nan*: past the end there may be anything in `x`, also nan. Choosing is safe, multiplying by 0 is not: 0 · nan is nan.
+# - *Mend rnn_step first*: this exercise uses it.
 # </details>
 
 # %% [markdown]
@@ -815,7 +819,14 @@ with needs("unroll", "unroll_padded"):
 # lowers the loss. **And yet there is one mistake. Find it and mend it**, in the cell itself. The log has to stay.
 #
 # You have the tools: which graph did autograd record? `graph.depth(loss)` counts the tanh operations that lie in a row behind `loss`. Make a cell
-# of your own and try.
+# of your own below the next one, and try:
+#
+# ```python
+# x = normal(torch.Generator().manual_seed(0), 2, 5, 1)  # two sequences of five numbers
+# h0 = torch.zeros(2, 4, device=device, dtype=dtype)
+# loss, gradients, log = loss_and_gradients(x, h0, make_params(1, 4, V=1, seed=0), x[:, 0, 0])
+# graph.depth(loss)
+# ```
 
 
 # %% answer="unrolled-graph-bug"
@@ -872,8 +883,9 @@ check("unrolled-graph-bug")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *the gradients reach one step only*: the graph behind the loss has depth 1. Hint 2.
-# - *the log still has a graph*: the log is for a plot; it must not keep the graph alive after training has gone on.
+# - *the gradients reach one step only*: the graph behind the loss has depth 1. See hint 2.
+# - *log[…] still has a graph*: the log is for a plot; it must not keep the graph of every step alive.
+# - *log has 4 items; expected 5*: the log begins with $h_0$, as you found it.
 # - *One of the differentiated Tensors appears to not have been used*: a parameter no longer has a part in the loss.
 # </details>
 

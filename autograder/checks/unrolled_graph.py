@@ -137,7 +137,7 @@ def unrolled_edges(student: Student, draw: Draw) -> None:
 def predict_paths(student: Student, draw: Draw) -> str:
     """`guess_path_factor` is a number: how many times more paths 100 steps have than 50."""
     guess = committed(student, "guess_path_factor", 0, 1e30)
-    paths = {T: sum(len(_entries(t)) for t in range(1, T + 1)) for T in (50, 100)}
+    paths = {T: sum(range(1, T + 1)) for T in (50, 100)}
     why = (
         f"50 steps have {paths[50]} paths, 100 have {paths[100]}: {paths[100] / paths[50]:.2f} times as many. Twice the losses, "
         "and each is reached from twice as many steps. The number is not exponential: once in the row of states, a path has no choice."
