@@ -151,7 +151,7 @@ def _fit(root: Path) -> None:
     if root.is_dir() and not is_class(root) and any(root.iterdir()):
         raise OperatorError(f"{root} is not empty and is no class of this course. Name a folder that is new or empty.")
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)  # grades are nobody else's business
     except OSError as error:
         raise OperatorError(f"{root} cannot be made ({error.strerror}). Name another folder.") from None
 

@@ -37,8 +37,8 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
-# How long a learner's code may take, in seconds, and which device it runs on.
-# c.JudgedExecute.cell_seconds = 60
+# What a submission may use (seconds and bytes; the names are those in autograder/judge/limits.py), and the device.
+# c.JudgedExecute.limits = {"cell": 30.0, "submission": 600.0}
 # c.JudgedExecute.device = "cuda"
 
 # --- Releasing -----------------------------------------------------------------------------------------

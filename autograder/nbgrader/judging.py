@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbformat import NotebookNode
 
@@ -16,6 +16,14 @@ from autograder.errors import OperatorError
 from autograder.nbgrader.repair import role
 from autograder.spec import Finding, Verdict
 
+if TYPE_CHECKING:
+    from autograder.judge.sandbox import Sandbox
+
+
+# Verdicts that `course grade` has just found, for the step of nbgrader's that asks next: by class, student, lesson
+# and content. The store keeps none that ran out of time, since another time it may come out otherwise.
+FRESH: dict[tuple[str, str, str, str], Graded] = {}
+
 
 @dataclass(frozen=True)
 class Graded:
@@ -23,6 +31,7 @@ class Graded:
 
     verdicts: dict[str, Verdict]  # by check id, in the notebook's order
     provenance: dict[str, Any]
+    problems: tuple[str, ...]  # a line for each cell that raised or file that was left out
     fingerprint: str  # equal for equal notebooks with equal verdicts
 
 
@@ -34,21 +43,22 @@ def grade(
     *,
     limits: Mapping[str, Any],
     device: str = "",
-    **more: Any,
+    again: bool = False,
+    sandbox: Sandbox | None = None,
 ) -> Graded:
-    """Judge the repaired notebook that `student` handed in for `lesson`.
+    """Judge the repaired notebook that `student` handed in for `lesson`; `again` does not look verdicts up.
 
     Raises OperatorError where nothing can be judged: no sandbox, no course key, an unknown limit.
     """
+    if known := FRESH.get(fresh(classroom, notebook, lesson, student)):
+        return known
     checks = [cell.metadata["bptt"]["id"] for cell in notebook.cells if role(cell) == "check"]
     ours = notebook.metadata["bptt"]
     if problem := ours.get("problem"):
-        verdicts, provenance = (
-            {id: Verdict(id, "unsendable", finding=Finding("unreadable", problem)) for id in checks},
-            {},
-        )
+        verdicts, provenance, problems = _unread(checks, problem), {}, ()
     else:
         from autograder.judge.engine import judge
+        from autograder.judge.store import Store
 
         judged = judge(
             notebook,
@@ -58,12 +68,22 @@ def grade(
             limits=_limits(limits),
             device=device or os.environ.get("BPTT_DEVICE", "cpu"),
             files=classroom.root / "submitted" / student / lesson,
-            **more,
+            store=None if again else Store(classroom.verdicts),
+            sandbox=sandbox,
         )
         if missing := [id for id in checks if id not in judged.verdicts]:
             raise OperatorError(f"{student}, {lesson}: no verdict came back for {', '.join(missing)}.")
-        verdicts, provenance = {id: judged.verdicts[id] for id in checks}, judged.provenance
-    return Graded(verdicts, provenance, _fingerprint(notebook, verdicts))
+        verdicts, provenance, problems = {id: judged.verdicts[id] for id in checks}, judged.provenance, judged.problems
+    return Graded(verdicts, provenance, tuple(problems), _fingerprint(notebook, verdicts))
+
+
+def fresh(classroom: Classroom, notebook: NotebookNode, lesson: str, student: str) -> tuple[str, str, str, str]:
+    """Under which key FRESH holds the verdicts of this submission."""
+    return str(classroom.root), student, lesson, notebook.metadata["bptt"]["sum"]
+
+
+def _unread(checks: list[str], problem: str) -> dict[str, Verdict]:
+    return {id: Verdict(id, "unsendable", finding=Finding("unreadable", problem)) for id in checks}
 
 
 def _limits(chosen: Mapping[str, Any]) -> Any:

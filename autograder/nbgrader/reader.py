@@ -79,6 +79,8 @@ def parse(raw: bytes) -> NotebookNode:
     cells = found.get("cells")
     if not isinstance(cells, list):
         raise ValueError("The file is not a notebook: its JSON holds no cells.")
+    if (language := _language(found)) != "python":
+        raise ValueError(f"The notebook is written for another language ({language}); the course's run in Python.")
     notebook = new_notebook(metadata=_metadata(found))
     taken: set[str] = set()
     notebook.cells = [_cell(cell, taken) for cell in cells if isinstance(cell, Mapping)]
@@ -91,6 +93,13 @@ def _older(found: dict[str, Any]) -> dict[str, Any]:
         return nbformat.convert(nbformat.from_dict(found), 4)
     except Exception:  # it raises whatever the file makes it raise
         raise ValueError("The file is not a notebook: its JSON holds no cells.") from None
+
+
+def _language(found: Mapping[str, Any]) -> str:
+    given = found.get("metadata")
+    kernel = given.get("kernelspec") if isinstance(given, Mapping) else None
+    named = kernel.get("language") if isinstance(kernel, Mapping) else None
+    return named.lower()[:40] if isinstance(named, str) else "python"
 
 
 def _metadata(found: Mapping[str, Any]) -> NotebookNode:

@@ -7,7 +7,7 @@ compares contents, and does the rest by nbgrader's own converter.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +23,11 @@ from traitlets.config import Config
 from autograder import card
 from autograder.classroom import Classroom, gradebook
 from autograder.errors import OperatorError
-from autograder.nbgrader.judging import Graded
+from autograder.nbgrader.judging import FRESH, Graded, fresh
 from autograder.nbgrader.reader import read
 from autograder.nbgrader.repair import repair
-from autograder.nbgrader.steps import JudgedExecute, forget
+from autograder.nbgrader.steps import PERSON, JudgedExecute, forget
+from autograder.spec import Verdict
 
 
 @dataclass
@@ -48,25 +49,47 @@ class Row:
         return self.state in ("graded", "as before")
 
 
-def grade_class(root: Path, lessons: Sequence[str], workers: Executor) -> Iterator[Row]:
-    """Grade what was handed in for `lessons` (all, if none is named); a row for each submission, as it is done.
+@dataclass(frozen=True)
+class Settings:
+    """What `course grade` says about how to judge."""
 
-    Only this process writes the gradebook. Raises OperatorError where nothing can be graded: no such lesson,
-    no sandbox, no course key.
+    device: str = "cpu"  # unless nbgrader_config.py names another
+    again: bool = False  # do not look verdicts up
+    unsafe: bool = False  # no sandbox
+
+
+def handed_in(classroom: Classroom, lessons: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """(student, lesson) of each submission for `lessons`, by name or number (all, if none is named)."""
+    chosen = [_lesson(classroom, name) for name in lessons] or classroom.lessons()
+    items = [(path.parent.name, lesson) for lesson in chosen for path in classroom.submissions(lesson)]
+    if not items:
+        has = ", ".join(chosen) or "any lesson"
+        raise OperatorError(f"Nothing was handed in for {has}: put it into {classroom.root}/submitted/STUDENT/LESSON/.")
+    return items
+
+
+def graded(
+    classroom: Classroom, items: Sequence[tuple[str, str]], workers: Executor, settings: Settings = Settings()
+) -> Iterator[Row]:
+    """Grade these submissions; a row for each, as it is done.
+
+    Only this process writes the gradebook. Raises OperatorError where nothing can be graded: no sandbox, no
+    course key.
     """
     from autograder.judge.sandbox import choose
 
-    classroom, config = Classroom(root.resolve()), Classroom(root.resolve()).config()
-    chosen = [_lesson(classroom, name) for name in lessons] or classroom.lessons()
-    choose()  # refuses here, once, rather than for each submission
+    config = classroom.config()
+    sandbox = choose(settings.unsafe)  # refuses here, once, rather than for each submission
     classroom.key()
-    items = [(path.parent.name, lesson) for lesson in chosen for path in classroom.submissions(lesson)]
-    if not items:
-        raise OperatorError(f"Nothing was handed in for {', '.join(chosen)}: {classroom.root / 'submitted'} has none.")
     step = JudgedExecute(config=config)
-    waiting = [(*item, workers.submit(_judge, classroom, step, *item)) for item in items]
-    for student, lesson, judged in waiting:
-        yield _enter(classroom, config, student, lesson, judged)
+    step.device = step.device or settings.device
+    more = {"sandbox": sandbox, "again": settings.again}
+    waiting = [(*item, workers.submit(_judge, classroom, step, *item, more)) for item in items]
+    try:
+        for student, lesson, judged in waiting:
+            yield _enter(classroom, config, student, lesson, judged)
+    finally:
+        FRESH.clear()
 
 
 def _lesson(classroom: Classroom, name: str) -> str:
@@ -77,12 +100,16 @@ def _lesson(classroom: Classroom, name: str) -> str:
     raise OperatorError(f"The class has no lesson {name}. It has: {', '.join(classroom.lessons()) or 'none yet'}.")
 
 
-def _judge(classroom: Classroom, step: JudgedExecute, student: str, lesson: str) -> tuple[Graded, str]:
+def _judge(
+    classroom: Classroom, step: JudgedExecute, student: str, lesson: str, more: dict[str, Any]
+) -> tuple[Graded, str]:
     """The verdicts of one submission, and what is wrong with it as a file."""
     handed_in = read(_submitted(classroom, student, lesson))
     version = handed_in.notebook.metadata.get("bptt", {}).get("version", "")
     notebook = repair(handed_in, classroom.release(lesson, version))
-    return step.grade(classroom, notebook, lesson, student), notebook.metadata["bptt"].get("problem", "")
+    known = step.grade(classroom, notebook, lesson, student, **more)
+    FRESH[fresh(classroom, notebook, lesson, student)] = known
+    return known, notebook.metadata["bptt"].get("problem", "")
 
 
 def _submitted(classroom: Classroom, student: str, lesson: str) -> Path:
@@ -108,8 +135,17 @@ def _enter(classroom: Classroom, config: Config, student: str, lesson: str, judg
     if problem:
         row.state, row.reasons = "unreadable", [problem]
     else:
-        row.reasons = [card.headline(verdict) for verdict in row.graded.verdicts.values() if not verdict.right]
+        row.reasons = [*_reasons(lesson, row.graded.verdicts.values()), *(f"({said})" for said in row.graded.problems)]
     return _score(classroom, row)
+
+
+def _reasons(lesson: str, verdicts: Collection[Verdict]) -> list[str]:
+    """A line for each check that is not right, and one for all that are not written."""
+    prefix = lesson[3:].replace("_", "-") + "-"
+    missing = [verdict.check.removeprefix(prefix) for verdict in verdicts if verdict.status == "missing"]
+    others = [verdict for verdict in verdicts if not verdict.right and verdict.status != "missing"]
+    said = [f"not written: {', '.join(missing)}"] if missing else []
+    return [*said, *(card.headline(verdict).removeprefix(prefix) for verdict in others)]
 
 
 def _stands(classroom: Classroom, row: Row) -> bool:
@@ -137,7 +173,7 @@ def _stands(classroom: Classroom, row: Row) -> bool:
             return False
     for id, verdict in row.graded.verdicts.items():
         scored = marks.get(f"{id}-check")
-        if (scored is None) != (verdict.status in ("look", "broken")):
+        if (scored is None) != (verdict.status in PERSON):
             return False
     return True
 

@@ -104,7 +104,8 @@ class JudgedExecute(NbGraderPreprocessor):
         for cell in nb.cells:
             if role(cell) == "check":
                 show(cell, graded.verdicts[cell.metadata["bptt"]["id"]])
-        nb.metadata["bptt"].update(graded=graded.fingerprint, provenance=graded.provenance)
+        ours = nb.metadata["bptt"]
+        ours.update(graded=graded.fingerprint, provenance=graded.provenance, problems=list(graded.problems))
         return nb, resources
 
     def grade(self, classroom: Classroom, nb: NotebookNode, lesson: str, student: str, **more: Any) -> Graded:

@@ -1,0 +1,112 @@
+"""Builds what learners hand in: a released lesson with answers, mistakes and mishaps, cell by cell.
+
+`Lesson(path)` is built by the release code; `blank()`, `right()` are fresh notebooks, and the functions below
+change one: `write`, `add`, `delete`, `copy_of`. Cells are named by role and id, as in the lesson's source.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from autograder.release import notebooks
+
+_MARKERS = re.compile(r"^\s*### (BEGIN|END) SOLUTION\n?", re.MULTILINE)
+_RELEASED_AS = re.compile(r"^\s*### RELEASED AS\n.*?### END RELEASED\n?", re.MULTILINE | re.DOTALL)
+
+
+class Lesson:
+    """One lesson as its author and as its learners have it."""
+
+    def __init__(self, script: Path):
+        self.name = script.stem
+        self.solved, self.handed_out = notebooks(script)
+
+    def blank(self) -> NotebookNode:
+        """The notebook as it was handed out."""
+        return copy.deepcopy(self.handed_out)
+
+    def right(self) -> NotebookNode:
+        """The notebook with every answer right, as a learner would have it: without the author's markers."""
+        notebook = self.blank()
+        for cell, solved in zip(notebook.cells, self.solved.cells, strict=True):
+            if cell.metadata.get("bptt", {}).get("role") in ("answer", "written"):
+                cell.source = _MARKERS.sub("", _RELEASED_AS.sub("", solved.source)).rstrip("\n")
+        return notebook
+
+    def points(self, *roles: str) -> float:
+        """The points of the graded cells of these roles (of all, if none is named)."""
+        mine = (cell.metadata for cell in self.handed_out.cells if cell.metadata.get("nbgrader", {}).get("grade"))
+        return sum(data["nbgrader"]["points"] for data in mine if not roles or data["bptt"]["role"] in roles)
+
+
+@functools.cache
+def lesson(script: Path) -> Lesson:
+    """A lesson, built once in a run of the tests."""
+    return Lesson(script)
+
+
+def place(notebook: NotebookNode, role: str, id: str) -> int:
+    """Where the first cell with this role and id stands."""
+    for index, cell in enumerate(notebook.cells):
+        ours = cell.metadata.get("bptt", {})
+        if (ours.get("role"), ours.get("id")) == (role, id):
+            return index
+    raise KeyError(f"no cell {role}={id}")
+
+
+def cell(notebook: NotebookNode, role: str, id: str) -> NotebookNode:
+    """The first cell with this role and id."""
+    return notebook.cells[place(notebook, role, id)]
+
+
+def write(notebook: NotebookNode, role: str, id: str, source: str) -> NotebookNode:
+    """The notebook with another source in that cell."""
+    cell(notebook, role, id).source = source
+    return notebook
+
+
+def change(notebook: NotebookNode, role: str, id: str, old: str, new: str) -> NotebookNode:
+    """The notebook with `old` replaced by `new` in that cell; it must be there."""
+    found = cell(notebook, role, id)
+    assert old in found.source, f"{old!r} is not in {role} {id}"
+    found.source = found.source.replace(old, new)
+    return notebook
+
+
+def add(notebook: NotebookNode, at: int, source: str, kind: str = "code") -> NotebookNode:
+    """The notebook with a cell of the learner's own at index `at`."""
+    notebook.cells.insert(at, (new_code_cell if kind == "code" else new_markdown_cell)(source))
+    return notebook
+
+
+def delete(notebook: NotebookNode, role: str, id: str) -> NotebookNode:
+    """The notebook without that cell."""
+    del notebook.cells[place(notebook, role, id)]
+    return notebook
+
+
+def copy_of(notebook: NotebookNode, role: str, id: str) -> NotebookNode:
+    """The notebook with that cell pasted once more behind itself, as Jupyter does: metadata and all, another id."""
+    at = place(notebook, role, id)
+    pasted = copy.deepcopy(notebook.cells[at])
+    pasted["id"] = f"pasted-{at}"
+    notebook.cells.insert(at + 1, pasted)
+    return notebook
+
+
+def hand_in(root: Path, student: str, name: str, what: NotebookNode | bytes, timestamp: str = "") -> Path:
+    """Put a notebook (or any bytes) where nbgrader collects it; the path of the file."""
+    folder = root / "submitted" / student / name
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.ipynb"
+    path.write_bytes(what if isinstance(what, bytes) else (nbformat.writes(what) + "\n").encode())
+    if timestamp:
+        (folder / "timestamp.txt").write_text(timestamp)
+    return path
