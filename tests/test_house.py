@@ -128,8 +128,9 @@ def test_a_module_says_what_it_is_for(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_can_be_read_in_one_sitting(path):
-    """About 300 lines are a lot."""
-    assert len(path.read_text().splitlines()) <= 320
+    """About 300 lines are a lot; beyond 400 nobody reads on, not even a list of mistakes."""
+    lines = len(path.read_text().splitlines())
+    assert lines <= 400
 
 
 def test_no_module_is_a_drawer():
