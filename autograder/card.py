@@ -46,7 +46,7 @@ def html(verdict: Verdict) -> str:
     colour = _GOOD if verdict.right else _ODD if verdict.status in ("look", "broken") else _BAD
     mark = "&#10003;" if verdict.right else "&#10007;"
     rows = "".join(
-        f'<tr><th style="text-align:left;vertical-align:top;padding:1px 12px 1px 0;font-weight:600;white-space:nowrap;'
+        f'<tr style="background:none"><th style="text-align:left;vertical-align:top;padding:1px 12px 1px 0;font-weight:600;white-space:nowrap;'
         f'background:none">{escape(label)}</th><td style="text-align:left;padding:1px 0;background:none;'
         f'white-space:normal;overflow-wrap:anywhere">{_code(value)}</td></tr>'
         for label, value in _rows(verdict)
