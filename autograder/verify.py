@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import jupytext
 
 from autograder import card
 from autograder.cells import execute
+from autograder.judge.sandbox import NoSandbox, choose
+from autograder.judge.twice import Sandboxed, Twice
 from autograder.notebook import judge_here
 from autograder.spec import Check, Verdict, load_lesson
 
@@ -154,6 +157,8 @@ def verify(
             row.variants["accepted"] += verdict.right
             if not verdict.right:
                 row.faults.append(f"the right variant {sample.label!r} is refused:\n" + card.text(verdict))
+        if isinstance(judge, Twice):
+            row.faults += judge.take()
         yield check.id, row
 
 
@@ -166,12 +171,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="a lesson's number or name; all if none is given")
     parser.add_argument("--json", action="store_true", help="print the matrix as JSON")
+    parser.add_argument("--notebook-only", action="store_true", help="do not judge each answer in the sandbox as well")
     parser.add_argument("--show", action="store_true", help="print each wrong answer's message")
 
 
 def run(args: argparse.Namespace) -> int:
-    from autograder.release import released
-
     rows: dict[str, Row] = {}
     show = None if args.json or not args.show else True
 
@@ -191,21 +195,48 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
-    for path in chosen:
-        source = lesson(path)
-        aside = ROOT / "build" / "verify" / f"{path.stem}.ipynb"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(released(path))
-        for id, row in verify(source.stem, source, lesson(aside), in_notebook, ROOT / "tests", report):
-            rows[id] = row
-            if not args.json:
-                _print_row(id, row)
+    with _judges(args) as judge:
+        rows |= _rows(chosen, judge, report, args.json)
     if args.json:
         print(json.dumps({"checks": {id: _entry(row) for id, row in rows.items()}}))
     green = sum(row.green for row in rows.values())
     if not args.json:
+        if isinstance(judge, Twice):
+            print(f"{judge.judged} answers were judged in a notebook and in the sandbox ({judge.level}).")
         print(f"{green} of {len(rows)} checks are green.")
     return 0 if green == len(rows) else 1
+
+
+@contextmanager
+def _judges(args: argparse.Namespace) -> Iterator[Judge]:
+    """The notebook's judge, and beside it the sandbox's where there is a sandbox."""
+    if args.notebook_only:
+        yield in_notebook
+        return
+    try:
+        sandbox = choose()
+    except NoSandbox as error:
+        print(f"course verify: judged in the notebook only. {error}", file=sys.stderr)
+        yield in_notebook
+        return
+    with Sandboxed(sandbox) as second:
+        yield Twice(in_notebook, second)
+
+
+def _rows(paths: list[Path], judge: Judge, report: Callable[..., None], quiet: bool) -> dict[str, Row]:
+    from autograder.release import released
+
+    rows: dict[str, Row] = {}
+    for path in paths:
+        source = lesson(path)
+        aside = ROOT / "build" / "verify" / f"{path.stem}.ipynb"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(released(path))
+        for id, row in verify(source.stem, source, lesson(aside), judge, ROOT / "tests", report):
+            rows[id] = row
+            if not quiet:
+                _print_row(id, row)
+    return rows
 
 
 def _entry(row: Row) -> dict[str, Any]:
