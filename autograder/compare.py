@@ -27,6 +27,7 @@ class Difference:
     where: str
     got: Any
     want: Any
+    axes: str = ""  # of a tensor, as they were named
 
 
 def first_difference(
@@ -132,7 +133,7 @@ def _set(got: Any, want: Any, label: str) -> Iterator[Difference]:
 
 def _tensor(got: Any, want: Tensor, label: str, axes: str, rtol: float | None) -> Iterator[Difference]:
     def differs(sign: str, summary: str, where: str = "") -> Difference:
-        return Difference(sign, label, summary, where, got, want)
+        return Difference(sign, label, summary, where, got, want, axes)
 
     if not isinstance(got, Tensor):
         yield differs("type", f"{label} is {kind(got)}; expected {kind(want)}")
@@ -164,6 +165,7 @@ def _values(got: Tensor, want: Tensor, label: str, axes: str, rtol: float | None
         _place(first, axes),
         have,
         right,
+        axes,
     )
 
 

@@ -36,13 +36,38 @@ def expect(
         return
     first = found[0]
     if slips is not None and first.sign not in ("none", "keys", "length", "missing-item"):
-        if named := explain(got, want, slips, first, rtol):
+        if named := explain(got, want, slips, first, rtol, name):
             raise Wrong(Finding(named[0], first.summary, first.where, named[1]))
-    clues = signs(first, _axes_of(first, want, name, axes), factors, _steps_of(first, steps))
+    clues = signs(first, first.axes, factors, _steps_of(first, steps))
+    for other in found[1:] if not clues else ():  # the first wrong part tells nothing: perhaps another one does
+        if other.sign == "value":
+            told = signs(other, other.axes, factors, _steps_of(other, steps))
+            clues += [Clue(one.sign, f"Look at {other.name}: {one.says}") for one in told]
     if not clues and clue:
         clues = [Clue(first.sign, clue)]
     sign = clues[0].sign if clues else first.sign
-    raise Wrong(Finding(sign, first.summary, first.where, tuple(one.says for one in clues)))
+    said = tuple(one.says for one in clues)
+    raise Wrong(Finding(sign, first.summary, first.where, (*said, *_tally(found, want, name))))
+
+
+def _tally(found: Sequence[Difference], want: Any, name: Any) -> tuple[str, ...]:
+    """Which of several parts are right, where that says something."""
+    parts = [label for label, _ in leaves(want, name)]
+    wrong = {one.name for one in found}
+    right = [label for label in parts if label not in wrong]
+    if len(parts) < 3 or not right or any(one.sign != "value" for one in found):
+        return ()
+    return (f"Right are {', '.join(right)}; wrong are {', '.join(one.name for one in found)}.",)
+
+
+def leaves(want: Any, name: Any = "the answer") -> list[tuple[str, Any]]:
+    """The parts of a value with their names, as `differences` names them."""
+    if isinstance(want, dict):
+        return [leaf for key, item in want.items() for leaf in leaves(item, f"{name}[{key!r}]")]
+    if isinstance(want, tuple | list):
+        names = [f"{name}[{i}]" for i in range(len(want))] if isinstance(name, str) else name
+        return [leaf for one, item in zip(names, want, strict=True) for leaf in leaves(item, one)]
+    return [(name, want)]
 
 
 def deny(sign: str, summary: str, *clues: str, where: str = "") -> None:
@@ -51,7 +76,7 @@ def deny(sign: str, summary: str, *clues: str, where: str = "") -> None:
 
 
 def explain(
-    got: Any, want: Any, suspects: Suspects, first: Difference, rtol: float | None = None
+    got: Any, want: Any, suspects: Suspects, first: Difference, rtol: float | None = None, name: Any = "the answer"
 ) -> tuple[str, tuple[str, ...]] | None:
     """The slips that give exactly this answer: one alone, two together, or, failing that, one for the first wrong part."""
     table = suspects.reference.slips
@@ -63,19 +88,19 @@ def explain(
     alone = [id for id, value in values.items() if _same(got, value, want, rtol)]
     if alone:
         return " | ".join(alone), _alternatives([table[id] for id in alone])
-    for pair in itertools.islice(itertools.combinations(values, 2), MAX_PAIRS):
+    wrong = {one.name for one in differences(got, want, name, rtol=rtol)}
+    # The wrong parts of the answer that are as each slip would have them.
+    seen = {id: wrong - {one.name for one in differences(got, value, name, rtol=rtol)} for id, value in values.items()}
+    pairs = sorted(itertools.combinations(values, 2), key=lambda pair: -sum(bool(seen[id]) for id in pair))
+    for pair in pairs[:MAX_PAIRS]:  # a slip of which some part is seen comes first
         value = _value(suspects, pair)
         if value is not None and _same(got, value, want, rtol):
             return " + ".join(pair), _together([table[id] for id in pair])
-    partly = []
-    for id, value in values.items():
-        part = next((d for d in differences(value, want) if _leaf(d, first)), None)
-        if part is not None and first_difference(first.got, part.got, rtol=rtol) is None:
-            partly.append(id)
-    if partly and len(table) and isinstance(want, dict | tuple | list):
+    partly = [id for id in values if first.name in seen[id]]
+    if partly and isinstance(want, dict | tuple | list):
         return " | ".join(partly), (
             *_alternatives([table[id] for id in partly]),
-            f"({first.name} shows this; another part is wrong in its own way.)",
+            f"({first.name} shows this. The rest is not what this mistake alone would give.)",
         )
     return None
 
@@ -95,14 +120,6 @@ def _same(got: Any, value: Any, want: Any, rtol: float | None) -> bool:
     return first_difference(got, value, rtol=rtol) is None and first_difference(value, want, rtol=rtol) is not None
 
 
-def _leaf(part: Difference, first: Difference) -> bool:
-    return part.want is first.want or (
-        isinstance(part.want, Tensor)
-        and isinstance(first.want, Tensor)
-        and part.want.data_ptr() == first.want.data_ptr()
-    )
-
-
 def _alternatives(slips: list[Slip]) -> tuple[str, ...]:
     if len(slips) == 1:
         return f"This is what comes out when {slips[0].says}.", slips[0].asks
@@ -113,17 +130,6 @@ def _alternatives(slips: list[Slip]) -> tuple[str, ...]:
 def _together(slips: list[Slip]) -> tuple[str, ...]:
     said = ", and ".join(slip.says for slip in slips)
     return f"This is what comes out when {said}: two mistakes at once.", *(slip.asks for slip in slips)
-
-
-def _axes_of(first: Difference, want: Any, name: Any, axes: Any) -> str:
-    if isinstance(axes, str):
-        return axes
-    pairs = axes.items() if isinstance(axes, dict) else enumerate(axes)
-    for key, inner in pairs:
-        label = name[key] if not isinstance(name, str) and isinstance(key, int) else f"{name}[{key!r}]"
-        if first.name == label and isinstance(inner, str):
-            return inner
-    return ""
 
 
 def _steps_of(first: Difference, steps: Any) -> Sequence[Tensor]:

@@ -209,6 +209,16 @@ EVERY = (
         "At how many steps is the read-out used?",
     ),
     Slip(
+        "step-one-left-out",
+        "step t = 1 is left out, in the loss and in all gradients",
+        "Which values does the loop's counter take? Write down the first and the last one.",
+    ),
+    Slip(
+        "last-step-left-out",
+        "step t = T is left out, in the loss and in all gradients",
+        "Which values does the loop's counter take? Write down the first and the last one.",
+    ),
+    Slip(
         "no-bias-out",
         "bias_out is left out of the logits",
         "Which of the parameters do your logits not use?",
@@ -239,9 +249,9 @@ def _sweep(
     dx: list[Tensor] = []
     dh_next = delta = torch.zeros_like(states[0])
     order = list(range(T)) if "forward-order" in slips else list(range(T - 1, -1, -1))
-    if "stops-before-first" in slips:
+    if slips & {"stops-before-first", "step-one-left-out"}:
         order.remove(0)
-    if "starts-before-last" in slips:
+    if slips & {"starts-before-last", "last-step-left-out"}:
         order.remove(T - 1)
     for t in order:
         delta = own[t] if "no-carry" in slips else own[t] + dh_next
@@ -264,7 +274,7 @@ def _sweep(
         grads = {name: value / T for name, value in grads.items()}
     found = dx if "dx-reversed" in slips or "forward-order" in slips else dx[::-1]
     missing = [torch.zeros_like(inputs[0])] * (T - len(found))
-    found = missing + found if "stops-before-first" in slips else found + missing
+    found = missing + found if slips & {"stops-before-first", "step-one-left-out"} else found + missing
     grads["x"] = torch.stack(found).reshape(x.shape) if "dx-reshaped" in slips else torch.stack(found, 1)
     grads["h0"] = delta if "dh1-as-dh0" in slips else dh_next
     return grads
@@ -298,7 +308,10 @@ def bptt_every_step(slips: Set[str], x: Tensor, h0: Tensor, params: Params, targ
         if "no-bias-out" not in slips:
             logits = logits + params["bias_out"]
         right = torch.nn.functional.one_hot(aim, V).to(logits.dtype)
-        if t == T - 1 or "loss-last-only" not in slips:
+        counted = t == T - 1 or "loss-last-only" not in slips
+        if t == 0 and "step-one-left-out" in slips or t == T - 1 and "last-step-left-out" in slips:
+            counted = False
+        if counted:
             loss = loss - (right * torch.log_softmax(logits, 1)).sum()
         p = torch.softmax(logits, 0 if "softmax-over-batch" in slips else 1)
         dlogits = p if "no-one-hot" in slips else right - p if "wrong-sign" in slips else p - right
@@ -319,9 +332,13 @@ def bptt_every_step(slips: Set[str], x: Tensor, h0: Tensor, params: Params, targ
         parts = [one[name] for one in per_step]
         if "readout-last-only" in slips:
             parts = parts[-1:]
+        if slips & {"stops-before-first", "step-one-left-out"}:
+            parts = parts[1:]
+        if slips & {"starts-before-last", "last-step-left-out"}:
+            parts = parts[:-1]
         if f"{name.replace('_', '-')}-overwritten" in slips:
             parts = parts[:1]
-        readout[name] = torch.stack(parts).sum(0)
+        readout[name] = torch.stack(parts).sum(0) if parts else torch.zeros_like(params[name])
     grads = {**readout, **_sweep(slips, x, inputs, before, states, own, params)}
     if slips & {"loss-averaged-over-time", "gradients-averaged-over-time"}:
         grads = {name: value / T for name, value in grads.items()}
