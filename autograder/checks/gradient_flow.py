@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import jacrev, vmap
 
+from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import gradient_flow as mistakes
@@ -90,6 +91,12 @@ def torch_exponent(x: Tensor, h0: Tensor, params: Params, warmup: int) -> float:
 
 
 # --------------------------------------------------------------------------------------- Jacobians
+ENTRY = "Take a single entry: only h_{t-1}[j] moves by a little. By how much does h_t[i] move, through which weight and which slope?"
+NO_STEP = "For k = t no step lies between the two states. What is the derivative of a state by itself?"
+GROWTH = "Work out the first step by hand: J_1 times ones/√H, then its length. Which numbers does your loop have there?"
+DIAGONAL = "The eigenvalues of a diagonal matrix stand on its diagonal. What does your function give for diag(0.5, -2)?"
+
+
 @check("gradient-flow-step-jacobian", of="step_jacobian", standin=lent_jacobian)
 def step_jacobian(student: Student, draw: Draw) -> None:
     """`step_jacobian(h, params)` holds ∂h_t[i]/∂h_{t-1}[j] at [b, i, j], for every row b of the batch."""
@@ -99,7 +106,7 @@ def step_jacobian(student: Student, draw: Draw) -> None:
         h = torch_step(h0, x[:, 0], params)
         got = student.step_jacobian(h, params)
         want = torch_product(x, h0, params, 0, 1)
-        expect(got, want, "∂h_t/∂h_{t-1}", axes="B H H", slips=mistakes.step_jacobian.on(h, params))
+        expect(got, want, "∂h_t/∂h_{t-1}", axes="B H H", slips=mistakes.step_jacobian.on(h, params), clue=ENTRY)
     half = draw.to(torch.float32)
     params, h = half.params(3, 4), half.uniform(2, 4, low=-0.9, high=0.9)
     expect(student.step_jacobian(h, params), lent_jacobian(h, params), "∂h_t/∂h_{t-1}", axes="B H H")
@@ -125,14 +132,25 @@ def jacobian_product(student: Student, draw: Draw) -> None:
             got = student.jacobian_product(states, params, k, t)
             want = torch_product(x, h0, params, k, t)
             slips = mistakes.jacobian_product.on(states, params, k, t)
-            clue = "For k = t no step lies between the two states. What is the derivative of a state by itself?"
-            expect(got, want, f"∂h_{t}/∂h_{k}", axes="B H H", slips=slips, clue=clue if k == t else "")
+            clue = NO_STEP if k == t else _about_one_step(student, states, x, h0, params)
+            expect(got, want, f"∂h_{t}/∂h_{k}", axes="B H H", slips=slips, clue=clue)
     half = draw.to(torch.float32)
     params, x, h0 = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4)
     states = torch.stack(torch_states(x, h0, params)[1:], 1)
     for k, t in ((1, 4), (2, 2)):
         got, want = student.jacobian_product(states, params, k, t), torch_product(x, h0, params, k, t)
         expect(got, want, f"∂h_{t}/∂h_{k}", axes="B H H", rtol=1e-3)
+
+
+def _about_one_step(student: Student, states: Tensor, x: Tensor, h0: Tensor, params: Params) -> str:
+    """A clue for a wrong product that nothing explains: is a single step right?"""
+    try:
+        one = student.jacobian_product(states, params, 0, 1)
+    except LearnerFailed:
+        return ""
+    if first_difference(one, torch_product(x, h0, params, 0, 1)) is None:
+        return "A single step, k = 0 and t = 1, is right. So the factors are, and what joins them is not."
+    return "Already a single step, k = 0 and t = 1, is wrong. Begin with it: it is the Jacobian of step 1, and nothing else."
 
 
 @check(
@@ -142,7 +160,7 @@ def jacobian_product(student: Student, draw: Draw) -> None:
 )
 def gradient_norms(student: Student, draw: Draw) -> None:
     """`gradient_norms` gives the mean over the batch of ‖∂L/∂h_t‖₂ for t = 0…T, where the loss touches h_T alone."""
-    for B, T, D, H in ((2, 5, 3, 4), (3, 1, 2, 4), (1, 4, 3, 2)):
+    for B, T, D, H in ((2, 4, 3, 5), (3, 1, 2, 4), (1, 4, 3, 2)):
         params = draw.params(D, H)
         x, h0, dh_T = draw.normal(B, T, D, scale=0.6), draw.normal(B, H), draw.normal(B, H)
         got = student.gradient_norms(x, h0, params, dh_T)
@@ -162,7 +180,7 @@ def spiral(draw: Draw, H: int, sign: float = 1.0) -> tuple[Tensor, float]:
     """
     radius, angle = draw.uniform(low=1.2, high=1.6).item(), draw.uniform(low=1.2, high=1.5).item()
     # The largest real part and the largest absolute real part are two numbers, and neither is the radius.
-    small = torch.cat([draw.uniform(1, low=-0.95, high=-0.8), draw.uniform(H - 3, low=-0.5, high=0.5)])
+    small = torch.cat([draw.uniform(1, low=-0.95, high=-0.8), draw.uniform(H - 3, low=-0.5, high=-0.1)])
     real, imaginary = radius * math.cos(angle), radius * math.sin(angle)
     core = torch.diag(torch.cat([small.new_tensor([real, real]), small]))
     if sign > 0:
@@ -177,7 +195,7 @@ def spiral(draw: Draw, H: int, sign: float = 1.0) -> tuple[Tensor, float]:
 def spectral_radius(student: Student, draw: Draw) -> None:
     """`spectral_radius(W)` is the largest modulus of an eigenvalue of W, be it real, negative or complex."""
     for W, radius in (spiral(draw, 4), spiral(draw, 5, sign=-1.0)):
-        expect(student.spectral_radius(W), radius, "the radius", slips=growth.spectral_radius.on(W))
+        expect(student.spectral_radius(W), radius, "the radius", slips=growth.spectral_radius.on(W), clue=DIAGONAL)
     W = draw.uniform(1, 1, low=-2.0, high=-0.5)
     expect(student.spectral_radius(W), -W.item(), "the radius of a 1 × 1 matrix")
     W, radius = spiral(draw.to(torch.float32), 4)
@@ -237,9 +255,8 @@ def lyapunov_exponent(student: Student, draw: Draw) -> None:
         x, h0 = draw.normal(T, 2, scale=0.6), draw.normal(H)
         got = student.lyapunov_exponent(x, h0, params, warmup)
         slips = growth.lyapunov_exponent.on(x, h0, params, warmup)
-        expect(
-            got, torch_exponent(x, h0, params, warmup), "the exponent", slips=slips, factors={"T - warmup": T - warmup}
-        )
+        want, factors = torch_exponent(x, h0, params, warmup), {"T - warmup": T - warmup}
+        expect(got, want, "the exponent", slips=slips, factors=factors, clue=GROWTH)
     half = draw.to(torch.float32)
     params, x, h0 = half.params(2, 4), half.normal(7, 2), half.normal(4)
     expect(student.lyapunov_exponent(x, h0, params, 2), torch_exponent(x, h0, params, 2), "the exponent", rtol=1e-3)

@@ -59,6 +59,10 @@ def _slope(slips: Set[str], h: Tensor) -> Tensor:
         slope = h * (1 - h)
     elif "slope-of-tanh-h" in slips:
         slope = 1 - torch.tanh(h) ** 2
+    elif "slope-plus" in slips:
+        slope = 1 + h * h
+    elif "slope-of-abs" in slips:
+        slope = 1 - h.abs()
     else:
         slope = 1 - h * h
     if "slope-averaged" in slips:
@@ -106,6 +110,13 @@ def run(x: Tensor, h0: Tensor, params: dict[str, Tensor]) -> list[Tensor]:
         "weight_hh is divided by the slope instead of multiplied",
         "Does a saturated unit pass a change on more strongly, or more weakly?",
     ),
+    Slip("slope-plus", "the slope is taken as 1 + h²", "Can the slope of tanh be larger than 1?"),
+    Slip("slope-of-abs", "the slope is taken as 1 - |h|", "Which power of h stands in the slope of tanh?"),
+    Slip(
+        "identity-added",
+        "the identity is added, as if the old state were also carried over",
+        "Does h_t = tanh(…) contain h_{t-1} outside the tanh?",
+    ),
     Slip("slope-alone", "only diag(1 - h²) is there and weight_hh is not", "Where does the old state meet weights?"),
     Slip(
         "matrix-product",
@@ -125,6 +136,8 @@ def step_jacobian(slips: Set[str], h: Tensor, params: dict[str, Tensor]) -> Tens
         J = slope[:, :, None] * J
     if "slope-inverted" in slips:
         J = params["weight_hh"] / slope[:, :, None]
+    if "identity-added" in slips:
+        J = J + torch.eye(h.shape[1], dtype=h.dtype, device=h.device)
     return J.mT if "transposed" in slips else J
 
 
@@ -316,6 +329,19 @@ def jacobian_product(slips: Set[str], states: Tensor, params: dict[str, Tensor],
         "Is the norm of a product the product of the norms?",
     ),
     Slip(
+        "times-a-column",
+        "dh_T is multiplied as a column from the right: (∂h_T/∂h_t) dh_T",
+        "A gradient is a row. On which side of ∂h_T/∂h_t does dL/dh_T stand in the chain rule?",
+    ),
+    Slip(
+        "from-the-start",
+        "dh_T is multiplied by ∂h_t/∂h_0 in the place of ∂h_T/∂h_t",
+        "Which states lie between the loss and h_t?",
+    ),
+    Slip(
+        "state-norms", "the norms of the states are returned", "The gradient of L by h_t is asked for. Where is dh_T?"
+    ),
+    Slip(
         "stacked-gradient",
         "only h_T has a gradient and all others are 0",
         "If you asked autograd: is a slice of the stacked tensor the same node in the graph as the state that the next step used?",
@@ -333,6 +359,17 @@ def gradient_norms(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Ten
             product = product @ factor(slips, states[t], W)
             norms.append((torch.linalg.matrix_norm(product, 2) * scale).mean())
         return torch.stack(norms[::-1])
+    if "state-norms" in slips:
+        return torch.stack([_size(slips, h) for h in states])
+    if slips & {"times-a-column", "from-the-start"}:
+        grads = []
+        for t in range(T + 1):
+            columns = dh_T[:, :, None]
+            for s in range(t + 1, T + 1) if "times-a-column" in slips else range(t, 0, -1):
+                J = factor(slips, states[s], W)
+                columns = J @ columns if "times-a-column" in slips else J.mT @ columns
+            grads.append(columns[:, :, 0])
+        return torch.stack([_size(slips, grad) for grad in grads])
 
     def slope(t: int) -> Tensor:
         if "slope-of-preactivation" in slips:

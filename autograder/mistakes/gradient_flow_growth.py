@@ -206,6 +206,26 @@ def with_spectral_radius(slips: Set[str], W: Tensor, rho: float) -> Tensor:
         "Which vector is carried along, and from where?",
     ),
     Slip(
+        "log-of-whole-product",
+        "the norm of the whole matrix ∂h_T/∂h_0 is taken, the warm-up with it",
+        "Which vector is carried along, and from which step on is its growth counted?",
+    ),
+    Slip(
+        "log-of-radius",
+        "the logarithm of the spectral radius of weight_hh is taken",
+        "Where do the slopes, and with them the states, come in?",
+    ),
+    Slip(
+        "largest-entry",
+        "the largest absolute entry is taken for the length",
+        "Which norm does the exercise ask for: the Euclidean, or another?",
+    ),
+    Slip(
+        "start-divided-by-H",
+        "the vector starts as ones/H, whose length is 1/√H",
+        "What is the length of the vector before the first step?",
+    ),
+    Slip(
         "log-of-step-norms",
         "the norms of the single step Jacobians are averaged: an upper bound, as if every step met its worst vector",
         "Is the vector that step t stretches most the one that step t - 1 hands on?",
@@ -253,22 +273,27 @@ def lyapunov_exponent(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, 
         states = [h0, *torch.tanh(inputs + W @ h0)]
     at = states[:-1] if "slope-of-old-state" in slips else states[1:]
     factors = [factor(slips, h[None], W)[0] for h in at]
-    if "log-of-product" in slips:
+    if "log-of-radius" in slips:
+        return math.log(torch.linalg.eigvals(W).abs().max().item())
+    if slips & {"log-of-product", "log-of-whole-product"}:
+        skip = warmup if "log-of-product" in slips else 0
         product = torch.eye(H, dtype=W.dtype, device=W.device)
-        for J in factors[warmup:]:
+        for J in factors[skip:]:
             product = J @ product
-        return torch.linalg.matrix_norm(product, 2).log().item() / (T - warmup)
+        return torch.linalg.matrix_norm(product, 2).log().item() / (T - skip)
     if "steps-reversed" in slips:
         factors = factors[::-1]
     start = torch.zeros_like(h0) if "first-unit" in slips else torch.ones_like(h0)
     start[0] = 1
     start = start if "start-not-normalised" in slips else start / start.norm()
+    start = start / H**0.5 if "start-divided-by-H" in slips else start
+    order = torch.inf if "largest-entry" in slips else 2
     v, growth = start, []
     for t, J in enumerate(factors, 1):
         v = J.mT @ v if "transposed" in slips else J @ v
-        size = torch.linalg.matrix_norm(J, 2) if "log-of-step-norms" in slips else v.norm()
+        size = torch.linalg.matrix_norm(J, 2) if "log-of-step-norms" in slips else v.norm(p=order)
         growth.append(1.0 if "after-normalising" in slips else size.item())
-        v = v if "not-normalised" in slips else v / v.norm()
+        v = v if "not-normalised" in slips else v / v.norm(p=order)
         if "vector-not-carried" in slips or ("restarted" in slips and t == warmup):
             v = start
     skip = 0 if "warmup-kept" in slips else warmup + int("warmup-one-more" in slips) - int("warmup-one-less" in slips)

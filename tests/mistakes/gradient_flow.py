@@ -139,6 +139,31 @@ def step_jacobian(h, params):
     return (params["weight_hh"] * slope).repeat(len(h), 1, 1)
 
 
+# %% of="gradient-flow-step-jacobian" gets="slope-plus"
+def step_jacobian(h, params):
+    return (1 + h**2)[:, :, None] * params["weight_hh"]
+
+
+# %% of="gradient-flow-step-jacobian" gets="slope-of-abs"
+def step_jacobian(h, params):
+    return (1 - abs(h))[:, :, None] * params["weight_hh"]
+
+
+# %% of="gradient-flow-step-jacobian" gets="identity-added"
+def step_jacobian(h, params):
+    return torch.eye(h.shape[1], dtype=h.dtype) + (1 - h**2)[:, :, None] * params["weight_hh"]
+
+
+# %% of="gradient-flow-step-jacobian" gets="rows-mixed"
+def step_jacobian(h, params):
+    return torch.stack([torch.diag(1 - h[-b] ** 2) @ params["weight_hh"] for b in range(1, len(h) + 1)])
+
+
+# %% of="gradient-flow-step-jacobian" gets="value"
+def step_jacobian(h, params):
+    return (1 - h**2)[:, :, None] * (params["weight_ih"] @ params["weight_ih"].T)
+
+
 # ------------------------------------------------------------------------------------- jacobian_product
 # %% of="gradient-flow-product" gets="oldest-left"
 def jacobian_product(states, params, k, t):
@@ -413,6 +438,34 @@ def jacobian_product(states, params, k, t):
     P = torch.eye(H, dtype=states.dtype).expand(B, H, H)
     for s in range(k, t + 1):
         P = P @ step_jacobian(states[:, s - 1], params)
+    return P
+
+
+# %% of="gradient-flow-product" gets="value"
+def jacobian_product(states, params, k, t):
+    B, T, H = states.shape
+    P = torch.ones(B, H, H, dtype=states.dtype)
+    for s in range(k + 1, t + 1):
+        P = step_jacobian(states[:, s - 1], params) @ P
+    return P
+
+
+# %% of="gradient-flow-product" gets="value"
+def jacobian_product(states, params, k, t):
+    B, T, H = states.shape
+    P = torch.eye(H, dtype=states.dtype).expand(B, H, H)
+    for s in range(k, t):
+        P = torch.tanh(step_jacobian(states[:, s], params) @ P)
+    return P
+
+
+# %% of="gradient-flow-product" gets="factor"
+def jacobian_product(states, params, k, t):
+    B, T, H = states.shape
+    P = torch.eye(H, dtype=states.dtype).expand(B, H, H)
+    for s in range(k + 1, t + 1):
+        P = step_jacobian(states[:, s - 1], params) @ P
+        P = P / P.norm()
     return P
 
 
@@ -731,6 +784,54 @@ def gradient_norms(x, h0, params, dh_T):
     for t in reversed(range(x.shape[1])):
         dh = (dh * (1 - states[:, t])) @ params["weight_hh"].T
         norms.insert(0, dh.norm(dim=1).mean())
+    return torch.stack(norms)
+
+
+# %% of="gradient-flow-norms" gets="times-a-column"
+def gradient_norms(x, h0, params, dh_T):
+    states, T = unroll(x, h0, params), x.shape[1]
+    norms = []
+    for t in range(T + 1):
+        grad = jacobian_product(states, params, t, T) @ dh_T[:, :, None]
+        norms.append(grad.squeeze(2).norm(dim=1).mean())
+    return torch.stack(norms)
+
+
+# %% of="gradient-flow-norms" gets="from-the-start"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    norms = []
+    for t in range(x.shape[1] + 1):
+        grad = dh_T[:, None] @ jacobian_product(states, params, 0, t)
+        norms.append(grad.squeeze(1).norm(dim=1).mean())
+    return torch.stack(norms)
+
+
+# %% of="gradient-flow-norms" gets="state-norms"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    return torch.stack([h.norm(dim=1).mean() for h in [h0, *states.unbind(1)]])
+
+
+# %% of="gradient-flow-norms" gets="factor"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    dh = dh_T / x.shape[0]
+    norms = [dh.norm(dim=1).mean()]
+    for t in reversed(range(x.shape[1])):
+        dh = (dh * (1 - states[:, t] ** 2)) @ params["weight_hh"]
+        norms.insert(0, dh.norm(dim=1).mean())
+    return torch.stack(norms)
+
+
+# %% of="gradient-flow-norms" gets="worse-going-back"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    dh = dh_T
+    norms = [dh.norm(dim=1).mean()]
+    for t in reversed(range(x.shape[1])):
+        dh = (dh * (1 - states[:, t] ** 2)) @ params["weight_hh"]
+        norms.insert(0, dh.norm(dim=0).mean())
     return torch.stack(norms)
 
 
@@ -1132,6 +1233,56 @@ def lyapunov_exponent(x, h0, params, warmup):
     T = len(x)
     P = jacobian_product(states, params, warmup, T)[0]
     return torch.linalg.matrix_norm(P, 2).log().item() / (T - warmup)
+
+
+# %% of="gradient-flow-exponent" gets="log-of-whole-product"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)
+    P = jacobian_product(states, params, 0, len(x))[0]
+    return torch.linalg.matrix_norm(P, 2).log().item() / len(x)
+
+
+# %% of="gradient-flow-exponent" gets="log-of-radius"
+def lyapunov_exponent(x, h0, params, warmup):
+    return torch.log(torch.tensor(spectral_radius(params["weight_hh"]))).item()
+
+
+# %% of="gradient-flow-exponent" gets="largest-entry"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones_like(h0) / h0.numel() ** 0.5
+    logs = []
+    for J in step_jacobian(states, params):
+        v = J @ v
+        size = v.abs().max()
+        logs.append(torch.log(size))
+        v = v / size
+    return torch.stack(logs[warmup:]).mean().item()
+
+
+# %% of="gradient-flow-exponent" gets="start-divided-by-H"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones_like(h0) / len(h0)
+    logs = []
+    for J in step_jacobian(states, params):
+        v = J @ v
+        logs.append(torch.log(v.norm()))
+        v = v / v.norm()
+    return torch.stack(logs[warmup:]).mean().item()
+
+
+# %% of="gradient-flow-exponent" gets="value"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.linspace(-1, 1, len(h0), dtype=h0.dtype)
+    v = v / v.norm()
+    logs = []
+    for J in step_jacobian(states, params):
+        v = J @ v
+        logs.append(torch.log(v.norm()))
+        v = v / v.norm()
+    return torch.stack(logs[warmup:]).mean().item()
 
 
 # %% of="gradient-flow-exponent" gets="log-of-step-norms"
