@@ -39,6 +39,13 @@ def signs(
         return _type(got, want)
     if difference.sign == "shape":
         return _shape(got, want)
+    if difference.sign == "dtype" and got.is_complex() and not want.is_complex():
+        return [
+            Clue(
+                "dtype",
+                "The numbers are complex. Which line made them so, and what is to become of the imaginary part?",
+            )
+        ]
     if difference.sign == "dtype":
         return [
             Clue(
@@ -85,11 +92,25 @@ def _type(got: Any, want: Any) -> list[Clue]:
         ]
     if isinstance(got, Tensor) and isinstance(want, tuple | list):
         return [Clue("one-of-several", f"One tensor came back where {len(want)} values were asked.")]
+    if isinstance(got, Tensor) and got.numel() > 1 and isinstance(want, int | float):
+        return [
+            Clue(
+                "type",
+                f"There are {got.numel()} numbers where one was asked. Which of them is it, or what of them together?",
+            )
+        ]
     if type(got).__name__ == "Handle":
         return [
             Clue(
                 "type",
                 "The answer is an object, not its value. Was a function returned instead of being called, or an array instead of a tensor?",
+            )
+        ]
+    if isinstance(got, int | float) and isinstance(want, Tensor) and want.dim() == 0:
+        return [
+            Clue(
+                "number-for-tensor",
+                "A plain number has no graph behind it, so `backward()` cannot start from it. Which call took the number out of its tensor?",
             )
         ]
     return [Clue("type", "The kind of value is not the one that was asked.")]
@@ -110,6 +131,13 @@ def _shape(got: Tensor, want: Tensor) -> list[Clue]:
             Clue(
                 "swapped-axes",
                 "The sizes are right but in another order. Which axis is which? Write the shape behind each line.",
+            )
+        ]
+    if not asked and got.numel() > 1:
+        return [
+            Clue(
+                "not-reduced",
+                "One number was asked, and one for each entry came back. Over which axes is there still to be summed or averaged?",
             )
         ]
     if len(have) == len(asked) - 1:

@@ -19,7 +19,8 @@ FACTORIES = frozenset(
 )
 # Where a real GPU tensor may meet a CPU tensor: indexing by it, copying from it, asking for its shape or dtype.
 MEETING = frozenset(
-    "__getitem__ __setitem__ copy_ to type_as expand_as view_as reshape_as __get__ __set__ result_type".split()
+    "__getitem__ __setitem__ copy_ to type_as expand_as view_as reshape_as __get__ __set__ result_type "
+    "pack_padded_sequence _pack_padded_sequence".split()  # the lengths of a packed batch stay on the CPU
 )
 LEAVING = frozenset("numpy __array__ from_dlpack __dlpack__".split())
 

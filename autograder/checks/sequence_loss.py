@@ -1,0 +1,381 @@
+"""Checks of lesson 04, a loss at every step in PyTorch: losses, a model, and what is done with a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.draw import Draw
+from autograder.expect import deny, expect
+from autograder.mistakes import sequence_loss as mistakes
+from autograder.mistakes.training_step import train_step as step_by_hand
+from autograder.predictions import chosen, committed, told
+from autograder.probes import SequenceModel
+from autograder.spec import Reference, check
+from autograder.student import Student
+from autograder.wire import flags
+
+Weights = Mapping[str, Tensor]
+
+# ------------------------------------------------------------------------------------------------ losses
+
+
+def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """The loss of each token, (B, T), by torch.distributions: minus the log-probability of the target."""
+    return -torch.distributions.Categorical(logits=logits).log_prob(targets)
+
+
+def loss_of_all(logits: Tensor, targets: Tensor, reduction: str) -> Tensor:
+    """The oracle of `sequence_loss`."""
+    losses = token_losses(logits, targets)
+    return losses.sum() if reduction == "sum" else losses.mean()
+
+
+def loss_of_real(logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+    """The oracle of `masked_sequence_loss`: the rows cut to their lengths, one behind the other, without padding."""
+    rows = [(logits[b, :end], targets[b, :end]) for b, end in enumerate(lengths.tolist())]
+    return token_losses(torch.cat([row for row, _ in rows]), torch.cat([row for _, row in rows])).mean()
+
+
+def keeps_its_graph(loss: Any) -> None:
+    """Deny a loss that `backward()` cannot start from."""
+    if isinstance(loss, Tensor) and not flags(loss).has_graph:
+        deny(
+            "graph-lost",
+            "the value is right, but the loss has no graph behind it: backward() cannot start from it",
+            "Which line takes the numbers out of the graph: `.item()`, `.detach()`, `torch.tensor(...)`, `no_grad`?",
+        )
+
+
+@check("sequence-loss-loss", of="sequence_loss", standin=loss_of_all)
+def sequence_loss(student: Student, draw: Draw) -> None:
+    """`sequence_loss` is the cross-entropy of every token: the sum over all B·T of them, or the mean."""
+    half = draw.to(torch.float32)
+    for numbers, B, T, V in ((draw, 3, 4, 5), (draw, 2, 1, 3), (draw, 1, 3, 4), (draw, 1, 1, 2), (half, 3, 4, 5)):
+        logits, targets = numbers.normal(B, T, V, scale=2), telling_targets(numbers, B, T, V)
+        for reduction in ("mean", "sum"):
+            want = loss_of_all(logits, targets, reduction)
+            got = student.sequence_loss(logits.clone().requires_grad_(), targets, reduction)
+            slips = mistakes.sequence_loss.on(logits, targets, reduction)
+            expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
+            keeps_its_graph(got)
+    logits, targets = draw.normal(4, 3, 5).transpose(0, 1), draw.integers(0, 5, 4, 3).T  # not contiguous
+    got = student.sequence_loss(logits, targets, "mean")
+    expect(got, loss_of_all(logits, targets, "mean"), "the loss", factors={"B": 3, "T": 4, "V": 5})
+    logits = draw.normal(2, 3, 4) * 2000  # exp(2000) is more than float64 holds
+    targets = draw.integers(0, 4, 2, 3)
+    got = student.sequence_loss(logits, targets, "sum")
+    expect(got, loss_of_all(logits, targets, "sum"), "the loss", factors={"B": 2, "T": 3, "V": 4})
+
+
+def telling_targets(draw: Draw, B: int, T: int, V: int) -> Tensor:
+    """Random targets of which the first is 0: a class like any other."""
+    targets = draw.integers(0, V, B, T)
+    targets[0, 0] = 0
+    return targets
+
+
+@check("sequence-loss-masked-loss", of="masked_sequence_loss", standin=loss_of_real)
+def masked_sequence_loss(student: Student, draw: Draw) -> None:
+    """`masked_sequence_loss` is the mean of the cross-entropy over the real tokens: every one of them counts the same."""
+    half = draw.to(torch.float32)
+    cases = (
+        (draw, (3, 5, 2), 5, 4),
+        (draw, (2, 4, 3, 1), 6, 3),  # no row fills T
+        (draw, (0, 3), 4, 5),  # a row without a token
+        (draw, (4, 4), 4, 3),  # no padding at all
+        (draw, (3,), 5, 4),
+        (half, (1, 4, 2), 4, 5),
+    )
+    for numbers, ends, T, V in cases:
+        B, lengths = len(ends), torch.tensor(ends, device=numbers.device)
+        padded = torch.arange(T, device=numbers.device) >= lengths.unsqueeze(1)
+        logits = numbers.normal(B, T, V, scale=2)
+        logits = torch.where(padded.unsqueeze(2), 10 * logits, logits)  # past the end anything may stand
+        targets = telling_targets(numbers, B, T, V)
+        want = loss_of_real(logits, targets, lengths)
+        got = student.masked_sequence_loss(logits.clone().requires_grad_(), targets, lengths)
+        slips = mistakes.masked_sequence_loss.on(logits, targets, lengths)
+        expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
+        keeps_its_graph(got)
+
+
+# ------------------------------------------------------------------------------------------------- model
+
+
+def run(weights: Weights, tokens: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The oracle of a SequenceModel: torch.nn's own layers with these weights."""
+    with torch.no_grad():
+        return SequenceModel(weights)(tokens, h)
+
+
+@check("sequence-loss-model", of="SequenceModel")
+def sequence_model(student: Student, draw: Draw) -> None:
+    """A `SequenceModel` turns tokens into logits at every step and hands back its state, from which it can go on."""
+    V, E, H = 7, 3, 5
+    weights = draw.next_token("rnn", V, E, H)
+    model = student.make("SequenceModel", V, E, H)
+    student.probe("load", into=model, weights=weights, shown="SequenceModel(vocab=7, embed=3, hidden=5)")
+    kept = None
+    for B, T, with_state in ((2, 4, False), (2, 3, True), (2, 4, False), (1, 1, True), (3, 1, False)):
+        tokens, h = draw.integers(0, V, B, T), draw.normal(1, B, H) if with_state else None
+        got = model(tokens, h) if with_state else model(tokens)
+        want = run(weights, tokens, h)
+        if isinstance(got, tuple) and len(got) == 2 and got[1] is None:
+            deny("old-state", "h comes back as None; expected the state after the last step, (1, B, H)",
+                 "`self.rnn` returns two things. Which of them is the new state?")  # fmt: skip
+        suits = kept is not None and kept.shape[1] == B
+        slips = mistakes.sequence_model.on(weights, tokens, h, kept if suits else None)
+        expect(got, want, ("logits", "h"), axes=("B T V", ""), slips=slips)
+        kept = want[1]
+    tokens = draw.integers(0, V, 2, 6)
+    first, half_way = model(tokens[:, :2]), run(weights, tokens[:, :2])
+    expect(first, half_way, ("logits", "h"), axes=("B T V", ""))
+    second, want = model(tokens[:, 2:], first[1]), run(weights, tokens[:, 2:], half_way[1])
+    expect(second, want, ("logits of the second of two calls", "h"), axes=("B T V", ""))
+    weights = draw.to(torch.float32).next_token("rnn", V, E, H)
+    model = student.make("SequenceModel", V, E, H)
+    student.probe("load", into=model, weights=weights)
+    tokens = draw.integers(0, V, 2, 3)
+    expect(model(tokens), run(weights, tokens), ("logits", "h"), axes=("B T V", ""))
+
+
+# ---------------------------------------------------------------------------------------- training step
+
+
+@check("sequence-loss-train-step", of="train_step", hygiene=False)
+def train_step(student: Student, draw: Draw) -> None:
+    """`train_step` takes one step down the gradient of the mean loss per token, and returns that loss, before the step."""
+    for B, T, count, options in (
+        (3, 4, 1, {"lr": 0.3, "momentum": 0.9}),
+        (3, 4, 3, {"lr": 0.3, "momentum": 0.9}),
+        (1, 5, 2, {"lr": 0.1, "momentum": 0.0}),
+        (4, 1, 1, {"lr": 0.2, "momentum": 0.5}),
+    ):
+        weights = draw.next_token("rnn", 6, 2, 5)
+        stale = {name: draw.normal(*value.shape, scale=0.3) for name, value in weights.items()}
+        batches = [(draw.integers(0, 6, B, T), draw.integers(0, 6, B, T)) for _ in range(count)]
+        model = student.probe("sequence_model", weights=weights, stale=stale)
+        optimizer = student.probe("optimizer", model=model, **options)
+        loss: Any = None
+        for tokens, targets in batches:
+            loss = student.train_step(model, optimizer, tokens, targets)
+        vet_loss(loss)
+        after = student.probe("parameters", of=model)
+        moved = {name: after[name] - value for name, value in weights.items()}
+        want = trained(weights, stale, batches, options)
+        if all(not bool(value.any()) for value in moved.values()):
+            did_nothing(student.probe("gradients", of=model))
+        slips = step_by_hand.on(weights, stale, batches, options["lr"], options["momentum"])
+        names = ("the returned loss", "the change of the model's")
+        expect((loss, moved), want, names, slips=slips, factors={"B": B, "T": T})
+    adam_too(student, draw)
+
+
+def adam_too(student: Student, draw: Draw) -> None:
+    """The same with another optimizer: whoever has written SGD out by hand ends elsewhere."""
+    weights = draw.next_token("rnn", 4, 3, 2)
+    batches = [(draw.integers(0, 4, 2, 3), draw.integers(0, 4, 2, 3)) for _ in range(2)]
+    model = student.probe("sequence_model", weights=weights)
+    optimizer = student.probe("optimizer", model=model, kind="adam", lr=0.05)
+    losses = [student.train_step(model, optimizer, *batch) for batch in batches]
+    twin = SequenceModel(weights)
+    stepper = torch.optim.Adam(twin.parameters(), lr=0.05)
+    want = [one_step(twin, stepper, *batch) for batch in batches]
+    got = student.probe("parameters", of=model)
+    after = {name: value.detach() for name, value in twin.named_parameters()}
+    clue = "With Adam the step is another one than with SGD. Who takes the step in your function: the optimizer?"
+    expect((losses, got), (want, after), ("the returned losses", "the model's"), clue=clue)
+
+
+def one_step(model: SequenceModel, optimizer: torch.optim.Optimizer, tokens: Tensor, targets: Tensor) -> float:
+    """The oracle's step: the loss by torch.distributions, the gradients by autograd.grad."""
+    loss = token_losses(model(tokens)[0], targets).mean()
+    own = list(model.parameters())
+    for parameter, grad in zip(own, torch.autograd.grad(loss, own), strict=True):
+        parameter.grad = grad
+    optimizer.step()
+    return loss.item()
+
+
+def trained(
+    weights: Weights, stale: Weights, batches: Sequence[tuple[Tensor, Tensor]], options: Mapping[str, float]
+) -> tuple[float, dict[str, Tensor]]:
+    """The last loss, and how far the parameters have moved, by torch.optim."""
+    model = SequenceModel(weights)
+    optimizer = torch.optim.SGD(model.parameters(), **options)
+    losses = [one_step(model, optimizer, *batch) for batch in batches]
+    return losses[-1], {name: value.detach() - weights[name] for name, value in model.named_parameters()}
+
+
+def vet_loss(loss: Any) -> None:
+    """Deny a loss that is a tensor: with its graph it would keep every step's memory."""
+    if isinstance(loss, Tensor) and loss.numel() == 1:
+        graph = " with its graph" if flags(loss).has_graph else ""
+        deny("tensor-returned", f"the loss came back as a tensor{graph}; expected a plain number (float)",
+             "A list of such losses keeps the graph of every step alive. What turns a tensor of one entry into a number?")  # fmt: skip
+
+
+def did_nothing(grads: Mapping[str, Tensor | None]) -> None:
+    """Deny a step after which no parameter has moved; the gradients that are left over say why."""
+    summary = "no parameter has moved; expected one step of the optimizer"
+    if any(grad is not None and bool(grad.any()) for grad in grads.values()):
+        deny(
+            "no-step",
+            summary,
+            "There are gradients, but nothing was done with them. Which line changes the parameters?",
+        )
+    deny("no-gradient-left", summary,
+         "When the optimizer looked, there was no gradient: it was never computed, or set to zero too early. "
+         "In which order do zero_grad, backward and step stand?")  # fmt: skip
+
+
+# -------------------------------------------------------------------------------- states and generation
+
+
+def telling(reference: Reference, inputs: Callable[[], tuple[Any, ...]], tries: int = 40) -> tuple[Any, ...]:
+    """Inputs for which no two of the named mistakes give the same answer, nor the right one; the best of some draws."""
+    best, most = inputs(), 0
+    for _ in range(tries):
+        tried = inputs()
+        values = [reference(*tried, slips=slips) for slips in ((), *((id,) for id in reference.slips))]
+        different = len({tuple(value.flatten().tolist()) for value in values})
+        if different > most:
+            best, most = tried, different
+        if different == len(values):
+            break
+    return best
+
+
+@check("sequence-loss-final-state", of="final_state")
+def final_state(student: Student, draw: Draw) -> None:
+    """`final_state` is the state of each row after its own last token, whatever stands behind it."""
+    V, E, H = 7, 3, 5
+    half = draw.to(torch.float32)
+    for numbers, ends, T in (
+        (draw, (3, 5, 2), 5),
+        (draw, (2, 4, 1), 6),
+        (draw, (1,), 3),
+        (draw, (2, 2), 2),
+        (half, (4, 3), 4),
+    ):
+        weights = numbers.next_token("rnn", V, E, H)
+        tokens, lengths = numbers.integers(0, V, len(ends), T), torch.tensor(ends, device=numbers.device)
+        model = student.probe("sequence_model", weights=weights)
+        got = student.final_state(model, tokens, lengths)
+        want = torch.cat([run(weights, row[:end].unsqueeze(0))[1] for row, end in zip(tokens, ends, strict=True)], 1)
+        slips = mistakes.final_state.on(weights, tokens, lengths)
+        expect(got, want, "h", axes="1 B H", slips=slips)
+
+
+def greedy(weights: Weights, prompt: Tensor, n: int) -> Tensor:
+    """The oracle of `generate`: everything so far is read again for each token."""
+    tokens = prompt
+    for _ in range(n):
+        logits, _ = run(weights, tokens.unsqueeze(0))
+        tokens = torch.cat([tokens, logits[0, -1:].argmax(-1)])
+    return tokens[len(prompt) :]
+
+
+@check("sequence-loss-generate", of="generate", hygiene=False)
+def generate(student: Student, draw: Draw) -> None:
+    """`generate` reads the prompt once, and then each token that it has chosen: always the most likely one."""
+    V, E, H = 17, 3, 7
+    for P, n in ((5, 8), (3, 6), (1, 5), (4, 1)):
+
+        def inputs(P: int = P, n: int = n) -> tuple[Any, ...]:
+            weights = draw.next_token("rnn", V, E, H)
+            weights["rnn.weight_hh_l0"] *= 2  # a lively state: no short cycle of tokens
+            return weights, draw.integers(0, V, P), n
+
+        weights, prompt, n = telling(mistakes.generate, inputs) if P == 5 else inputs()
+        model = student.probe("sequence_model", weights=weights)
+        got = student.generate(model, prompt, n)
+        want = greedy(weights, prompt, n)
+        if isinstance(got, Tensor) and got.shape == want.shape and not torch.equal(got, want):
+            again = student.generate(student.probe("sequence_model", weights=weights), prompt, n)
+            if isinstance(again, Tensor) and not torch.equal(got, again):
+                deny("sampled", "two calls with the same model and the same prompt gave different tokens",
+                     "Greedy leaves nothing to chance: the most likely token is taken. Which line draws at random?")  # fmt: skip
+        slips = mistakes.generate.on(weights, prompt, n)
+        expect(got, want, "the tokens", axes="n", slips=slips, clue=GENERATION)
+        frugal(student.probe("fed", model=model), P, n)
+
+
+GENERATION = "Follow it by hand for two tokens: what is read before the first is chosen, what before the second, and from which state?"
+
+
+def frugal(fed: Sequence[tuple[int, int, bool]], P: int, n: int) -> None:
+    """Deny a generation that reads tokens again; the last generated one may be read or not."""
+    read = sum(rows * steps for rows, steps, _ in fed)
+    if read > P + n:
+        deny("read-again", f"the tokens are right, but the model has read {read} tokens; {P + n - 1} are enough "
+             f"for a prompt of {P} and {n} new ones",
+             "The state already holds what was read. What has to be handed to the model for the next token, besides the state?")  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------- bug to find
+
+
+@check("sequence-loss-bug", of="labelling_loss")
+def labelling_loss(student: Student, draw: Draw) -> None:
+    """`labelling_loss` is the mean loss per real token of sequences of unequal lengths; class 0 counts like any other."""
+    for ends in ((4, 2, 3), (1, 5), (3,)):
+        weights = draw.next_token("rnn", 4, 3, 5)
+        readings = [draw.integers(0, 4, end) for end in ends]
+        labels = [draw.integers(0, 4, end) for end in ends]
+        for row in labels:
+            row[-1] = 0
+        model = student.probe("sequence_model", weights=weights)
+        got = student.labelling_loss(model, readings, labels)
+        losses = [filled_up(weights, *pair, max(ends)) for pair in zip(readings, labels, strict=True)]
+        rows = [row[:end] for row, end in zip(losses, ends, strict=True)]
+        slips = mistakes.labelling_loss.on(rows, labels, [row[end:] for row, end in zip(losses, ends, strict=True)])
+        expect(got, torch.cat(rows).mean(), "the loss", slips=slips, factors={"B": len(ends), "T": max(ends)})
+        keeps_its_graph(got)
+
+
+def filled_up(weights: Weights, readings: Tensor, labels: Tensor, T: int) -> Tensor:
+    """The losses of one sequence that is filled up with zeros to T steps."""
+    zeros = readings.new_zeros(T - len(readings))
+    logits, _ = run(weights, torch.cat([readings, zeros]).unsqueeze(0))
+    return token_losses(logits[0], torch.cat([labels, zeros]))
+
+
+# ----------------------------------------------------------------------------------------- predictions
+
+
+@check("sequence-loss-predict-untrained", of="guess_untrained", hygiene=False)
+def predict_untrained(student: Student, draw: Draw) -> str:
+    """`guess_untrained` is a number: the loss per token of a model that finds all 18 tokens equally likely."""
+    guess = committed(student, "guess_untrained", 0, 1000)
+    loss = token_losses(torch.zeros(1, 1, 18), torch.zeros(1, 1, dtype=torch.int64)).item()
+    why = f"a model that gives each of 18 tokens the probability 1/18 loses −ln(1/18) = ln 18 = {loss:.2f} nats on each of them."
+    return told(abs(guess - loss) < 0.15, why)
+
+
+@check("sequence-loss-predict-factor", of="guess_factor", hygiene=False)
+def predict_factor(student: Student, draw: Draw) -> str:
+    """`guess_factor` is a number: how many times longer the gradient of the sum is than that of the mean, for B = 8 and T = 25."""
+    guess = committed(student, "guess_factor", 0, 1e6)
+    logits = draw.normal(8, 25, 3).requires_grad_()
+    targets = draw.integers(0, 3, 8, 25)
+    lengths = [torch.autograd.grad(loss_of_all(logits, targets, how), logits)[0].norm() for how in ("sum", "mean")]
+    factor = round((lengths[0] / lengths[1]).item())
+    why = f"the factor is B·T = {factor}, in every entry of every gradient: the sum is the mean times the number of tokens."
+    return told(math.isclose(guess, factor, rel_tol=0.01), why)
+
+
+@check("sequence-loss-predict-memory", of="guess_larger", hygiene=False)
+def predict_memory(student: Student, draw: Draw) -> str:
+    """`guess_larger` is a choice: what takes more memory in training, the states or what belongs to the logits."""
+    guess = chosen(student, "guess_larger", ("states", "logits"))
+    why = (
+        "at each step there are H = 32 numbers of state, and V = 1000 log-probabilities are kept for the way back: "
+        "about thirty times as many. With a large vocabulary it is the loss that fills the memory, not the recurrence."
+    )
+    return told(guess == "logits", why)
