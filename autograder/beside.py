@@ -205,6 +205,10 @@ def _advice(error: Exception) -> tuple[str, ...]:
         return ("Nothing here is connected to a tensor that requires a gradient. Where was the graph cut?",)
     if isinstance(error, TypeError) and "argument" in text:
         return ("The arguments are those of the exercise, in its order. Does the signature still match?",)
+    if "Expected target size" in text:
+        return ("Cross-entropy takes axis 1 for the classes. Which of your axes is that, and what is on it?",)
+    if "before Module.__init__() call" in text:
+        return ("An nn.Module has to be set up before it can hold parts. Which line of __init__ does that?",)
     if "must match" in text or "cannot be multiplied" in text or "size mismatch" in text:
         return ("Two shapes do not fit. Write the shape of each factor behind the line, and compare.",)
     if "same dtype" in text or "expected scalar type" in text:

@@ -73,9 +73,9 @@ def sequence_loss(student: Student, draw: Draw) -> None:
 
 
 def telling_targets(draw: Draw, B: int, T: int, V: int) -> Tensor:
-    """Random targets of which the first is 0: a class like any other."""
+    """Random targets of which the first and the last are 0: a class like any other."""
     targets = draw.integers(0, V, B, T)
-    targets[0, 0] = 0
+    targets[0, 0] = targets[-1, -1] = 0
     return targets
 
 
@@ -170,10 +170,15 @@ def train_step(student: Student, draw: Draw) -> None:
         want = trained(weights, stale, batches, options)
         if all(not bool(value.any()) for value in moved.values()):
             did_nothing(student.probe("gradients", of=model))
-        slips = step_by_hand.on(weights, stale, batches, options["lr"], options["momentum"])
-        names = ("the returned loss", "the change of the model's")
-        expect((loss, moved), want, names, slips=slips, factors={"B": B, "T": T})
+        slips = step_by_hand.on(weights, stale, batches, options["lr"], options["momentum"], pick=one_by_one)
+        names = ("the returned loss", *(f"the change of {name}" for name in weights))
+        expect(one_by_one((loss, moved)), one_by_one(want), names, slips=slips, factors={"B": B, "T": T})
     adam_too(student, draw)
+
+
+def one_by_one(step: tuple[Any, Mapping[str, Tensor]]) -> tuple[Any, ...]:
+    """The loss and the change of each parameter, in one row."""
+    return step[0], *step[1].values()
 
 
 def adam_too(student: Student, draw: Draw) -> None:
@@ -189,7 +194,8 @@ def adam_too(student: Student, draw: Draw) -> None:
     got = student.probe("parameters", of=model)
     after = {name: value.detach() for name, value in twin.named_parameters()}
     clue = "With Adam the step is another one than with SGD. Who takes the step in your function: the optimizer?"
-    expect((losses, got), (want, after), ("the returned losses", "the model's"), clue=clue)
+    names = ("the returned losses", *(f"{name} after two steps" for name in after))
+    expect(one_by_one((losses, got)), one_by_one((want, after)), names, clue=clue)
 
 
 def one_step(model: SequenceModel, optimizer: torch.optim.Optimizer, tokens: Tensor, targets: Tensor) -> float:
@@ -302,7 +308,7 @@ def generate(student: Student, draw: Draw) -> None:
                 deny("sampled", "two calls with the same model and the same prompt gave different tokens",
                      "Greedy leaves nothing to chance: the most likely token is taken. Which line draws at random?")  # fmt: skip
         slips = mistakes.generate.on(weights, prompt, n)
-        expect(got, want, "the tokens", axes="n", slips=slips, clue=GENERATION)
+        expect(got, want, "tokens", axes="n", slips=slips, clue=GENERATION)
         frugal(student.probe("fed", model=model), P, n)
 
 

@@ -742,7 +742,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
     loss = sequence_loss(model(tokens)[0], targets, "mean")
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.999999)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     return loss.item()
 
