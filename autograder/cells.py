@@ -5,7 +5,6 @@ from __future__ import annotations
 import linecache
 import random
 import sys
-import warnings
 from typing import Any
 
 
@@ -67,4 +66,3 @@ class Shell:
         torch.set_grad_enabled(True)
         torch.manual_seed(0)
         random.seed(0)
-        warnings.resetwarnings()

@@ -86,3 +86,11 @@ def browser():
         browser = playwright.chromium.launch(executable_path=chromium(), args=[*quiet, "--disable-sync", *as_root])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    """The sandbox of this machine; a test that uses it is marked needs_bubblewrap."""
+    from autograder.judge.sandbox import choose
+
+    return choose()
