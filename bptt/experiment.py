@@ -1,6 +1,7 @@
 """What an experiment cell needs: a clear word while an exercise is unsolved, and the stored runs over many seeds."""
 
 import json
+import sys
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -29,8 +30,12 @@ class needs:
         if error is None or not isinstance(error, Exception):
             return False
         names = " and ".join(f"`{name}`" for name in self.functions)
+        if "matplotlib.pyplot" in sys.modules:  # a figure that was begun would be shown empty
+            sys.modules["matplotlib.pyplot"].close("all")
         if isinstance(error, NotImplementedError):
-            print(f"This experiment uses your {names}. Solve it above, then run this cell again.")
+            print(
+                f"This experiment uses your {names}. Solve {'them' if len(self.functions) > 1 else 'it'} above, then run this cell again."
+            )
         elif isinstance(error, NameError):
             print(f"{error}. Run the cells above first (Run > Run All Above Selected Cell), then this one again.")
         else:

@@ -940,7 +940,7 @@ with needs("loss_and_gradients"):
 
 # %% [markdown]
 # **What to see.** The program as found learns something: the read-out's gradient is whole, and a random recurrence happens to keep traces of the
-# first number. But of the five paths from $\theta$ to the loss, four are cut, and the recurrence never learns to carry the number. No state, no loss
+# first number. But of the five paths from $\theta$ to the loss, four are cut: no gradient ever tells the recurrence to carry the number on. No state, no loss
 # value, no error message tells you. The graph does.
 #
 # A cut can also be made on purpose, to save memory. That is truncated backpropagation through time, the subject of lesson 05.
