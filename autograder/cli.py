@@ -28,6 +28,10 @@ learn:
   course lab                         your copies, opened at 00_start_here.ipynb
   course lab --dir ~/bptt            keep the copies elsewhere
 
+teach:
+  course class ~/bptt-class          an nbgrader course folder with the lessons in it
+  course grade ~/bptt-class          judge what was handed in: scores, and reasons
+
 write:
   course release                     solutions/ → notebooks/
   course verify                      is every mistake caught and named?
