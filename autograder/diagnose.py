@@ -166,6 +166,8 @@ def _shape(got: Tensor, want: Tensor) -> list[Clue]:
                     f"Axis {axis} has {have[axis]} entries instead of {asked[axis]}. Where does the loop begin and end?",
                 )
             ]
+    if got.numel() == want.numel() and not bool(wrong_entries(got.reshape(asked).to(want.dtype), want).any()):
+        return [Clue("reshaped", "The numbers are right and stand in another shape. What shape was asked for?")]
     return [Clue("shape", "Write the shape behind each line, and find the first that is not what you meant.")]
 
 

@@ -12,7 +12,7 @@ from autograder.compare import Difference, differences, first_difference
 from autograder.diagnose import Clue, signs
 from autograder.spec import Finding, Slip, Suspects, Wrong
 
-MAX_PAIRS = 400  # how many pairs of slips are tried
+MAX_PAIRS = 600  # how many pairs of slips are tried
 
 
 def expect(
@@ -89,9 +89,11 @@ def explain(
     if alone:
         return " | ".join(alone), _alternatives([table[id] for id in alone])
     wrong = {one.name for one in differences(got, want, name, rtol=rtol)}
-    # The wrong parts of the answer that are as each slip would have them.
+    # The wrong parts of the answer that are as a slip has them, and the parts that a slip makes wrong.
     seen = {id: wrong - {one.name for one in differences(got, value, name, rtol=rtol)} for id, value in values.items()}
-    pairs = sorted(itertools.combinations(values, 2), key=lambda pair: -sum(bool(seen[id]) for id in pair))
+    made = {id: {one.name for one in differences(value, want, name, rtol=rtol)} for id, value in values.items()}
+    pairs = [pair for pair in itertools.combinations(values, 2) if made[pair[0]] | made[pair[1]] == wrong]
+    pairs.sort(key=lambda pair: -sum(bool(seen[id]) for id in pair))
     for pair in pairs[:MAX_PAIRS]:  # a slip of which some part is seen comes first
         value = _value(suspects, pair)
         if value is not None and _same(got, value, want, rtol):

@@ -241,22 +241,22 @@ def _forward(slips: Set[str], x: Tensor, h0: Tensor, params: Params) -> tuple[li
 
 def _sweep(
     slips: Set[str], x: Tensor, inputs: list[Tensor], before: list[Tensor], states: list[Tensor], own: list[Tensor],
-    params: Params,
+    params: Params, given: Tensor | None = None,
 ) -> Params:  # fmt: skip
-    """The backward sweep. `own[t]` is what the losses give to the state after index t directly."""
+    """The backward sweep. `own[t]` is what the losses give to the state after index t directly, `given` where it begins."""
     T = len(inputs)
     grads = {name: torch.zeros_like(params[name]) for name in ("weight_ih", "weight_hh", "bias")}
     dx: list[Tensor] = []
-    dh_next = delta = torch.zeros_like(states[0])
+    dh_next = delta = torch.zeros_like(states[0]) if given is None else given
     order = list(range(T)) if "forward-order" in slips else list(range(T - 1, -1, -1))
     if slips & {"stops-before-first", "step-one-left-out"}:
         order.remove(0)
     if slips & {"starts-before-last", "last-step-left-out"}:
         order.remove(T - 1)
     for t in order:
-        delta = own[t] if "no-carry" in slips else own[t] + dh_next
-        if "same-upstream" in slips:
-            delta = own[T - 1]
+        delta = own[t] if "no-carry" in slips and t != order[0] else own[t] + dh_next
+        if "same-upstream" in slips and given is not None:
+            delta = given
         used = states[t]
         if t == 0 and "first-step-wraps" in slips:
             used = states[T]
@@ -285,10 +285,9 @@ def bptt_last(slips: Set[str], x: Tensor, h0: Tensor, params: Params, dh_T: Tens
     """Gradients of a loss that looks at the last state alone."""
     inputs, before, states = _forward(slips, x, h0, params)
     own = [torch.zeros_like(dh_T) for _ in inputs]
-    own[-1] = dh_T
     if "fed-every-step" in slips:
-        own = [dh_T for _ in inputs]
-    return _sweep(slips, x, inputs, before, states, own, params)
+        own[:-1] = [dh_T for _ in own[1:]]
+    return _sweep(slips, x, inputs, before, states, own, params, dh_T)
 
 
 @reference(*EVERY, *SWEEP, *(slip for slip in LOCAL if slip.id != "divided-by-batch"))
