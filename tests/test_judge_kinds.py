@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import nbformat
 import pytest
 import torch
@@ -14,41 +10,31 @@ from safetensors.torch import save_file
 from autograder import verify
 from autograder.judge.twice import Sandboxed, Twice
 from autograder.release import notebooks
-from autograder.spec import CHECKS
-
-KINDS = Path(__file__).parent / "kinds"
+from tests import kinds
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory, sandbox):
-    """`course verify` on the lesson of kinds, by way of both transports."""
-    name = "autograder.checks.kinds"
-    found = importlib.util.spec_from_file_location(name, KINDS / "kinds.py")
-    sys.modules[name] = module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    """`course verify` on the lesson of kinds, by way of both transports: rows, verdicts by check and label."""
     folder = tmp_path_factory.mktemp("kinds")
     file = folder / "kinds_weights.safetensors"
     save_file({"weight": 2 * torch.eye(3, dtype=torch.float64)}, file)
-    handed_out = folder / "90_kinds.ipynb"
-    nbformat.write(notebooks(KINDS / "90_kinds.py")[1], handed_out)
+    original, handed_out = file.read_bytes(), folder / "90_kinds.ipynb"
+    nbformat.write(notebooks(kinds.SCRIPT)[1], handed_out)
+    said = {}
 
-    with pytest.MonkeyPatch.context() as patch, Sandboxed(sandbox, files=((file.name, file),)) as second:
+    def in_notebook(check, sources):
+        file.write_bytes(original)  # an answer may have taken it away
+        return verify.in_notebook(check, sources)
+
+    def report(check, kind, label, verdict):
+        said[check.id, label] = verdict
+
+    with kinds.registered(), pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        original = file.read_bytes()
-
-        def in_notebook(check, sources):
-            file.write_bytes(original)
-            return verify.in_notebook(check, sources)
-
-        said = {}
-        judge = Twice(in_notebook, second)
-        solution, stub = verify.lesson(KINDS / "90_kinds.py"), verify.lesson(handed_out)
-        report = lambda check, kind, label, verdict: said.update({(check.id, label): verdict})  # noqa: E731
-        found_rows = dict(verify.verify("kinds", solution, stub, judge, KINDS, report))
-    yield found_rows, said, judge.judged
-    del sys.modules[name]
-    for id in [id for id in CHECKS if id.startswith("kinds-")]:
-        del CHECKS[id]
+        with Sandboxed(sandbox, files=((file.name, file),)) as second:
+            lessons = verify.lesson(kinds.SCRIPT), verify.lesson(handed_out)
+            yield dict(verify.verify("kinds", *lessons, Twice(in_notebook, second), kinds.FOLDER, report)), said
 
 
 EXERCISES = "train cache model finite-difference chunks guess weights double quadruple".split()

@@ -151,3 +151,6 @@ def quadruple(x):
 
 # %% check="kinds-quadruple" points=1
 check("kinds-quadruple")
+
+# %% experiment="play"
+print(chunks)
