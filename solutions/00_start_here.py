@@ -312,8 +312,9 @@ with needs("tanh_grad"):
 # the sixth or seventh digit, in float64 in the fifteenth or sixteenth. So in float64 a check can draw its line far below anything that a real
 # mistake would cause and far above what rounding causes. In float32 there is little room between the two.
 #
-# That is why checks of gradients compare in float64, and why you should, whenever you check a gradient of your own. (Your functions
-# must still work in float32, and a few checks try that too, with a wider line.)
+# That is why checks of gradients compare in float64, and why you should, whenever you check a gradient of your own. The checks of this
+# course draw their line at $5 \cdot 10^{-6}$ of the largest entry, so that an answer passes which computes in float32 somewhere inside. (Your functions
+# must also work on float32 inputs; most checks try that too, with a wider line.)
 
 # %% [markdown]
 # ## 5. Find the bug: it trains

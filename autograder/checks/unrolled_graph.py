@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect, explain
+from autograder.mistakes import unrolled_counts as miscounts
 from autograder.mistakes import unrolled_graph as mistakes
 from autograder.predictions import committed, told
 from autograder.spec import check
@@ -121,7 +122,7 @@ def unrolled_edges(student: Student, draw: Draw) -> None:
                 deny("no-pair", summary, "What does one arrow consist of, and how are the nodes called?")
         difference = first_difference(pairs, want, "the list of arrows")
         if difference:
-            sign, clues = explain(set(pairs), want, mistakes.unrolled_edges.on(T), difference) or (difference.sign, ())
+            sign, clues = explain(set(pairs), want, miscounts.unrolled_edges.on(T), difference) or (difference.sign, ())
             deny(sign, difference.summary, *clues, where=f"T = {T}")
         if len(pairs) > len(want):
             twice = next(pair for pair in pairs if pairs.count(pair) > 1)
@@ -164,7 +165,7 @@ def _entries(t: int) -> list[str]:
 def count_paths(student: Student, draw: Draw) -> None:
     """`count_paths(t)` is the number of paths from theta to L_t."""
     for t in (5, 1, 2, draw.integer(6, 12), draw.integer(20, 40)):
-        expect(student.count_paths(t), len(_entries(t)), f"count_paths({t})", slips=mistakes.count_paths.on(t))
+        expect(student.count_paths(t), len(_entries(t)), f"count_paths({t})", slips=miscounts.count_paths.on(t))
 
 
 @check("unrolled-graph-parameter-count", of="parameter_count")
@@ -176,7 +177,7 @@ def parameter_count(student: Student, draw: Draw) -> None:
         tensors = [cell.weight_ih, cell.weight_hh, cell.bias_ih, *readout.parameters()]
         want = sum(tensor.numel() for tensor in tensors)
         got = student.parameter_count(D, H, V)
-        expect(got, want, f"parameter_count({D}, {H}, {V})", slips=mistakes.parameter_count.on(D, H, V))
+        expect(got, want, f"parameter_count({D}, {H}, {V})", slips=miscounts.parameter_count.on(D, H, V))
 
 
 def one_by_one(x: Tensor, h0: Tensor, lengths: list[int], params: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

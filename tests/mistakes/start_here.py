@@ -213,7 +213,7 @@ def loss_and_slope(w, x, y):
     return loss, (dz * x).sum()
 
 
-# %% of="start-here-bug" gets="extra-axis"
+# %% of="start-here-bug" gets="not-reduced"
 def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = (h - y) ** 2
