@@ -82,7 +82,9 @@ def _computed(state: Any) -> Any:
 
 
 @probe
-def reached(names: dict[str, Any], call: str, x: Tensor, weight: Tensor, cuts: Sequence[int], losses: Sequence[Any]) -> Any:
+def reached(
+    names: dict[str, Any], call: str, x: Tensor, weight: Tensor, cuts: Sequence[int], losses: Sequence[Any]
+) -> Any:
     """`call(losses, x)` for losses on the states of a small recurrence over x (B, T, D) that is cut after the steps `cuts`.
 
     Each of `losses` is (steps, rows, factor, signs): factor · Σ over steps and rows of signs · state, or None for a constant.
@@ -123,5 +125,7 @@ def backward_of(names: dict[str, Any], call: str, model: Model, x: Tensor, y: Te
 
 def _named(names: dict[str, Any], call: str) -> Any:
     if call not in names:
-        raise Refused("missing", f"{call} is not defined", "Has its cell been run, and is the name spelt as in the exercise?")
+        raise Refused(
+            "missing", f"{call} is not defined", "Has its cell been run, and is the name spelt as in the exercise?"
+        )
     return names[call]

@@ -1,0 +1,367 @@
+"""Checks of lesson 05, truncated backpropagation through time."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.draw import Draw
+from autograder.expect import deny, expect
+from autograder.mistakes import truncated_bptt as mistakes
+from autograder.mistakes import truncated_gradients as gradients
+from autograder.mistakes import truncated_training as training
+from autograder.mistakes.cuts_by_chance import judge_draws, named_at_one
+from autograder.mistakes.state_and_reach import form, graphs_in, judge_detached, judge_reach, kind_missed
+from autograder.mistakes.truncation_seen import explained, named_error, named_training
+from autograder.predictions import chosen, committed, told
+from autograder.spec import LearnerFailed, Wrong, check
+from autograder.student import Student
+from autograder.wire import Yielded, flags
+
+
+def batchify_standin(stream: Tensor, B: int) -> Tensor:
+    """A right batchify, to lend."""
+    return torch.stack(stream[: len(stream) // B * B].chunk(B))
+
+
+@check("truncated-bptt-batchify", of="batchify", standin=batchify_standin)
+def batchify(student: Student, draw: Draw) -> None:
+    """`batchify` lays a stream out as B contiguous rows of N // B tokens and drops the rest."""
+    for N, B in ((14, 3), (12, 4), (5, 1), (7, 5)):
+        stream = draw.integers(0, 90, N)
+        try:
+            got = student.batchify(stream, B)
+        except LearnerFailed as failed:
+            if "is invalid for input of size" in failed.finding.summary and N % B:
+                deny(
+                    "rest-kept",
+                    failed.finding.summary,
+                    f"{N} tokens do not fill {B} equal rows. Which of them have to go first?",
+                )
+            raise
+        want = torch.stack(stream[: N // B * B].chunk(B))
+        expect(got, want, "the rows", axes="B N", slips=mistakes.batchify.on(stream, B))
+
+
+def chunks_standin(x: Tensor, y: Tensor, k: int) -> list[tuple[Tensor, Tensor]]:
+    """Right windows, to lend."""
+    return list(zip(x.split(k, 1), y.split(k, 1), strict=True))
+
+
+@check("truncated-bptt-chunks", of="chunks", standin=chunks_standin)
+def chunks(student: Student, draw: Draw) -> None:
+    """`chunks` yields consecutive windows of k steps of x and y, the last one shorter if need be."""
+    for B, N, k in ((3, 11, 4), (2, 6, 3), (1, 3, 5), (2, 4, 1)):
+        x, y = draw.integers(0, 90, B, N), draw.integers(0, 90, B, N)
+        _chunks(student.chunks(x, y, k), x, y, k)
+    x, y = draw.normal(2, 5, 3), draw.integers(0, 90, 2, 5)
+    _chunks(student.chunks(x, y, 2), x, y, 2)
+
+
+def _chunks(got: Any, x: Tensor, y: Tensor, k: int) -> None:
+    want = chunks_standin(x, y, k)
+    if isinstance(got, tuple | list) and not isinstance(got, Yielded) and got:
+        deny("no-generator", f"chunks returned a {type(got).__name__}; expected a generator",
+             "A generator makes one window at a time, when it is asked for. Which word stands in the place of `return`?")  # fmt: skip
+    if isinstance(got, Yielded) and got and not all(isinstance(one, tuple | list) and len(one) == 2 for one in got):
+        odd = next(i for i, one in enumerate(got) if not (isinstance(one, tuple | list) and len(one) == 2))
+        deny(
+            "no-pair",
+            f"item {odd} that chunks yields is no pair; expected a pair (window of x, window of y)",
+            "What does one round of the loop give out?",
+        )
+    slips = mistakes.chunks.on(x, y, k)
+    if isinstance(got, Yielded) and len(got) != len(want):
+        table = slips.reference.slips
+        summary = f"chunks yields {len(got)} windows; expected {len(want)} for {x.shape[1]} steps and k = {k}"
+        for ids in (*((id,) for id in table), *itertools.combinations(table, 2)):
+            if _equal(got, slips.value(ids)):
+                says = ", and ".join(table[id].says for id in ids)
+                deny(" + ".join(ids), summary, f"This is what comes out when {says}.", *(table[id].asks for id in ids))
+        deny("count", summary, "With which step does the first window begin, and the last?")
+    expect(got, want, "the windows", slips=slips)
+
+
+def _equal(got: Any, value: Any) -> bool:
+    return len(got) == len(value) and all(
+        isinstance(a, Tensor) and a.shape == b.shape and torch.equal(a, b)
+        for one, other in zip(got, value, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def detach_standin(state: Any) -> Any:
+    """A right detach_state, to lend: what arrives has already lost its graph."""
+    return state
+
+
+@check("truncated-bptt-detach-state", of="detach_state", standin=detach_standin, hygiene=False)
+def detach_state(student: Student, draw: Draw) -> None:
+    """`detach_state` returns the same structure with the same values and no graph: tensors, tuples, lists, None."""
+    h, c = draw.normal(1, 2, 3), draw.normal(1, 2, 3)
+    nested = (draw.normal(2, 3), (draw.normal(3), [draw.normal(2), None]))
+    for state in (h, (h, c), None, [h, c], nested, (None, (c,))):
+        try:
+            got = student.probe("with_a_past", call="detach_state", state=state, shown=f"detach_state({form(state)})")
+        except LearnerFailed as failed:
+            raise kind_missed(failed, state) from None
+        judge_detached(got, state, "the state")
+        parts = list(graphs_in(got))
+        if any(parts):
+            some = "every part" if all(parts) else f"part {parts.index(True) + 1} of {len(parts)}"
+            deny("graph-kept" if all(parts) else "graph-kept-in-part", f"the values are right, and {some} still has its graph",
+                 "`detach()` returns a new tensor and leaves the old one as it is. What happens to what it returns?" if all(parts)
+                 else "Other parts have lost theirs. What does your function do with this one?")  # fmt: skip
+    half = draw.to(torch.float32).normal(2, 2)
+    judge_detached(
+        student.probe("with_a_past", call="detach_state", state=half, shown="detach_state(state)"), half, "the state"
+    )
+
+
+LR = 0.5
+
+
+@check("truncated-bptt-train-tbptt", of="train_tbptt", needs=("truncated-bptt-chunks", "truncated-bptt-detach-state"))
+def train_tbptt(student: Student, draw: Draw) -> None:
+    """After one pass of `train_tbptt` every parameter is where truncated BPTT leads, and the losses are those of the windows."""
+    _trained(student, draw, "rnn", B=3, N=11, k=4)
+    _trained(student, draw, "lstm", B=2, N=8, k=3)
+    _trained(student, draw, "rnn", B=2, N=6, k=3, passes=2)
+    for kind, B, N, k in (("rnn", 2, 3, 5), ("rnn", 3, 4, 1), ("lstm", 1, 5, 2)):
+        _trained(student, draw, kind, B, N, k)
+    _trained(student, draw.to(torch.float32), "rnn", B=2, N=7, k=3)
+
+
+def _trained(student: Student, draw: Draw, kind: str, B: int, N: int, k: int, passes: int = 1) -> None:
+    weights, before = draw.next_token(kind, V=5, D=3, H=4), None
+    made = student.probe("watched", kind=kind, weights=weights, lr=LR)
+    model = made["model"]
+    for number in range(passes):
+        x, y = draw.integers(0, 5, B, N), draw.integers(0, 5, B, N)
+        seen = len(student.probe("events", of=model))
+        try:
+            losses = student.train_tbptt(model, made["optimizer"], x, y, k)
+        except LearnerFailed as failed:
+            raise named_error(failed, student.probe("events", of=model)[seen:], kind) from None
+        after = student.probe("parameters", of=model)
+        want_losses, want, ended = training.train_tbptt(kind, weights, x, y, k, LR)
+        slips = training.train_tbptt.on(kind, weights, x, y, k, LR, before, pick=lambda value: value[1])
+        name = "the model's parameters afterwards" + (" (second pass)" if number else "")
+        try:
+            expect(after, want, name, slips=slips, rtol=None if draw.dtype == torch.float64 else 1e-3)
+        except Wrong as wrong:
+            raise named_training(wrong, student.probe("events", of=model)[seen:], x, k, training.train_tbptt) from None
+        _losses(losses, want_losses, B, k)
+        weights, before = want, ended
+
+
+def _losses(got: Any, want: list[float], B: int, k: int) -> None:
+    if isinstance(got, list | tuple) and any(isinstance(one, Tensor) and flags(one).has_graph for one in got):
+        deny("losses-keep-graph", "the losses are tensors that keep their graphs; expected numbers",
+             "Each of them holds the whole graph of its window in memory. What turns a loss into a plain number?")  # fmt: skip
+    if isinstance(got, list | tuple) and len(got) != len(want):
+        deny(
+            "losses-count",
+            f"{len(got)} losses came back; expected {len(want)}, one for each window",
+            "When is a loss noted down?",
+        )
+    expect(got, want, "the losses", rtol=1e-4,
+           clue="The parameters are right, so the loss that was learned from is right too. Which number was noted down, and when?")  # fmt: skip
+    if not isinstance(got, list):
+        deny("type", "the losses are a tuple; expected a list")
+
+
+def _case(draw: Draw, B: int, T: int) -> gradients.Case:
+    params = draw.params(D=3, H=5, V=4)
+    return gradients.Case(draw.normal(B, T, 3), draw.normal(B, 5), params, draw.integers(0, 4, B, T))
+
+
+def _asked(case: gradients.Case) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
+    return case.x, case.h0, case.params, case.targets
+
+
+@check("truncated-bptt-truncated-gradient", of="truncated_gradient")
+def truncated_gradient(student: Student, draw: Draw) -> None:
+    """`truncated_gradient` lets the losses of every k1 steps flow back k2 steps, and older states be constants."""
+    cases = ((2, 8, 2, 4), (2, 6, 1, 3), (3, 6, 3, 3), (2, 4, 2, 9), (1, 6, 2, 4), (2, 1, 1, 1), (2, 3, 1, 1))
+    for number, (B, T, k1, k2) in enumerate((*cases, (2, 4, 2, 3))):
+        case = _case(draw.to(torch.float32) if number == len(cases) else draw, B, T)
+        got = student.truncated_gradient(*_asked(case), k1, k2)
+        want = {name: value.to(case.x.dtype) for name, value in gradients.truncated_gradient(case, k1, k2).items()}
+        slips = gradients.truncated_gradient.on(case, k1, k2)
+        factors = {"B": B, "T": T, "number of windows": T // k1, "k1": k1, "k2": k2}
+        try:
+            expect(got, want, "the gradient", slips=slips, factors=factors)
+        except Wrong as wrong:
+            raise explained(wrong, case, got, want, gradients.truncated_gradient) from None
+
+
+@check("truncated-bptt-reach", of="reach", hygiene=False)
+def reach(student: Student, draw: Draw) -> None:
+    """`reach` names, for each loss, the first and the last step of the inputs that its gradient touches."""
+    B, T, D = 2, 9, 3
+    cuts = [draw.integer(2, 4), draw.integer(5, 8)]
+    one, two = draw.normal(B, D), draw.normal(1, D)
+    rows, first, last = list(range(B)), draw.integer(1, T), T
+    losses = [([last], rows, 1.0, one), ([cuts[0]], rows, 1.0, one), ([cuts[0] + 1, cuts[1]], rows, 1.0, one),
+              ([first], [1], 1.0, two), None, ([cuts[1]], rows, 1e-7, one), ([cuts[1] + 1], rows, 1.0, one)]  # fmt: skip
+    _reached(student, draw, B, T, cuts, losses)
+    balanced = torch.stack([torch.ones(D), -torch.ones(D)]).to(draw.normal(1))
+    _reached(student, draw, B, T, [], [([4], rows, 1.0, balanced), ([T, 2], rows, 1.0, one)], equal_rows=True)
+    _reached(student, draw, 1, 1, [], [([1], [0], 1.0, two)])
+    _reached(student, draw, B, 4, [1, 2, 3], [([2, 4], rows, 1.0, one), None])
+
+
+def _reached(
+    student: Student, draw: Draw, B: int, T: int, cuts: list[int], losses: list[Any], equal_rows: bool = False
+) -> None:
+    x = draw.normal(1 if equal_rows else B, T, 3).expand(B, T, 3).clone()
+    want = []
+    for one in losses:
+        steps = sorted(one[0]) if one else []
+        begin = max([cut for cut in cuts if cut < steps[0]], default=0) + 1 if steps else 0
+        want.append((begin, steps[-1]) if steps else None)
+    got = student.probe("reached", call="reach", x=x, weight=draw.normal(3, 3, scale=0.7), cuts=cuts, losses=losses,
+                        shown=f"reach(losses, inputs) with {len(losses)} losses on {T} steps")  # fmt: skip
+    if got is None:
+        expect(got, want, "the reach")
+    if not isinstance(got, list | tuple) or len(got) != len(want):
+        expect(got, want, "the reach")
+    for i, (have, asked) in enumerate(zip(got, want, strict=True)):
+        judge_reach(
+            have,
+            asked,
+            f"the reach of losses[{i}]",
+            losses[i],
+            T,
+            union=(min(w[0] for w in want[: i + 1] if w), max(w[1] for w in want[: i + 1] if w)) if asked else None,
+        )
+
+
+@check("truncated-bptt-randomized-truncation-gradient", of="randomized_truncation_gradient", deadline=40.0)
+def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
+    """Each draw of `randomized_truncation_gradient` is a possible pattern of cuts, rightly weighted, and as frequent as p says."""
+    case = _case(draw, 2, 5)
+    want = gradients.gradient_of(case)
+    got = student.randomized_truncation_gradient(*_asked(case), 1.0, draw.integer(0, 1000))
+    factors = {"B": 2, "T": 5}
+    try:
+        expect(got, want, "the gradient for p = 1, where nothing is cut,", factors=factors)
+    except Wrong as wrong:
+        named_at_one(wrong, case, got)
+        raise explained(wrong, case, got, want, gradients.randomized) from None
+    p, first = 0.8, draw.integer(0, 10_000)
+    count = 4 if student.pretend else 150
+    draws = [student.randomized_truncation_gradient(*_asked(case), p, first + i) for i in range(count)]
+    note = judge_draws(case, p, draws, student.pretend)
+    again = student.randomized_truncation_gradient(*_asked(case), p, first)
+    if any(not torch.equal(again[name], draws[0][name]) for name in want):
+        deny("seed-not-used", "two calls with the same seed gave two different gradients; expected the same one",
+             "Where do your random numbers come from, and does the seed get there?")  # fmt: skip
+    for B, T, p in ((1, 3, 0.3), (2, 1, 0.5)):
+        case = _case(draw, B, T)
+        judge_draws(case, p, [student.randomized_truncation_gradient(*_asked(case), p, i) for i in range(4)], True)
+    case = _case(draw.to(torch.float32), 2, 3)
+    judge_draws(case, 0.5, [student.randomized_truncation_gradient(*_asked(case), 0.5, 7)], True)
+    return note
+
+
+@check("truncated-bptt-checkpointed-loss", of="checkpointed_loss", hygiene=False)
+def checkpointed_loss(student: Student, draw: Draw) -> None:
+    """`checkpointed_loss` gives the exact gradient of the whole sequence while it keeps one segment and the boundaries."""
+    peaks = {}
+    for kind, B, T, S in (("rnn", 3, 12, 3), ("lstm", 2, 8, 2), ("rnn", 2, 7, 3), ("rnn", 1, 3, 1), ("rnn", 3, 40, 4)):
+        weights = draw.next_token(kind, V=5, D=3, H=16 if T == 40 else 4)
+        x, y = draw.integers(0, 5, B, T), draw.integers(0, 5, B, T)
+        made = student.probe("watched", kind=kind, weights=weights, lr=LR)
+        shown = f"checkpointed_loss(model, x, y, {S}) on {T} steps"
+        try:
+            seen = student.probe(
+                "backward_of", call="checkpointed_loss", model=made["model"], x=x, y=y, segments=S, shown=shown
+            )
+        except LearnerFailed as failed:
+            raise _checkpoint_error(failed) from None
+        loss, grads = seen["loss"], seen["grads"]
+        want = mistakes.checkpointed(kind, weights, x, y, S)
+        if isinstance(loss, Tensor) and loss.dim() == 0 and not flags(loss).requires_grad:
+            deny("no-graph", "the loss has no graph, so `loss.backward()` cannot start from it",
+                 "Was it turned into a number, computed under `no_grad`, or is nothing that enters `checkpoint` in need of a gradient?")  # fmt: skip
+        slips = mistakes.checkpointed.on(kind, weights, x, y, S)
+        expect(
+            (loss, grads),
+            want,
+            ("the loss", "the gradient"),
+            slips=slips,
+            factors={"B": B, "T": T, "S": S, "T/S": T / S},
+            rtol=1e-5,
+        )
+        peaks[T] = seen["peak"], student.probe("events", of=made["model"])
+    _saved(*peaks[40], steps=40, states=3 * 16 * 8, S=4)
+
+
+def _checkpoint_error(failed: LearnerFailed) -> LearnerFailed | Wrong:
+    text = failed.finding.summary
+    if "second time" in text:
+        deny("graph-twice", text, "The loss goes back once. Was `backward()` called inside the function already?")
+    return failed
+
+
+def _saved(peak: int, events: list[dict[str, Any]], steps: int, states: int, S: int) -> None:
+    # Without checkpoints some 4 values are kept for each state; with them the segment's own and the boundaries.
+    lengths = [one["x"].shape[1] for one in events if one["what"] == "forward"]
+    if len(set(lengths)) == 1 and lengths[0] == S and S * S != steps:
+        deny("length-for-number", f"the model was given pieces of {S} steps; expected {S} pieces of {steps // S} steps",
+             "`segments` is how many pieces there are. How long is each of them?")  # fmt: skip
+    whole = 3 * states * steps
+    if peak > 0.7 * whole:
+        deny("not-checkpointed", f"the gradient is right, but {peak} bytes were alive at once, as many as without checkpoints",
+             "Is each segment run through `checkpoint`, its read-out and loss included? Is the sequence split at all?")  # fmt: skip
+
+
+@check("truncated-bptt-bug", of="train_on_text", needs=("truncated-bptt-detach-state",))
+def train_on_text(student: Student, draw: Draw) -> None:
+    """`train_on_text` learns from windows whose rows continue from one batch to the next."""
+    for kind, B, n, k in (("rnn", 3, 4, 2), ("lstm", 2, 3, 3), ("rnn", 1, 2, 4)):
+        weights, stream = draw.next_token(kind, V=5, D=3, H=4), draw.integers(0, 5, B * n * k + 1)
+        made = student.probe("watched", kind=kind, weights=weights, lr=LR)
+        losses = student.train_on_text(made["model"], made["optimizer"], stream, B, k)
+        after = student.probe("parameters", of=made["model"])
+        x, y = batchify_standin(stream[:-1], B), batchify_standin(stream[1:], B)
+        slips = training.train_tbptt.on(kind, weights, x, y, k, LR, pick=lambda value: value[1])
+        want_losses, want, _ = training.train_tbptt(kind, weights, x, y, k, LR)
+        try:
+            expect(after, want, "the model's parameters afterwards", slips=slips)
+        except Wrong as wrong:
+            events = student.probe("events", of=made["model"])
+            raise named_training(wrong, events, x, k, training.train_tbptt) from None
+        _losses(losses, want_losses, B, k)
+
+
+@check("truncated-bptt-predict-credit", of="guess_credit", hygiene=False)
+def predict_credit(student: Student, draw: Draw) -> str:
+    """`guess_credit` is a whole number: how many steps the loss of step 8 reaches in windows of 5."""
+    guess = committed(student, "guess_credit", 1, 15, whole=True)
+    begin = (8 - 1) // 5 * 5 + 1
+    why = f"step 8 lies in the window that begins with step {begin}, and nothing flows back across its edge: steps {begin}…8, that is {8 - begin + 1}."
+    return told(guess == 8 - begin + 1, why)
+
+
+@check("truncated-bptt-predict-echo", of="guess_echo", hygiene=False)
+def predict_echo(student: Student, draw: Draw) -> str:
+    """`guess_echo` is one of "chance", "half way" and "nearly perfect"."""
+    guess = chosen(student, "guess_echo", ("chance", "half way", "nearly perfect"))
+    return told(guess == "chance", "in windows of 5 no loss ever reaches the symbol 5 steps back, so nothing tells the "
+                "weights to keep it. It is carried along in the state, but nobody learns to use it: see the experiment below.")  # fmt: skip
+
+
+@check("truncated-bptt-predict-segments", of="guess_segments", hygiene=False)
+def predict_segments(student: Student, draw: Draw) -> str:
+    """`guess_segments` is a whole number: the number of segments for which 100 steps need the least memory."""
+    guess = committed(student, "guess_segments", 1, 100, whole=True)
+    best = min(range(1, 101), key=lambda S: S + math.ceil(100 / S))
+    why = f"{best} segments keep {best} boundaries and {100 // best} states of one segment, {best + 100 // best} in all; {int(guess)} keep {int(guess) + math.ceil(100 / guess)}."
+    return told(guess == best, why)
