@@ -92,8 +92,10 @@ class Classroom:
         return sorted(path for path in (self.root / "submitted").glob(f"*/{lesson}") if path.is_dir())
 
     def config(self) -> Config:
-        """The settings that nbgrader has in this folder."""
-        return PyFileConfigLoader(CONFIG, path=str(self.root)).load_config()
+        """The settings that nbgrader has when it is started in this folder."""
+        config = Config({"CourseDirectory": {"root": str(self.root)}})
+        config.merge(PyFileConfigLoader(CONFIG, path=str(self.root)).load_config())
+        return config
 
     def _version(self, lesson: str, version: str) -> Path:
         return self.root / OURS / "versions" / lesson / f"{version}.ipynb"

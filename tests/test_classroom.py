@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import stat
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -13,8 +14,10 @@ from autograder.classroom import Classroom, Refused, gradebook, graded, make
 from autograder.cli import main
 from autograder.errors import OperatorError
 from autograder.house import ROOT, SOLUTIONS
-from autograder.release import as_bytes, released
-from tests.submissions import hand_in, lesson
+from autograder.nbgrader import Repair
+from autograder.nbgrader.reader import HandedIn
+from autograder.release import as_bytes, notebooks, released
+from tests.submissions import cell, hand_in, lesson
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -97,6 +100,35 @@ def test_running_again_leaves_what_the_instructor_changed(root):
     (root / "nbgrader_config.py").write_text("c = get_config()\n")
     make(root, [SCRIPT])
     assert (root / "nbgrader_config.py").read_text() == "c = get_config()\n"
+
+
+def test_an_older_submission_is_repaired_to_the_version_it_was_made_from(root, tmp_path):
+    """Given cells and text of a notebook handed out before an update stay those of its own version."""
+    old = lesson(SCRIPT).blank()
+    make(root, [updated(tmp_path, r'print\(f"Tensors live', 'print(f"All tensors live')])
+    repaired, _ = step(Repair, root).preprocess(None, about(HandedIn(old)))
+    assert cell(repaired, "given", "setup").source == cell(old, "given", "setup").source
+
+
+def test_a_newer_submission_is_repaired_to_the_new_version(root, tmp_path):
+    """The twin: made from the update, it is held to the update."""
+    script = updated(tmp_path, r'print\(f"Tensors live', 'print(f"All tensors live')
+    make(root, [script])
+    new = notebooks(script)[1]
+    repaired, _ = step(Repair, root).preprocess(None, about(HandedIn(new)))
+    assert "All tensors live" in cell(repaired, "given", "setup").source
+
+
+def step(kind, root):
+    """A step of nbgrader's as its converter holds it."""
+    made = kind()
+    made.coursedir = SimpleNamespace(root=str(root))
+    return made
+
+
+def about(handed_in):
+    """What nbgrader tells a step about the submission."""
+    return {"nbgrader": {"assignment": NAME, "student": "ada", "notebook": NAME}, "handed_in": handed_in}
 
 
 def test_an_update_keeps_the_version_that_was_handed_out(root, tmp_path):
