@@ -6,8 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,7 @@ from autograder.notebook import judge_here
 from autograder.spec import Check, Verdict, load_lesson
 
 ROOT = Path(__file__).resolve().parent.parent
-HELP = "prove that every check tells right from wrong"
-EPILOG = """\
-For each check: the solution passes, the stub fails, every wrong answer in tests/mistakes/ is caught and gets the name
-that it declares, every right variant in tests/variants/ is accepted.
-
-  course verify                         all lessons
-  course verify 01                      one lesson
-  course verify --json > matrix.json    for machines
-  course verify 01 --show               also print each wrong answer's message, as a learner reads it
-"""
+NOTEBOOKS = ROOT / "notebooks"
 
 # Judges answers: (check, sources of the cells in order) -> Verdict. One for each transport.
 Judge = Callable[[Check, list[str]], Verdict]
@@ -111,8 +103,13 @@ def samples(path: Path, key: str) -> list[Sample]:
 def in_notebook(check: Check, sources: list[str]) -> Verdict:
     """Judge as a notebook does: the names of this process, the transport a function call."""
     names: dict[str, Any] = {"__name__": "__main__"}
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # what an answer prints is not our output
+        return _judged(check, names, sources)
+
+
+def _judged(check: Check, names: dict[str, Any], sources: list[str]) -> Verdict:
     for number, source in enumerate(sources, 1):
-        with suppress(NotImplementedError):  # the stub of a whole class; in Jupyter, too, the next cell goes on
+        with suppress(Exception):  # in Jupyter, too, the next cell goes on
             execute(source, names, f"cell {number}")
     return judge_here(check.id, names, sources)
 
@@ -167,8 +164,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `course verify`."""
     parser.epilog = (
         "examples:\n"
-        "  course verify                every check: solution, stub, wrong and right answers\n"
-        "  course verify 01 --show      one lesson, with the message that each wrong answer gets"
+        "  course verify                         every check: solution, stub, wrong and right answers\n"
+        "  course verify 01 --show               one lesson, with the message that each wrong answer gets\n"
+        "  course verify --json > matrix.json    for machines\n\n"
+        "Wrong answers stand in tests/mistakes/ and declare the name that they must get; right ones in tests/variants/.\n"
+        "What is in notebooks/ must be, byte for byte, what `course release` makes."
     )
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="a lesson's number or name; all if none is given")
     parser.add_argument("--json", action="store_true", help="print the matrix as JSON")
@@ -196,16 +196,27 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
+    stale = [path.stem for path in chosen if not as_generated(path)]
     with _judges(args) as judge:
         rows |= _rows(chosen, judge, report, args.json)
     if args.json:
-        print(json.dumps({"checks": {id: _entry(row) for id, row in rows.items()}}))
+        print(json.dumps({"checks": {id: _entry(row) for id, row in rows.items()}, "stale": stale}))
     green = sum(row.green for row in rows.values())
     if not args.json:
         if isinstance(judge, Twice):
             print(f"{judge.judged} answers were judged in a notebook and in the sandbox ({judge.level}).")
         print(f"{green} of {len(rows)} checks are green.")
-    return 0 if green == len(rows) else 1
+    for stem in stale:
+        print(f"notebooks/{stem}.ipynb is not what solutions/{stem}.py gives: make release", file=sys.stderr)
+    return 0 if green == len(rows) and not stale else 1
+
+
+def as_generated(path: Path) -> bool:
+    """Whether the committed notebook of a lesson is, byte for byte, what its source gives."""
+    from autograder.release import released
+
+    committed = NOTEBOOKS / f"{path.stem}.ipynb"
+    return committed.exists() and committed.read_bytes() == released(path)
 
 
 @contextmanager

@@ -72,7 +72,6 @@ class Bubblewrap:
 
     def command(self, inside: Inside) -> list[str]:
         """bubblewrap and its options, up to the program that it starts."""
-        size = ["--size", str(inside.limits.disk)]
         line = ["bwrap", "--unshare-user", "--unshare-all", "--disable-userns", "--uid", "1000", "--gid", "1000"]
         line += ["--hostname", "judge", "--die-with-parent", "--new-session", "--clearenv"]
         for name, value in _environment("/home/learner", inside.device).items():
@@ -84,6 +83,8 @@ class Bubblewrap:
                 line += ["--ro-bind", folder, folder]
         for path in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
             line += ["--ro-bind-try", path, path]
+        size = ["--size", str(inside.limits.disk)]
+        line += [*size, "--tmpfs", "/tmp"]  # before the folders that are shown: one of them may lie in it
         roots = _roots()
         for root in roots:
             line += ["--ro-bind", root, root]
@@ -94,7 +95,7 @@ class Bubblewrap:
                 line += ["--dev-bind", device, device]
             line += ["--ro-bind-try", "/sys", "/sys"]
         line += [*size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
-        line += [*size, "--tmpfs", "/tmp", *size, "--tmpfs", "/home/learner"]
+        line += [*size, "--tmpfs", "/home/learner"]
         for file in _font_lists():  # else matplotlib looks through all fonts, two seconds for each child
             line += ["--ro-bind", str(file), f"/home/learner/.matplotlib/{file.name}"]
         for name, file in MODULES.items():
