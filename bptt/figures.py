@@ -59,11 +59,8 @@ def show(fig: Figure, says: str) -> None:
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
         from IPython.display import display
 
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format="png", dpi=2 * fig.dpi)
-        width, height = (round(side * fig.dpi) for side in fig.get_size_inches())
-        size = {"width": width, "height": height, "alt": says}
-        display({"image/png": buffer.getvalue(), "text/plain": says}, metadata={"image/png": size}, raw=True)
+        data, metadata = rendered(fig, says)
+        display(data, metadata=metadata, raw=True)
     else:
         print(says)
     plt.close(fig)
@@ -78,3 +75,21 @@ def band(ax: Axes, x: Sequence[float], rows: Sequence[Sequence[float]], color: s
     ax.fill_between(x, low, high, color=color, alpha=0.35, linewidth=0, label=f"{label} ({len(rows)} seeds)")
     for edge in (low, high):
         ax.plot(x, edge, color=color, lw=0.8, alpha=0.8)
+
+
+def rendered(fig: Figure, says: str) -> tuple[dict, dict]:
+    """A finished figure as a notebook's display data, with its metadata: the picture, and the sentence in its place."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=2 * fig.dpi)
+    plt.close(fig)
+    width, height = (round(side * fig.dpi) for side in fig.get_size_inches())
+    size = {"width": width, "height": height, "alt": says}
+    return {"image/png": buffer.getvalue(), "text/plain": says}, {"image/png": size}
+
+
+def level(ax: Axes, y: float, label: str) -> None:
+    """A dotted line across the axes at height ``y``, named above its right end."""
+    ax.axhline(y, color=INK, ls=":", lw=1.5)
+    ax.annotate(
+        label, (1, y), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points", ha="right"
+    )
