@@ -19,6 +19,7 @@ from torch import Tensor
 
 MAX_BYTES = 64 * 2**20  # one message
 MAX_DEPTH = 12  # nesting of containers
+MAX_BITS = 1500  # of an integer
 MAX_ITEMS = 20_000  # in one container, or taken from one generator
 
 
@@ -82,7 +83,13 @@ def pack(value: Any, keep: Callable[[Any], Ref], arguments: Sequence[Tensor] = (
     if isinstance(value, Tensor):
         storage = _storage(value)
         alias = next((i for i, other in enumerate(arguments) if storage and storage == _storage(other)), None)
+        if value.numel() * value.element_size() > MAX_BYTES // 2:  # refused here, so that a notebook refuses it too
+            raise WireError(f"a tensor of shape {tuple(value.shape)} is too large to be judged")
+        if _name(value.dtype) not in _DTYPES:
+            raise WireError(f"a tensor of dtype {value.dtype} cannot be judged")
         return plain(value, Flags(value.requires_grad, value.grad_fn is not None, alias))
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise WireError("an integer of more than 450 digits")
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, bool | int | float | str):
@@ -145,6 +152,10 @@ _DTYPES = {str(d).removeprefix("torch."): d for d in (
     torch.uint8, torch.bool, torch.complex64, torch.complex128)}  # fmt: skip
 
 
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
 def dumps(value: Any) -> bytes:
     """Plain values as bytes: the length of a JSON head, the head, then the tensors' bytes."""
     blobs: list[bytes] = []
@@ -173,6 +184,8 @@ def loads(message: bytes) -> Any:
         struct.error,
         RuntimeError,
         RecursionError,
+        OverflowError,
+        MemoryError,
     ) as error:
         raise WireError(f"not a message: {error}") from None
 
@@ -201,7 +214,7 @@ def _encode(value: Any, blobs: list[bytes]) -> Any:
 
 
 def _encode_tensor(tensor: Tensor, blobs: list[bytes]) -> dict[str, Any]:
-    dtype = str(tensor.dtype).removeprefix("torch.")
+    dtype = _name(tensor.dtype)
     if dtype not in _DTYPES:
         raise WireError(f"a tensor of dtype {tensor.dtype} cannot be sent")
     bare = tensor.detach()
@@ -261,9 +274,9 @@ def _decode(head: Any, blobs: _Reader, depth: int) -> Any:
     if "tuple" in head:
         return tuple(items("tuple"))
     if "set" in head:
-        return set(items("set"))
+        return {_key(item) for item in items("set")}
     if "dict" in head:
-        return {_decode(key, blobs, depth + 1): _decode(item, blobs, depth + 1) for key, item in head["dict"]}
+        return {_key(_decode(key, blobs, depth + 1)): _decode(item, blobs, depth + 1) for key, item in head["dict"]}
     raise WireError("an unknown kind of value")
 
 
@@ -274,10 +287,11 @@ def _decode_tensor(head: dict[str, Any], blobs: _Reader) -> Tensor:
         raise WireError("a tensor's shape makes no sense")
     blob = blobs.take(math.prod(shape) * dtype.itemsize)
     stored = [shape[d] for d in order]
-    flat = torch.frombuffer(bytearray(blob), dtype=dtype) if blob else torch.empty(0, dtype=dtype)
+    raw = torch.uint8 if dtype is torch.bool else dtype  # a byte that is neither 0 nor 1 makes no bool
+    flat = (torch.frombuffer(bytearray(blob), dtype=raw) if blob else torch.empty(0, dtype=raw)).to(dtype)
     back = [order.index(d) for d in range(len(order))]
     tensor = flat.reshape(stored).permute(back)
-    device = str(head["device"])
+    device = str(head["device"])[:20]
     if device != "cpu":
         tensor = tensor.to(torch.device(device)) if _has(device) else tensor
     requires_grad, has_graph, alias = head["flags"]
