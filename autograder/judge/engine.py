@@ -28,6 +28,7 @@ from autograder.judge.store import Store
 from autograder.spec import Check, CheckError, Finding, Verdict, load
 from autograder.student import Student
 
+_NBGRADERS = ("timestamp.txt", "submission_secret.txt")  # its exchange adds them to what was handed in
 # Which of two verdicts tells more, where neither is right.
 _TELLING = ("right", "look", "wrong", "forbidden", "error", "unsendable", "timeout", "crashed", "missing", "broken")
 _ENDED = ("timeout", "crashed")
@@ -188,7 +189,7 @@ def lesson_of(notebook: NotebookNode) -> tuple[str, str]:
 
 
 def handed_in(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, Path], ...], list[str]]:
-    """The plain files below a folder but notebooks, links and hidden ones, as (name, file); and what was left out, a line each."""
+    """The plain files below a folder but notebooks, links, hidden ones and nbgrader's, as (name, file); and what was left out, a line each."""
     if folder is None or not folder.is_dir():
         return (), []
     found, problems, total = [], [], 0
@@ -196,7 +197,7 @@ def handed_in(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, Pat
         name = file.relative_to(folder)
         hidden = any(part.startswith((".", "__pycache__")) for part in name.parts)
         linked = any((folder / part).is_symlink() for part in (name, *name.parents))
-        if hidden or linked or not file.is_file() or file.suffix == ".ipynb":
+        if hidden or linked or not file.is_file() or file.suffix == ".ipynb" or file.name in _NBGRADERS:
             continue
         total += file.stat().st_size
         if total > limits.files or len(found) == 500:

@@ -29,7 +29,8 @@ examples:
   course grade work/01_unrolled_graph.ipynb            one notebook
   course grade handed_in/                              every notebook in a folder: alice.ipynb, or alice/01_….ipynb
   course grade handed_in/ --key course.key --json      with hidden draws of a key, as JSON with all that it rests on
-  course grade ~/class                                 a class made by `course class`
+  course grade ~/class                                 a class made by `course class`, into its gradebook
+  course grade ~/class 01                              one lesson of it
 
 Exit code: 0 everything was judged, 1 something could not be judged, 2 nothing was.
 """
