@@ -11,10 +11,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from autograder import hygiene, probes, watch
-from autograder.wire import Ref, WireError, flags, pack, plain
+from autograder import hygiene, probes
+from autograder.wire import Ref, WireError, Yielded, flags, pack, plain
 
 MAX_TEXT = 600  # characters of an exception's message that are passed on
+
+_NOTHING = object()  # stands for a name that was not there
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Beside:
         except SystemExit:
             return failure("error", "exit", f"{shown} called exit()", clues=("A function returns its value; nothing needs to end Python.",))  # fmt: skip
         finally:
-            self.names.update(restore)
+            self._restore(restore)
         changed = [
             _where(function, path)
             for (path, _), (tensor, old, version) in zip(given, before, strict=True)
@@ -131,16 +133,26 @@ class Beside:
         return value
 
     def _lend(self, wanted: dict[str, str]) -> dict[str, Any]:
-        """Put stand-ins in the place of the learner's own functions; what was there comes back to be restored."""
-        before = {name: self.names[name] for name in wanted if name in self.names}
+        """Put stand-ins in the place of the learner's own functions; what was there (or _NOTHING) comes back."""
+        before = {name: self.names.get(name, _NOTHING) for name in wanted}
         for name, check in wanted.items():
-            self.names[name] = self._standin(name, check)
+            self.names[name] = self._standin(name, check, before[name])
         return before
 
-    def _standin(self, name: str, check: str) -> Callable[..., Any]:
-        def standin(*args: Any) -> Any:
+    def _restore(self, before: dict[str, Any]) -> None:
+        for name, value in before.items():
+            if value is _NOTHING:
+                self.names.pop(name, None)
+            else:
+                self.names[name] = value
+
+    def _standin(self, name: str, check: str, own: Any) -> Callable[..., Any]:
+        def standin(*args: Any, **kwargs: Any) -> Any:
             assert self.lend is not None
-            return self.lend(check, pack(args, self._keep))
+            if kwargs:  # by the learner's own names for them
+                args = inspect.signature(own).bind(*args, **kwargs).args if callable(own) else (*args, *kwargs.values())
+            value = self._copies(pack(self.lend(check, pack(args, self._keep)), self._keep))
+            return iter(value) if isinstance(value, Yielded) else value
 
         standin.__name__ = name
         return standin

@@ -365,3 +365,18 @@ def test_an_integer_of_a_thousand_digits_is_refused_everywhere():
 
     with pytest.raises(WireError, match="450 digits"):
         wire.pack(10**1000, lambda value: value)
+
+
+def test_a_stand_in_is_taken_away_again(one):
+    """A function that the learner has not written is lent for one call, by keyword too, and is missing afterwards."""
+    from autograder import run
+    from autograder.beside import Beside
+
+    names = {}
+    exec("def quadruple(x):\n    return double(x=double(x))", names)
+    beside = Beside(names, lend=run.lend)
+    import torch
+
+    request = {"do": "call", "target": "quadruple", "args": [torch.ones(2)], "lend": {"double": "kinds-double"}}
+    assert [4.0, 4.0] == beside.handle(request)["value"].tolist()
+    assert "double" not in names
