@@ -7,7 +7,6 @@ submission is graded against the one it was made from.
 
 from __future__ import annotations
 
-import csv
 import os
 import secrets
 import stat
@@ -26,6 +25,7 @@ from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.errors import CourseError, OperatorError
 from autograder.house import ROOT
+from autograder.roster import roster_of
 
 if TYPE_CHECKING:
     from nbgrader.api import Gradebook
@@ -124,7 +124,7 @@ def make(root: Path, scripts: Iterable[Path], *, hints: bool = True, roster: Pat
     """
     root = root.expanduser().resolve()
     _fit(root)
-    students = _roster(roster) if roster else []
+    students = roster_of(roster) if roster else []
     for name in (*FOLDERS, f"{OURS}/versions"):
         (root / name).mkdir(parents=True, exist_ok=True)
     os.chmod(root / OURS, 0o700)
@@ -247,23 +247,6 @@ def _register(classroom: Classroom, lesson: str, handed_out: NotebookNode) -> No
         book.update_or_create_assignment(lesson)
         about = {"notebook": lesson, "assignment": lesson, "db_url": book.url}
     SaveCells().preprocess(nbformat.from_dict(handed_out), {"nbgrader": about})
-
-
-def _roster(path: Path) -> list[dict[str, str]]:
-    """Students from a CSV file with the columns id, first, last, email; only id is needed."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, skipinitialspace=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise OperatorError(f"{path} cannot be read as a roster ({error}). Give a CSV: id,first,last,email") from None
-    if not rows or "id" not in rows[0]:
-        raise OperatorError(f"{path} has no column `id`. Its first line must be: id,first,last,email")
-    students = [{key: (value or "").strip() for key, value in row.items() if isinstance(key, str)} for row in rows]
-    for number, student in enumerate(students, 2):
-        name = student["id"]
-        if not name or "/" in name or name.startswith(".") or any(sign in name for sign in "*?[]\\"):
-            raise OperatorError(f"{path}, line {number}: {name!r} cannot be a folder's name. Give another id.")
-    return students
 
 
 def _enrol(classroom: Classroom, students: Sequence[dict[str, str]]) -> str:

@@ -7,6 +7,7 @@ compares contents, and does the rest by nbgrader's own converter.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from traitlets.config import Config
 
 from autograder import card
 from autograder.classroom import Classroom, gradebook
-from autograder.errors import OperatorError
+from autograder.errors import CourseError, OperatorError
 from autograder.nbgrader.judging import FRESH, Graded, fresh
 from autograder.nbgrader.reader import read
 from autograder.nbgrader.repair import repair
@@ -62,6 +63,10 @@ def handed_in(classroom: Classroom, lessons: Sequence[str] = ()) -> list[tuple[s
     """(student, lesson) of each submission for `lessons`, by name or number (all, if none is named)."""
     chosen = [_lesson(classroom, name) for name in lessons] or classroom.lessons()
     items = [(path.parent.name, lesson) for lesson in chosen for path in classroom.submissions(lesson)]
+    if not lessons:  # a folder with a lesson's name mistyped would otherwise go unnoticed
+        known = {*items}
+        odd = ((path.parent.name, path.name) for path in sorted(classroom.root.glob("submitted/*/*")) if path.is_dir())
+        items += [item for item in odd if item not in known]
     if not items:
         has = ", ".join(chosen) or "any lesson"
         raise OperatorError(f"Nothing was handed in for {has}: put it into {classroom.root}/submitted/STUDENT/LESSON/.")
@@ -119,11 +124,19 @@ def _submitted(classroom: Classroom, student: str, lesson: str) -> Path:
 def _enter(classroom: Classroom, config: Config, student: str, lesson: str, judged: Future[Any]) -> Row:
     """Bring one judged submission into the gradebook, by nbgrader's autograde, unless it is there already."""
     row, path = Row(student, lesson), _submitted(classroom, student, lesson)
+    if lesson not in classroom.lessons():
+        return _failed(classroom, row, f"no lesson of this class is called {lesson}. Rename the folder if it is one.")
     if not path.exists():
         others = ", ".join(sorted(other.name for other in path.parent.glob("*.ipynb"))) or "no notebook at all"
         return _failed(classroom, row, f"{path.name} was not handed in; there is {others}. Rename it if it is the one.")
     try:
+        CourseDirectory().get_existing_timestamp(str(path.parent))
+    except Exception:  # nbgrader stumbles over it
+        return _failed(classroom, row, "its timestamp.txt holds no time. Mend it, or delete it.")
+    try:
         row.graded, problem = judged.result()
+    except CourseError as error:
+        return _failed(classroom, row, str(error))
     except Exception as error:  # whatever it was, the other submissions are graded
         return _failed(classroom, row, f"{type(error).__name__}: {error}")
     if _stands(classroom, row):
@@ -157,12 +170,9 @@ def _stands(classroom: Classroom, row: Row) -> bool:
         return False
     if row.graded is None or before.get("graded") != row.graded.fingerprint:
         return False
-    try:
-        handed_in_at = CourseDirectory().get_existing_timestamp(
-            str(classroom.root / "submitted" / row.student / row.lesson)
-        )
-    except Exception:  # a timestamp that cannot be read: nbgrader's autograde says so
-        return False
+    handed_in_at = CourseDirectory().get_existing_timestamp(
+        str(classroom.root / "submitted" / row.student / row.lesson)
+    )
     with gradebook(classroom) as book:
         try:
             known = book.find_submission(row.lesson, row.student)
@@ -187,9 +197,8 @@ def _autograde(config: Config, student: str, lesson: str) -> str:
     done = capture_log(converter)
     if done["success"]:
         return ""
-    said = [line for line in done.get("log", "").splitlines() if line.strip()]
-    errors = [line for line in said if ": " in line and not line.startswith(("[", " ", "Traceback"))]
-    return (errors or said or ["nbgrader autograde failed"])[-1].strip()
+    raised = re.findall(r"^\s+([A-Za-z_][\w.]*: .+)$", done.get("log", ""), re.MULTILINE)  # how a traceback ends
+    return raised[-1] if raised else "nbgrader autograde failed, and did not say why"
 
 
 def _failed(classroom: Classroom, row: Row, why: str) -> Row:
