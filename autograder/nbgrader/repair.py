@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.nbgrader import visible
+import autograder.nbgrader.visible as visible
 from autograder.nbgrader.reader import HandedIn, unused
 
 RESTORED = ("check", "given", "written")  # roles whose cells are put back if they are missing
