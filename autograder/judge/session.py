@@ -23,6 +23,7 @@ class Session:
         self.sources: list[str] = []  # of the cells that have run, in order
         self._cells: list[Run] = []
         self._poisoned: set[int] = set()  # cells that ended a child: they are not run again
+        self._tried_again: set[int] = set()
         self._child: Child | None = None
         self._starts = 0
         self._until = time.monotonic() + self.limits.submission
@@ -43,7 +44,18 @@ class Session:
         # else: it is run when a child is needed next
 
     def ask(self, check: Check, judge: Callable[[Student], Verdict]) -> Verdict:
-        """What `judge` says of a Student, in a child in which all cells have run."""
+        """What `judge` says of a Student, in a child in which all cells have run.
+
+        A child that speaks out of turn may do so because of what was asked before: then it is asked in another one.
+        """
+        verdict = self._ask(check, judge)
+        if verdict.status == "crashed" and self._child is not None and self._child.unasked:
+            verdict = self._ask(check, judge)
+        return verdict
+
+    # -------------------------------------------------------------------------------------- inside
+
+    def _ask(self, check: Check, judge: Callable[[Student], Verdict]) -> Verdict:
         try:
             child = self._ready()
         except Ended as ended:
@@ -54,8 +66,6 @@ class Session:
             child.transport({"do": "forget"})
 
         return judge(Student(child.transport, begin))
-
-    # -------------------------------------------------------------------------------------- inside
 
     def _ready(self) -> Child:
         """A living child in which every cell that can be run has been run."""
@@ -79,6 +89,9 @@ class Session:
         try:
             raised: Any = self._child.transport({"do": "run", "source": cell.source})["value"]
         except Ended as ended:
+            if self._child.unasked and number not in self._tried_again:
+                self._tried_again.add(number)  # in the next child, where nothing has been asked before
+                return
             self._poisoned.add(number)
             self._note(f"{cell.label} was not finished: {ended.finding.summary}")
             return

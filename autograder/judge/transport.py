@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import selectors
 import shutil
 import signal
@@ -40,6 +41,7 @@ class Child:
         self.deadline = float("inf")  # time.monotonic() at which the current cell or check has had its time
         self.what = "the child"  # who is running, for the reason
         self.alive = True
+        self.unasked = False  # it was ended for speaking out of turn; what it was last asked may be innocent of that
         self._id = 0
         theirs_in, self._writes = os.pipe()
         self._reads, theirs_out = os.pipe()
@@ -77,8 +79,8 @@ class Child:
         if not self.alive:
             raise Ended("crashed", "the process had ended before")
         if self._buffer or self._speaks():
-            raise self._end("crashed", "the process spoke without being asked")
-        self._id += 1
+            raise self._out_of_turn("the process spoke without being asked")
+        self._id = 1 + secrets.randbelow(2**52)  # nobody can answer a question that has not been asked
         self._send({"id": self._id, "request": request})
         return _checked(self._await_reply(tuple(request.get("lend", {}).values())), self._end)
 
@@ -101,7 +103,7 @@ class Child:
         for _ in range(LENT_CALLS):
             frame = self._receive()
             if frame["id"] != self._id:
-                raise self._end("crashed", "the process answered what it was not asked")
+                raise self._out_of_turn("the process answered what it was not asked")
             if "reply" in frame:
                 return frame["reply"]
             if frame.get("ask") not in lent:
@@ -197,6 +199,10 @@ class Child:
             return self._end("crashed", f"the Python process was ended by {name}", _HINTS.get(number, ""))
         return self._end("crashed", f"the Python process ended (exit code {code})",
                          "Does something call os._exit, exit or quit?")  # fmt: skip
+
+    def _out_of_turn(self, summary: str) -> Ended:
+        self.unasked = True
+        return self._end("crashed", summary)
 
     def _end(self, status: str, summary: str, clue: str = "") -> Ended:
         self.close()
