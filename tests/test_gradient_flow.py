@@ -1,0 +1,133 @@
+"""Does what lesson 03 says in words hold in the runs that are stored for it, and in its own solution?"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from bptt.experiment import stored
+from experiments.notebook import ROOT, solved
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    return solved("gradient_flow")
+
+
+@pytest.fixture(scope="module")
+def prose():
+    return " ".join(
+        (ROOT / "solutions" / "03_gradient_flow.py").read_text(encoding="utf-8").replace("\n# ", " ").split()
+    )
+
+
+def runs(name):
+    """The stored runs of one experiment; a claim needs at least three seeds."""
+    found = stored("gradient_flow", name)
+    assert len(found) >= 3
+    return found
+
+
+def test_the_tiny_examples_are_right(lesson):
+    """The numbers that the prose works out by hand come out of the solution."""
+    params = {"weight_hh": torch.tensor([[1.0, 2.0], [3.0, 4.0]])}
+    states = torch.tensor([[[0.0, 0.5], [0.5, 0.0]]])
+    assert lesson.step_jacobian(states[:, 0], params)[0].tolist() == [[1, 2], [2.25, 3]]
+    assert lesson.jacobian_product(states, params, 0, 2)[0].tolist() == [[4.125, 6], [12, 18]]
+    row = torch.tensor([[1.0, 0.0]]) @ lesson.jacobian_product(states, params, 0, 2)[0]
+    assert row.norm().item() == pytest.approx(7.281, abs=5e-4)
+    assert math.hypot(0.75, 1.5) == pytest.approx(1.677, abs=5e-4)
+    for entries, radius, sigma in (([[0.5, 0], [0, -2]], 2, 2), ([[0, -2], [2, 0]], 2, 2), ([[0, 3], [0, 0]], 0, 3)):
+        W = torch.tensor(entries, dtype=torch.float64)
+        assert lesson.spectral_radius(W) == pytest.approx(radius)
+        assert lesson.largest_singular_value(W) == pytest.approx(sigma)
+    assert (math.log(1.5) + math.log(0.72)) / 2 == pytest.approx(0.0385, abs=5e-5)
+    assert math.log(0.72) == pytest.approx(-0.3285, abs=5e-5)
+
+
+def test_slopes_give_a_matrix_of_radius_0_the_radius_1_8(lesson):
+    """diag(1, 0.1) W has radius 1.8 for the W of the third prediction."""
+    W = torch.tensor([[2.0, -2.0], [2.0, -2.0]], dtype=torch.float64)
+    assert bool((W @ W == 0).all())
+    assert lesson.spectral_radius(torch.diag(torch.tensor([1, 0.1], dtype=W.dtype)) @ W) == pytest.approx(1.8)
+
+
+def test_with_tanh_the_product_shrinks_at_radius_1_2_and_1_5(lesson):
+    """Over 50 steps, in every seed, though both radii are above 1."""
+    for run in runs("radius_sweep"):
+        rows = dict(zip(lesson.RADII, run["network"], strict=True))
+        assert rows[1.2][-1] < 0.01 and rows[1.5][-1] < 1 < rows[2.0][-1] < rows[3.0][-1]
+
+
+def test_the_growth_at_radius_2_is_the_one_that_the_prose_gives(prose):
+    """The factor over 50 steps lies where the text says, and the text says it."""
+    growth = [run["network"][4][-1] for run in runs("radius_sweep")]
+    assert f"a factor between {min(growth):.0f} and {round(max(growth), -2):.0f} in five seeds" in prose
+
+
+def test_a_hidden_triangle_grows_first_as_the_prose_says(lesson, prose):
+    """Height and place of the peak, and that it is still large after 40 steps, in all seeds."""
+    sizes = [run["hidden triangle"] for run in runs("growing_first")]
+    peaks = [max(row) for row in sizes]
+    places = [lesson.WAIT[row.index(max(row))] for row in sizes]
+    assert (
+        f"{min(peaks):.0f}-fold to {max(peaks):.0f}-fold in five seeds, for {min(places)} to {max(places)} steps"
+        in prose
+    )
+    for row in sizes:
+        assert all(size > 1 for wait, size in zip(lesson.WAIT, row, strict=True) if 0 < wait <= 40)
+
+
+def test_a_rotation_decays_by_its_radius(lesson):
+    """For a normal matrix the size of the product is the power of the radius."""
+    for run in runs("growing_first"):
+        assert run["rotation"] == pytest.approx([0.9**wait for wait in lesson.WAIT], rel=1e-3)
+
+
+def test_louder_inputs_make_the_product_smaller(lesson):
+    """From loudness 1 to 10 by more than six powers of ten, at every radius and in every seed."""
+    one, ten = lesson.LOUDNESS.index(1.0), lesson.LOUDNESS.index(10.0)
+    for run in runs("louder"):
+        assert all(row[ten] < 1e-6 * row[one] for row in run["sizes"])
+
+
+def test_the_exponent_lies_below_the_radius_and_crosses_0_between_1_5_and_2(lesson):
+    """In every seed."""
+    for run in runs("exponents"):
+        by_radius = dict(zip(lesson.MORE_RADII, run["exponent"], strict=True))
+        assert all(value < math.log(radius) for radius, value in by_radius.items())
+        assert by_radius[1.5] < 0 < by_radius[2.0]
+
+
+def test_at_radius_0_9_the_exponent_is_positive_from_coupling_4_on(lesson):
+    """And negative up to 3, in every seed."""
+    for run in runs("couplings"):
+        by_coupling = dict(zip(lesson.COUPLINGS, run["exponent"], strict=True))
+        assert all((value > 0) == (coupling >= 4) for coupling, value in by_coupling.items())
+
+
+def test_all_couplings_have_the_same_radius(lesson):
+    """What stands above the diagonal does not change the eigenvalues."""
+    for coupling in lesson.COUPLINGS:
+        W = lesson.with_spectral_radius(lesson.hidden_triangle(1, coupling), 0.9)
+        assert lesson.spectral_radius(W) == pytest.approx(0.9)
+
+
+def test_the_bug_trains_but_its_gradient_is_right_at_the_last_step_only():
+    """As found, the loss falls below 1 and stays far above the mended program's; the direction is right 0 steps back."""
+    for run in runs("bug"):
+        found, mended = run["as found"], run["mended"]
+        assert min(found["losses"]) < 1 and found["losses"][-1] > 2 * mended["losses"][-1]
+        assert found["cosines"][0] == pytest.approx(1) and max(found["cosines"][1:]) < 0.95
+        assert min(mended["cosines"]) == pytest.approx(1)
+
+
+def test_the_circle_becomes_nearly_a_line(lesson):
+    """After 16 steps the short axis is below a thirtieth of the long one, in five seeds."""
+    params, h_prev, _ = lesson.two_units(0.0)
+    for seed in range(5):
+        x = 0.7 * lesson.normal(torch.Generator().manual_seed(seed), 1, 16, 1)
+        long, short = torch.linalg.svdvals(lesson.jacobian_product(lesson.unroll(x, h_prev, params), params, 0, 16)[0])
+        assert short < long / 30
