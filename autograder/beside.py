@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import linecache
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
 
-from autograder import hygiene, probes
+from autograder import advice, hygiene, probes
 from autograder.wire import Ref, WireError, Yielded, flags, pack, plain
 
 MAX_TEXT = 600  # characters of an exception's message that are passed on
@@ -164,15 +165,24 @@ class Beside:
                            ("The stub is still there: replace `raise NotImplementedError()` by your answer.",))  # fmt: skip
         said = str(error).strip()[:MAX_TEXT] or "no message"
         summary = f"{shown} raised {type(error).__name__}: {said}"
-        return failure("error", "raised", summary, where, _advice(error))
+        return failure("error", "raised", summary, where, advice.on(error))
 
     def _line(self, error: Exception) -> str:
-        """The last line of the learner's own code that the error went through."""
-        for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-            if frame.f_globals is self.names:
-                text = linecache.getline(frame.f_code.co_filename, line, frame.f_globals).strip()
-                return f"line {line} of the cell: {text}" if text else f"line {line} of the cell"
-        return ""
+        """Where in the learner's own code the error came up, and from where it was called there."""
+        walked = list(traceback.walk_tb(error.__traceback__))
+        places = [(frame.f_code, line) for frame, line in walked if frame.f_globals is self.names]
+        if not places:
+            return ""
+        (outer, first), (inner, last) = places[0], places[-1]
+        where = f"line {first} of the cell{_text(outer, first)}"
+        if inner is not outer:
+            where += f"; from there into {inner.co_name}, line {last} of its cell{_text(inner, last)}"
+        return where
+
+
+def _text(code: types.CodeType, line: int) -> str:
+    text = linecache.getline(code.co_filename, line).strip()
+    return f": {text}" if text else ""
 
 
 _DEVICE = (
@@ -202,32 +212,6 @@ def failure(status: str, sign: str, summary: str, where: str = "", clues: tuple[
         "where": where,
         "clues": tuple(clues),
     }
-
-
-def _advice(error: Exception) -> tuple[str, ...]:
-    text = str(error)
-    if "modified by an inplace operation" in text:
-        return ("A tensor that autograd needs for the backward pass was overwritten. Which line writes into a tensor"
-                " that an earlier step still needs? Collect the steps in a list, and stack it at the end.",)  # fmt: skip
-    if "backward through the graph a second time" in text:
-        return (
-            "The graph of an earlier backward pass was reached again. Where does the state still carry its history?",
-        )
-    if "does not require grad" in text:
-        return ("Nothing here is connected to a tensor that requires a gradient. Where was the graph cut?",)
-    if isinstance(error, TypeError) and "argument" in text:
-        return ("The arguments are those of the exercise, in its order. Does the signature still match?",)
-    if "Expected target size" in text:
-        return ("Cross-entropy takes axis 1 for the classes. Which of your axes is that, and what is on it?",)
-    if "before Module.__init__() call" in text:
-        return ("An nn.Module has to be set up before it can hold parts. Which line of __init__ does that?",)
-    if "must match" in text or "cannot be multiplied" in text or "size mismatch" in text:
-        return ("Two shapes do not fit. Write the shape of each factor behind the line, and compare.",)
-    if "same dtype" in text or "expected scalar type" in text:
-        return ("Two precisions meet. Which line makes a tensor without `dtype=` or `_like`, so that it is float32?",)
-    if "Expected all tensors to be on the same device" in text or "expected device" in text:
-        return ("A tensor was made on another device than the inputs. Make it with `device=x.device`.",)
-    return ()
 
 
 def _shown(request: dict[str, Any]) -> str:

@@ -26,15 +26,16 @@ _GOOD, _BAD, _ODD = "#009e73", "#d55e00", "#cc79a7"
 def headline(verdict: Verdict) -> str:
     """One line: the check and how it ended."""
     if verdict.right:
-        return f"{verdict.check}: right" + (f" ({verdict.credit:.0%} of the points)" if verdict.credit < 1 else "")
+        return f"{verdict.check}: {_head(verdict)}" + (
+            f" ({verdict.credit:.0%} of the points)" if verdict.credit < 1 else ""
+        )
     summary = verdict.finding.summary if verdict.finding else ""
     return f"{verdict.check}: {_HEADS[verdict.status]}" + (f". {_sentence(summary)}" if summary else "")
 
 
 def text(verdict: Verdict) -> str:
     """The whole verdict in a few lines."""
-    head = "right" if verdict.right else _HEADS[verdict.status]
-    lines = [f"[{'x' if verdict.right else ' '}] {verdict.check}: {head}"]
+    lines = [f"[{'x' if verdict.right else ' '}] {verdict.check}: {_head(verdict)}"]
     if verdict.right and verdict.claim:
         lines.append(f"    {verdict.claim}")
     lines += [f"    {label}: {value}" if label else f"    {value}" for label, value in _rows(verdict)]
@@ -66,8 +67,12 @@ def html(verdict: Verdict) -> str:
     )
 
 
+def _head(verdict: Verdict) -> str:
+    return "noted" if verdict.noted else _HEADS[verdict.status]
+
+
 def _state(verdict: Verdict) -> str:
-    head = _HEADS[verdict.status]
+    head = _head(verdict)
     if verdict.right and verdict.credit < 1:
         head += f" ({verdict.credit:.0%} of the points)"
     return head[0].upper() + head[1:]

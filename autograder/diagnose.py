@@ -71,6 +71,8 @@ def signs(
         sizes = {**_sizes(want, axes), **factors}
         return _values(got, want, axes.split(), sizes, steps)
     if isinstance(got, int | float) and isinstance(want, int | float):
+        if isinstance(want, int):  # a count may be twice another by chance
+            return []
         return _factor(torch.tensor([float(got)]), torch.tensor([float(want)]), dict(factors))
     return []
 
@@ -124,7 +126,7 @@ def _shape(got: Tensor, want: Tensor) -> list[Clue]:
             return [
                 Clue(
                     "swapped-axes",
-                    "The numbers are right, but two axes are swapped. Which axis did you stack or transpose along?",
+                    "The numbers are right, but the axes stand in another order. Along which axis did you stack, and which did you swap?",
                 )
             ]
         return [
@@ -234,7 +236,7 @@ def _factor(got: Tensor, want: Tensor, sizes: dict[str, float]) -> list[Clue]:
     if got.numel() == 1:
         named = _name(factor, sizes)
         return [Clue("factor", f"It is off by a factor of {named}. {_FACTOR}")] if named else []
-    named = _name(factor, sizes) or f"{factor:.4g}"
+    named = _name(factor, sizes) or (f"{factor:.4g}" if abs(factor - 1) > 1e-3 else f"{factor:.9g}")
     return [
         Clue(
             "factor",

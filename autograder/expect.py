@@ -38,7 +38,7 @@ def expect(
     if slips is not None and first.sign not in ("none", "keys", "length", "missing-item"):
         if named := explain(got, want, slips, first, rtol, name):
             raise Wrong(Finding(named[0], first.summary, first.where, named[1]))
-    clues = signs(first, first.axes, factors, _steps_of(first, steps))
+    clues = _in_another_order(got, want) or signs(first, first.axes, factors, _steps_of(first, steps))
     for other in found[1:] if not clues else ():  # the first wrong part tells nothing: perhaps another one does
         if other.sign == "value":
             told = signs(other, other.axes, factors, _steps_of(other, steps))
@@ -48,6 +48,18 @@ def expect(
     sign = clues[0].sign if clues else first.sign
     said = tuple(one.says for one in clues)
     raise Wrong(Finding(sign, first.summary, first.where, (*said, *_tally(found, want, name))))
+
+
+def _in_another_order(got: Any, want: Any) -> list[Clue]:
+    if not isinstance(want, tuple) or not isinstance(got, tuple | list) or not 2 <= len(got) == len(want) <= 4:
+        return []
+    if any(first_difference(list(order), want) is None for order in itertools.permutations(got)):
+        return [
+            Clue(
+                "results-swapped", "The values are right and stand in another order. In which order are they asked for?"
+            )
+        ]
+    return []
 
 
 def _tally(found: Sequence[Difference], want: Any, name: Any) -> tuple[str, ...]:
@@ -102,7 +114,7 @@ def explain(
     if partly and isinstance(want, dict | tuple | list):
         return " | ".join(partly), (
             *_alternatives([table[id] for id in partly]),
-            f"({first.name} shows this. The rest is not what this mistake alone would give.)",
+            f"{first.name} shows this mistake. Another part of the answer is wrong in another way: mend this one first.",
         )
     return None
 
@@ -126,12 +138,16 @@ def _alternatives(slips: list[Slip]) -> tuple[str, ...]:
     if len(slips) == 1:
         return f"This is what comes out when {slips[0].says}.", slips[0].asks
     said = "; or when ".join(slip.says for slip in slips)
-    return f"This is what comes out when {said}. The numbers do not tell which.", *(slip.asks for slip in slips)
+    return f"This is what comes out when {said}. The numbers do not tell which.", *_asks(slips)
 
 
 def _together(slips: list[Slip]) -> tuple[str, ...]:
     said = ", and ".join(slip.says for slip in slips)
-    return f"This is what comes out when {said}: two mistakes at once.", *(slip.asks for slip in slips)
+    return f"This is what comes out when {said}: two mistakes at once.", *_asks(slips)
+
+
+def _asks(slips: list[Slip]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(slip.asks for slip in slips))
 
 
 def _steps_of(first: Difference, steps: Any) -> Sequence[Tensor]:

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from autograder.expect import deny
-from autograder.spec import Finding, LearnerFailed
+from autograder.spec import Finding, LearnerFailed, Noted
 from autograder.student import Student, describe
 
 
@@ -57,6 +57,6 @@ def chosen(student: Student, name: str, options: tuple[str, ...]) -> str:
     return found[0]
 
 
-def told(right: bool, why: str) -> str:
+def told(right: bool, why: str) -> Noted:
     """The note on the card: whether the prediction holds, and why."""
-    return f"{'It holds' if right else 'It turns out otherwise'}: {why}"
+    return Noted(f"{'It holds' if right else 'It turns out otherwise'}: {why}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from autograder import rules
 from autograder.draw import Draw
-from autograder.spec import Check, CheckError, Finding, LearnerFailed, Verdict, Wrong, load
+from autograder.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, load
 from autograder.student import Student
 
 
@@ -77,7 +77,8 @@ def _once(check: Check, student: Student, draw: Draw) -> Verdict:
         )
         return Verdict(check.id, "wrong", check.claim, student.last, finding)
     credit, note = _outcome(outcome)
-    return Verdict(check.id, "right", check.claim, "", None, (note,) if note else (), credit)
+    noted = isinstance(outcome, Noted)
+    return Verdict(check.id, "right", check.claim, "", None, (note,) if note else (), credit, noted)
 
 
 def _outcome(outcome: Any) -> tuple[float, str]:

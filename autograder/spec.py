@@ -52,6 +52,7 @@ class Verdict:
     finding: Finding | None = None
     notes: tuple[str, ...] = ()  # remarks that belong to a right answer too
     credit: float = 1.0  # share of the points, for a right answer in bands
+    noted: bool = False  # a prediction: any commitment earns the point, whether it holds or not
 
     @property
     def right(self) -> bool:
@@ -60,6 +61,10 @@ class Verdict:
     def points(self, maximum: float) -> float:
         """Points out of `maximum`: the credit if right, else 0."""
         return maximum * self.credit if self.right else 0.0
+
+
+class Noted(str):
+    """What a body returns for a prediction: the note, under a heading that does not call the guess right."""
 
 
 class Wrong(Exception):

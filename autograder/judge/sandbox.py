@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import glob
 import json
@@ -20,11 +21,29 @@ from autograder.house import ROOT
 from autograder.judge.limits import Limits
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# All that the child sees of autograder: name there, file here.
+
+
+def _needed(*entries: str) -> dict[str, Path]:
+    """These modules and all of ours that they import: name in the package, file here."""
+    found: dict[str, Path] = {}
+    todo = list(entries)
+    while todo:
+        name = todo.pop()
+        if (file := PACKAGE / name).exists() and name not in found:
+            found[name] = file
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "autograder":
+                    path = (node.module or "").split(".")[1:]
+                    todo += ["/".join([*path, alias.name]) + ".py" for alias in node.names]
+                    todo += ["/".join(path) + ".py"] if path else []
+    return found
+
+
+# All that the child sees of autograder. A test says that nothing in it knows a check or an answer.
 MODULES = {
+    **_needed("judge/child.py", *(f"{name}.py" for name in probes.MORE)),
+    "judge/__init__.py": PACKAGE / "judge" / "__init__.py",
     "__init__.py": PACKAGE / "judge" / "standin.py",
-    **{f"{name}.py": PACKAGE / f"{name}.py" for name in ("wire", "beside", "hygiene", "probes", "cells", *probes.MORE)},
-    **{f"judge/{name}": PACKAGE / "judge" / name for name in ("__init__.py", "frames.py", "child.py")},
 }
 BPTT = PACKAGE.parent / "bptt"
 _START = "import sys; sys.path[:0] = {paths!r}; from autograder.judge.child import main; main()"

@@ -1,0 +1,42 @@
+"""What to ask about PyTorch's and Python's own errors; runs beside the learner's code."""
+
+from __future__ import annotations
+
+
+def on(error: Exception) -> tuple[str, ...]:
+    """The question that leads out of an error, where it is one that learners of this subject meet; else nothing."""
+    text = str(error)
+    if "modified by an inplace operation" in text:
+        return ("A tensor that autograd needs for the backward pass was overwritten. Which line writes into a tensor"
+                " that an earlier step still needs? Collect the steps in a list, and stack it at the end.",)  # fmt: skip
+    if "backward through the graph a second time" in text:
+        return (
+            "The graph of an earlier backward pass was reached again. Where does the state still carry its history?",
+        )
+    if "does not require grad" in text:
+        return ("Nothing here is connected to a tensor that requires a gradient. Where was the graph cut?",)
+    if isinstance(error, TypeError) and "argument" in text:
+        return ("The arguments are those of the exercise, in its order. Does the signature still match?",)
+    if "Expected target size" in text:
+        return ("Cross-entropy takes axis 1 for the classes. Which of your axes is that, and what is on it?",)
+    if "before Module.__init__() call" in text:
+        return ("An nn.Module has to be set up before it can hold parts. Which line of __init__ does that?",)
+    if "cannot be multiplied" in text or "size mismatch" in text:
+        return ("Two shapes do not fit. Write the shape of each factor behind the line, and compare.",)
+    if "must match" in text or "not broadcastable" in text:
+        return (
+            "Two shapes do not fit. Write the shape of each tensor behind the line, and compare them axis by axis.",
+        )
+    if "truth value" in text or "Boolean value of Tensor" in text:
+        return ("Each entry has a yes or no of its own, and `if` takes one. Which function chooses entry by entry?",)
+    if isinstance(error, IndexError) and ("out of range" in text or "out of bounds" in text):
+        return (
+            "Step t stands at index t - 1, and an axis of size n has the indices 0 to n - 1. Which axis is counted here?",
+        )
+    if isinstance(error, KeyError):
+        return ("The names of the parameters stand in the exercise. Which names does the dict have?",)
+    if "same dtype" in text or "expected scalar type" in text:
+        return ("Two precisions meet. Which line makes a tensor without `dtype=` or `_like`, so that it is float32?",)
+    if "Expected all tensors to be on the same device" in text or "expected device" in text:
+        return ("A tensor was made on another device than the inputs. Make it with `device=x.device`.",)
+    return ()
