@@ -220,12 +220,21 @@ def test_without_a_sandbox_only_on_request():
     assert "none" == choose(unsafe=True).level
 
 
+KNOWING = "spec draw compare diagnose expect student run rules reach notebook card verify release predictions".split()
+
+
 def test_the_child_is_given_no_check():
     """Of autograder the sandbox holds what runs beside the learner's code, and nothing that knows an answer."""
-    assert set(MODULES) <= {
-        "__init__.py", "wire.py", "beside.py", "hygiene.py", "probes.py", "cells.py", "watch.py",
-        "judge/__init__.py", "judge/frames.py", "judge/child.py",
-    }  # fmt: skip
+    assert not {f"{name}.py" for name in KNOWING} & set(MODULES)
+    assert not [name for name in MODULES if name.startswith(("checks/", "mistakes/", "nbgrader/"))]
+    assert {"judge/__init__.py", "judge/child.py", "judge/frames.py"} == {
+        one for one in MODULES if one.startswith("judge/")
+    }
+
+
+def test_what_knows_an_answer_would_be_noticed():
+    """The twin: the modules that `run` needs do hold a knowing one."""
+    assert "spec.py" in sandbox.needed("run.py")
 
 
 def test_one_judges_own_work_without_a_sandbox(one):

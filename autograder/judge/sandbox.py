@@ -23,7 +23,7 @@ from autograder.judge.limits import Limits
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def _needed(*entries: str) -> dict[str, Path]:
+def needed(*entries: str) -> dict[str, Path]:
     """These modules and all of ours that they import: name in the package, file here."""
     found: dict[str, Path] = {}
     todo = list(entries)
@@ -41,7 +41,7 @@ def _needed(*entries: str) -> dict[str, Path]:
 
 # All that the child sees of autograder. A test says that nothing in it knows a check or an answer.
 MODULES = {
-    **_needed("judge/child.py", *(f"{name}.py" for name in probes.MORE)),
+    **needed("judge/child.py", *(f"{name}.py" for name in probes.MORE)),
     "judge/__init__.py": PACKAGE / "judge" / "__init__.py",
     "__init__.py": PACKAGE / "judge" / "standin.py",
 }

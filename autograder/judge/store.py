@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autograder.judge.sandbox import BPTT, MODULES, PACKAGE
+from autograder.judge.sandbox import BPTT, MODULES, PACKAGE, needed
 from autograder.spec import Check, Finding, Verdict
 
 # Not kept: the machine may have been busy, or the fault is ours.
@@ -63,11 +63,10 @@ def key(check: Check, **rests_on: Any) -> str:
 @cache
 def _ours() -> str:
     """The code that any verdict rests on. All lessons' checks are in it: they may import one another's."""
-    names = ("spec", "draw", "compare", "diagnose", "expect", "student", "run", "rules", "reach", "predictions")
-    files = {PACKAGE / f"{name}.py" for name in names} | set(MODULES.values()) | set(BPTT.glob("*.py"))
-    for folder in ("judge", "checks", "mistakes"):
+    files = {*needed("run.py", "judge/engine.py").values(), *MODULES.values(), *BPTT.glob("*.py")}
+    for folder in ("checks", "mistakes"):
         files |= set((PACKAGE / folder).glob("*.py"))
     digest = hashlib.sha256()
-    for file in sorted(file for file in files if file.exists()):
+    for file in sorted(files):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
