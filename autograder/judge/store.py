@@ -63,9 +63,9 @@ def key(check: Check, **rests_on: Any) -> str:
 @cache
 def _ours() -> str:
     """The code that any verdict rests on. All lessons' checks are in it: they may import one another's."""
-    files = {*needed("run.py", "judge/engine.py").values(), *MODULES.values(), *BPTT.glob("*.py")}
-    for folder in ("checks", "mistakes"):
-        files |= set((PACKAGE / folder).glob("*.py"))
+    lessons = [f"{kind}/{file.name}" for kind in ("checks", "mistakes") for file in (PACKAGE / kind).glob("*.py")]
+    ours = needed("run.py", "judge/engine.py", *lessons)
+    files = {*ours.values(), *MODULES.values(), *BPTT.glob("*.py")}
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
