@@ -17,7 +17,9 @@ import torch
 from torch import Tensor, nn
 
 PROBES: dict[str, Callable[..., Any]] = {}
-MORE = ("watch",)  # modules of autograder with more probes; like this one, they import nothing of ours but wire and probes
+MORE = (
+    "watch",
+)  # modules of autograder with more probes; like this one, they import nothing of ours but wire and probes
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 MAX_FILE = 8 * 2**20  # bytes of a handed-in file
 
@@ -176,6 +178,13 @@ def load(names: dict[str, Any], into: Any, weights: dict[str, Tensor], shown: st
         raise Refused("type", f"{shown} is a {type(into).__name__}; expected an nn.Module",
                       "Does the class say `class …(nn.Module)`?")  # fmt: skip
     have = {name: tuple(value.shape) for name, value in into.state_dict().items()}
+    if extra := [name for name in have if name not in weights]:
+        odd = extra[0]
+        clue = "A recurrent layer that also reads backwards has weights of that name." if "reverse" in odd else ""
+        clue = clue or ("A second recurrent layer has weights of that name." if "_l1" in odd else "")
+        summary = f"{shown} has {odd} besides what the exercise asks for"
+        if not any(name not in have for name in weights):
+            raise Refused("keys", summary, *([clue] if clue else []))
     for name, value in weights.items():
         if name not in have:
             raise Refused("keys", f"{shown} has no {name}; it has {', '.join(have) or 'no parameters'}",
@@ -183,8 +192,6 @@ def load(names: dict[str, Any], into: Any, weights: dict[str, Tensor], shown: st
         if have[name] != tuple(value.shape):
             raise Refused("shape", f"{name} of {shown} has shape {have[name]}; expected {tuple(value.shape)}",
                           *_misshapen(have[name], tuple(value.shape)))  # fmt: skip
-    if extra := [name for name in have if name not in weights]:
-        raise Refused("keys", f"{shown} has {extra[0]} besides what the exercise asks for")
     some = next(iter(weights.values()))
     into.to(some.device, some.dtype)
     into.load_state_dict(weights)

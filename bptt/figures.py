@@ -88,8 +88,7 @@ def rendered(fig: Figure, says: str) -> tuple[dict, dict]:
 
 
 def level(ax: Axes, y: float, label: str) -> None:
-    """A dotted line across the axes at height ``y``, named above its right end."""
+    """A dotted line across the axes at height ``y``, named under its right end."""
     ax.axhline(y, color=INK, ls=":", lw=1.5)
-    ax.annotate(
-        label, (1, y), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points", ha="right"
-    )
+    right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right", "va": "top"}
+    ax.annotate(label, (1, y), xytext=(0, -3), **right)

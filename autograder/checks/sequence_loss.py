@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import sequence_loss as mistakes
+from autograder.mistakes import sequence_model as model_mistakes
 from autograder.mistakes.training_step import train_step as step_by_hand
 from autograder.predictions import chosen, committed, told
 from autograder.probes import SequenceModel
-from autograder.spec import Reference, check
-from autograder.student import Student
+from autograder.sequences import filled_up, greedy, loss_of_all, loss_of_real, one_step, run, token_losses, trained
+from autograder.spec import Reference, Wrong, check
+from autograder.student import Handle, Student
 from autograder.wire import flags
 
 Weights = Mapping[str, Tensor]
 
 # ------------------------------------------------------------------------------------------------ losses
-
-
-def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """The loss of each token, (B, T), by torch.distributions: minus the log-probability of the target."""
-    return -torch.distributions.Categorical(logits=logits).log_prob(targets)
-
-
-def loss_of_all(logits: Tensor, targets: Tensor, reduction: str) -> Tensor:
-    """The oracle of `sequence_loss`."""
-    losses = token_losses(logits, targets)
-    return losses.sum() if reduction == "sum" else losses.mean()
-
-
-def loss_of_real(logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
-    """The oracle of `masked_sequence_loss`: the rows cut to their lengths, one behind the other, without padding."""
-    rows = [(logits[b, :end], targets[b, :end]) for b, end in enumerate(lengths.tolist())]
-    return token_losses(torch.cat([row for row, _ in rows]), torch.cat([row for _, row in rows])).mean()
 
 
 def keeps_its_graph(loss: Any) -> None:
@@ -51,6 +40,37 @@ def keeps_its_graph(loss: Any) -> None:
         )
 
 
+@contextmanager
+def narrowed(
+    student: Student, alone: Callable[[Tensor, Tensor], Any], logits: Tensor, targets: Tensor
+) -> Iterator[None]:
+    """A wrong loss that looks like nothing known is asked for once more, for a single token: is that right at least?"""
+    try:
+        yield
+    except Wrong as wrong:
+        if wrong.finding.sign != "value" or wrong.finding.clues:
+            raise
+        asked = student.last
+        logits, targets = logits[:1, :1], targets[:1, :1]
+        got, want = alone(logits, targets), token_losses(logits, targets).sum()
+        student.last = asked
+        if first_difference(got, want) is None:
+            sign, clue = (
+                "put-together",
+                (
+                    "The loss of a single token is right. Of many, then: which are left out, counted twice, or paired with another's target?"
+                ),
+            )
+        else:
+            sign, clue = (
+                "single-token",
+                (
+                    "The loss of a single token (B = T = 1) is wrong already. It is minus the logarithm of one number: of which?"
+                ),
+            )
+        raise Wrong(replace(wrong.finding, sign=sign, clues=(clue,))) from None
+
+
 @check("sequence-loss-loss", of="sequence_loss", standin=loss_of_all)
 def sequence_loss(student: Student, draw: Draw) -> None:
     """`sequence_loss` is the cross-entropy of every token: the sum over all B·T of them, or the mean."""
@@ -61,7 +81,8 @@ def sequence_loss(student: Student, draw: Draw) -> None:
             want = loss_of_all(logits, targets, reduction)
             got = student.sequence_loss(logits.clone().requires_grad_(), targets, reduction)
             slips = mistakes.sequence_loss.on(logits, targets, reduction)
-            expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
+            with narrowed(student, lambda x, y: student.sequence_loss(x, y, "sum"), logits, targets):
+                expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
             keeps_its_graph(got)
     logits, targets = draw.normal(4, 3, 5).transpose(0, 1), draw.integers(0, 5, 4, 3).T  # not contiguous
     got = student.sequence_loss(logits, targets, "mean")
@@ -77,6 +98,11 @@ def telling_targets(draw: Draw, B: int, T: int, V: int) -> Tensor:
     targets = draw.integers(0, V, B, T)
     targets[0, 0] = targets[-1, -1] = 0
     return targets
+
+
+def one_real_token(student: Student, one: Tensor, logits: Tensor, targets: Tensor) -> Any:
+    """What the learner's masked loss gives for a single token, which is real."""
+    return student.masked_sequence_loss(logits, targets, one)
 
 
 @check("sequence-loss-masked-loss", of="masked_sequence_loss", standin=loss_of_real)
@@ -100,17 +126,25 @@ def masked_sequence_loss(student: Student, draw: Draw) -> None:
         want = loss_of_real(logits, targets, lengths)
         got = student.masked_sequence_loss(logits.clone().requires_grad_(), targets, lengths)
         slips = mistakes.masked_sequence_loss.on(logits, targets, lengths)
-        expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
+        one = torch.ones_like(lengths[:1])
+        with narrowed(student, partial(one_real_token, student, one), logits, targets):
+            expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
         keeps_its_graph(got)
 
 
 # ------------------------------------------------------------------------------------------------- model
 
 
-def run(weights: Weights, tokens: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The oracle of a SequenceModel: torch.nn's own layers with these weights."""
-    with torch.no_grad():
-        return SequenceModel(weights)(tokens, h)
+@contextmanager
+def steady(model: Handle, ask: tuple[Any, ...], got: Any) -> Iterator[None]:
+    """Wrong logits that look like nothing known are asked for once more: do the same numbers come back?"""
+    try:
+        yield
+    except Wrong as wrong:
+        if wrong.finding.sign == "value" and first_difference(model(*ask), got) is not None:
+            clue = "The same call gives other numbers each time. What is drawn at random, or kept from call to call?"
+            raise Wrong(replace(wrong.finding, sign="unsteady", clues=(clue,))) from None
+        raise
 
 
 @check("sequence-loss-model", of="SequenceModel")
@@ -123,14 +157,15 @@ def sequence_model(student: Student, draw: Draw) -> None:
     kept = None
     for B, T, with_state in ((2, 4, False), (2, 3, True), (2, 4, False), (1, 1, True), (3, 1, False)):
         tokens, h = draw.integers(0, V, B, T), draw.normal(1, B, H) if with_state else None
-        got = model(tokens, h) if with_state else model(tokens)
-        want = run(weights, tokens, h)
+        got, want = model(tokens, h) if with_state else model(tokens), run(weights, tokens, h)
         if isinstance(got, tuple) and len(got) == 2 and got[1] is None:
             deny("old-state", "h comes back as None; expected the state after the last step, (1, B, H)",
                  "`self.rnn` returns two things. Which of them is the new state?")  # fmt: skip
+        ask = (tokens, h) if with_state else (tokens,)
         suits = kept is not None and kept.shape[1] == B
-        slips = mistakes.sequence_model.on(weights, tokens, h, kept if suits else None)
-        expect(got, want, ("logits", "h"), axes=("B T V", ""), slips=slips)
+        slips = model_mistakes.sequence_model.on(weights, tokens, h, kept if suits else None)
+        with steady(model, ask, got):
+            expect(got, want, ("logits", "h"), axes=("B T V", ""), slips=slips)
         kept = want[1]
     tokens = draw.integers(0, V, 2, 6)
     first, half_way = model(tokens[:, :2]), run(weights, tokens[:, :2])
@@ -198,26 +233,6 @@ def adam_too(student: Student, draw: Draw) -> None:
     expect(one_by_one((losses, got)), one_by_one((want, after)), names, clue=clue)
 
 
-def one_step(model: SequenceModel, optimizer: torch.optim.Optimizer, tokens: Tensor, targets: Tensor) -> float:
-    """The oracle's step: the loss by torch.distributions, the gradients by autograd.grad."""
-    loss = token_losses(model(tokens)[0], targets).mean()
-    own = list(model.parameters())
-    for parameter, grad in zip(own, torch.autograd.grad(loss, own), strict=True):
-        parameter.grad = grad
-    optimizer.step()
-    return loss.item()
-
-
-def trained(
-    weights: Weights, stale: Weights, batches: Sequence[tuple[Tensor, Tensor]], options: Mapping[str, float]
-) -> tuple[float, dict[str, Tensor]]:
-    """The last loss, and how far the parameters have moved, by torch.optim."""
-    model = SequenceModel(weights)
-    optimizer = torch.optim.SGD(model.parameters(), **options)
-    losses = [one_step(model, optimizer, *batch) for batch in batches]
-    return losses[-1], {name: value.detach() - weights[name] for name, value in model.named_parameters()}
-
-
 def vet_loss(loss: Any) -> None:
     """Deny a loss that is a tensor: with its graph it would keep every step's memory."""
     if isinstance(loss, Tensor) and loss.numel() == 1:
@@ -274,17 +289,8 @@ def final_state(student: Student, draw: Draw) -> None:
         model = student.probe("sequence_model", weights=weights)
         got = student.final_state(model, tokens, lengths)
         want = torch.cat([run(weights, row[:end].unsqueeze(0))[1] for row, end in zip(tokens, ends, strict=True)], 1)
-        slips = mistakes.final_state.on(weights, tokens, lengths)
+        slips = model_mistakes.final_state.on(weights, tokens, lengths)
         expect(got, want, "h", axes="1 B H", slips=slips)
-
-
-def greedy(weights: Weights, prompt: Tensor, n: int) -> Tensor:
-    """The oracle of `generate`: everything so far is read again for each token."""
-    tokens = prompt
-    for _ in range(n):
-        logits, _ = run(weights, tokens.unsqueeze(0))
-        tokens = torch.cat([tokens, logits[0, -1:].argmax(-1)])
-    return tokens[len(prompt) :]
 
 
 @check("sequence-loss-generate", of="generate", hygiene=False)
@@ -298,7 +304,7 @@ def generate(student: Student, draw: Draw) -> None:
             weights["rnn.weight_hh_l0"] *= 2  # a lively state: no short cycle of tokens
             return weights, draw.integers(0, V, P), n
 
-        weights, prompt, n = telling(mistakes.generate, inputs) if P == 5 else inputs()
+        weights, prompt, n = telling(model_mistakes.generate, inputs) if P == 5 else inputs()
         model = student.probe("sequence_model", weights=weights)
         got = student.generate(model, prompt, n)
         want = greedy(weights, prompt, n)
@@ -307,7 +313,7 @@ def generate(student: Student, draw: Draw) -> None:
             if isinstance(again, Tensor) and not torch.equal(got, again):
                 deny("sampled", "two calls with the same model and the same prompt gave different tokens",
                      "Greedy leaves nothing to chance: the most likely token is taken. Which line draws at random?")  # fmt: skip
-        slips = mistakes.generate.on(weights, prompt, n)
+        slips = model_mistakes.generate.on(weights, prompt, n)
         expect(got, want, "tokens", axes="n", slips=slips, clue=GENERATION)
         frugal(student.probe("fed", model=model), P, n)
 
@@ -334,8 +340,8 @@ def labelling_loss(student: Student, draw: Draw) -> None:
         weights = draw.next_token("rnn", 4, 3, 5)
         readings = [draw.integers(0, 4, end) for end in ends]
         labels = [draw.integers(0, 4, end) for end in ends]
-        for row in labels:
-            row[-1] = 0
+        for row in labels:  # a real 0 in each, and not at the end, where the padding is
+            row[-1], row[0] = 1, 0
         model = student.probe("sequence_model", weights=weights)
         got = student.labelling_loss(model, readings, labels)
         losses = [filled_up(weights, *pair, max(ends)) for pair in zip(readings, labels, strict=True)]
@@ -343,13 +349,6 @@ def labelling_loss(student: Student, draw: Draw) -> None:
         slips = mistakes.labelling_loss.on(rows, labels, [row[end:] for row, end in zip(losses, ends, strict=True)])
         expect(got, torch.cat(rows).mean(), "the loss", slips=slips, factors={"B": len(ends), "T": max(ends)})
         keeps_its_graph(got)
-
-
-def filled_up(weights: Weights, readings: Tensor, labels: Tensor, T: int) -> Tensor:
-    """The losses of one sequence that is filled up with zeros to T steps."""
-    zeros = readings.new_zeros(T - len(readings))
-    logits, _ = run(weights, torch.cat([readings, zeros]).unsqueeze(0))
-    return token_losses(logits[0], torch.cat([labels, zeros]))
 
 
 # ----------------------------------------------------------------------------------------- predictions

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import torch
 from torch import Tensor
 
-from autograder.mistakes.sequence_loss import states_of, token_losses
+from autograder.mistakes.sequence_loss import token_losses
+from autograder.mistakes.sequence_model import states_of
 from autograder.spec import Slip, reference
 
 Weights = Mapping[str, Tensor]
@@ -48,6 +49,19 @@ Weights = Mapping[str, Tensor]
         "Who takes the step, and who remembers the earlier ones? Is it the optimizer that was handed in?",
     ),
     Slip("state-carried", "the state of the call before is carried into this one", "With which state does a batch of new sequences begin?"),
+    Slip(
+        "cut-each-step",
+        "the state is detached at every step: the loss is right, and no gradient flows back through time",
+        "How many steps back does the gradient of the last loss have to go?",
+    ),
+    Slip("state-lost", "every token is read without the state of the one before", "What is handed to the model together with a token, if tokens are read one by one?"),
+    Slip(
+        "step-each-time-step",
+        "the parameters are changed after every time step",
+        "One step for the whole batch is asked. When have all losses been seen?",
+    ),
+    Slip("step-each-row", "the parameters are changed after every row", "One step for the whole batch is asked. When have all losses been seen?"),
+    Slip("two-rounds", "the batch is trained on twice", "How many steps does one call take?"),
     Slip("readout-only", "only the read-out is trained", "Between the states and the loss: is the graph cut somewhere?"),
     Slip("no-backward", "`backward()` is missing", "Which line computes the gradients?"),
     Slip("no-step", "`optimizer.step()` is missing", "Which line changes the parameters?"),
@@ -65,8 +79,9 @@ def train_step(
     now = dict(weights)
     grads: dict[str, Tensor] = dict(stale)
     speed: dict[str, Tensor] = {}
-    carried, returned = None, 0.0
-    for tokens, targets in batches:
+    carried, returned, losses = None, 0.0, []
+    for tokens, targets, first in _pieces(slips, batches):
+        carried = None if first and "state-carried" not in slips else carried
         leaves = {name: value.clone().requires_grad_() for name, value in now.items()}
         loss, read, carried = _loss(slips, leaves, tokens, targets, carried)
         fresh = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
@@ -89,7 +104,23 @@ def train_step(
         if "loss-after-step" in slips:
             read = _loss(slips, now, tokens, targets, None)[1]
         returned = read * targets.numel() if "sum-returned" in slips else read
+        losses = [read] if first else [*losses, read]
+    if "step-each-time-step" in slips:
+        returned = sum(losses) / len(losses)
     return returned, {name: (now[name] - value).detach() for name, value in weights.items()}
+
+
+def _pieces(slips: Set[str], batches: Sequence[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor, bool]]:
+    """What each step of the optimizer sees, and whether a new batch begins with it."""
+    for tokens, targets in batches:
+        if "step-each-time-step" in slips:
+            pieces = list(zip(tokens.split(1, 1), targets.split(1, 1), strict=True))
+        elif "step-each-row" in slips:
+            pieces = list(zip(tokens.split(1), targets.split(1), strict=True))
+        else:
+            pieces = [(tokens, targets)] * (2 if "two-rounds" in slips else 1)
+        for number, (x, y) in enumerate(pieces):
+            yield x, y, number == 0
 
 
 def _loss(
@@ -98,7 +129,8 @@ def _loss(
     """What is differentiated, what is returned, and the last state."""
     if "inputs-as-targets" in slips:
         targets = tokens
-    states = states_of(slips, weights, tokens, carried if "state-carried" in slips else None)
+    goes_on = slips & {"state-carried", "step-each-time-step"}
+    states = states_of(slips, weights, tokens, carried if goes_on else None)
     logits = states @ weights["readout.weight"].T + weights["readout.bias"]
     losses = token_losses(slips, logits, targets)
     loss = losses.mean()

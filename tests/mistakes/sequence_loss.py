@@ -1105,15 +1105,14 @@ def generate(model, prompt, n):
         logits, h = model(out[-1], h)
     return torch.stack(out)
 
-# %% of="sequence-loss-generate" gets="prompt-forgotten + first-left-out"
+# %% of="sequence-loss-generate" gets="state-frozen + prompt-too"
 def generate(model, prompt, n):
-    logits, h = model(prompt[-1].view(1, 1))
-    token, out = logits[0, -1].argmax(), []
+    logits, h = model(prompt[None])
+    text = prompt
     for _ in range(n):
-        logits, h = model(token.view(1, 1), h)
-        token = logits[0, -1].argmax()
-        out.append(token)
-    return torch.stack(out)
+        text = torch.cat([text, logits[0, -1:].argmax(-1)])
+        logits, _ = model(text[None, -1:], h)
+    return text
 
 
 # =========================================================================================== bug
@@ -1208,3 +1207,176 @@ guess_larger = "both"
 
 # %% of="sequence-loss-predict-memory" gets="no-option"
 guess_larger = 2
+
+
+# ============================================================ found by trying what is not on the list
+
+# %% of="sequence-loss-loss" gets="single-token"
+def sequence_loss(logits, targets, reduction):
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction, label_smoothing=0.1)
+
+# %% of="sequence-loss-loss" gets="binary"
+def sequence_loss(logits, targets, reduction):
+    V = logits.shape[-1]
+    return F.binary_cross_entropy_with_logits(logits, F.one_hot(targets, V).to(logits.dtype), reduction=reduction)
+
+# %% of="sequence-loss-loss" gets="squared"
+def sequence_loss(logits, targets, reduction):
+    V = logits.shape[-1]
+    return F.mse_loss(logits.softmax(-1), F.one_hot(targets, V).to(logits.dtype), reduction=reduction)
+
+# %% of="sequence-loss-loss" gets="first-row"
+def sequence_loss(logits, targets, reduction):
+    B, T, V = logits.shape
+    return F.cross_entropy(logits[0], targets[0], reduction=reduction)
+
+# %% of="sequence-loss-loss" gets="perplexity"
+def sequence_loss(logits, targets, reduction):
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction)
+    return torch.exp(loss)
+
+# %% of="sequence-loss-loss" gets="trailing-comma"
+def sequence_loss(logits, targets, reduction):
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction),
+
+# %% of="sequence-loss-loss" gets="mean-over-batch"
+def sequence_loss(logits, targets, reduction):
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="mean")
+    return loss if reduction == "mean" else loss * logits.shape[1]
+
+# %% of="sequence-loss-masked-loss" gets="no-mask"
+def masked_sequence_loss(logits, targets, lengths):
+    mask = torch.arange(logits.shape[1]) < lengths.max()
+    return F.cross_entropy(logits[:, mask].flatten(0, 1), targets[:, mask].flatten())
+
+# %% of="sequence-loss-masked-loss" gets="shortest"
+def masked_sequence_loss(logits, targets, lengths):
+    n = int(lengths.min())
+    return F.cross_entropy(logits[:, :n].flatten(0, 1), targets[:, :n].flatten())
+
+# %% of="sequence-loss-masked-loss" gets="changed-input"
+def masked_sequence_loss(logits, targets, lengths):
+    targets[torch.arange(logits.shape[1]) >= lengths[:, None]] = -100
+    return F.cross_entropy(logits.transpose(1, 2), targets)
+
+# %% of="sequence-loss-model" gets="keys"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, num_layers=2, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+    def forward(self, tokens, h=None):
+        states, h = self.rnn(self.embedding(tokens), h)
+        return self.readout(states), h
+
+# %% of="sequence-loss-model" gets="keys"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True, bidirectional=True)
+        self.readout = nn.Linear(2*hidden, vocab)
+    def forward(self, tokens, h=None):
+        states, h = self.rnn(self.embedding(tokens), h)
+        return self.readout(states), h
+
+# %% of="sequence-loss-model" gets="unsteady"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.dropout = nn.Dropout(0.5)
+        self.readout = nn.Linear(hidden, vocab)
+    def forward(self, tokens, h=None):
+        states, h = self.rnn(self.embedding(tokens), h)
+        return self.readout(self.dropout(states)), h
+
+# %% of="sequence-loss-model" gets="right-to-left"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+    def forward(self, tokens, h=None):
+        states, h = self.rnn(self.embedding(tokens.flip(1)), h)
+        return self.readout(states.flip(1)), h
+
+# %% of="sequence-loss-train-step" gets="factor"
+def train_step(model, optimizer, tokens, targets):
+    optimizer.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "mean") / 2
+    loss.backward()
+    optimizer.step()
+    return loss.item() * 2
+
+# %% of="sequence-loss-train-step" gets="step-each-time-step"
+def train_step(model, optimizer, tokens, targets):
+    total, h = 0, None
+    for t in range(tokens.shape[1]):
+        optimizer.zero_grad()
+        logits, h = model(tokens[:, t:t+1], h)
+        h = h.detach()
+        loss = sequence_loss(logits, targets[:, t:t+1], "mean")
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    return total / tokens.shape[1]
+
+# %% of="sequence-loss-train-step" gets="cut-each-step"
+def train_step(model, optimizer, tokens, targets):
+    optimizer.zero_grad()
+    loss, h = 0, None
+    for t in range(tokens.shape[1]):
+        logits, h = model(tokens[:, t:t+1], h)
+        h = h.detach()
+        loss = loss + sequence_loss(logits, targets[:, t:t+1], "mean") / tokens.shape[1]
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% of="sequence-loss-train-step" gets="state-lost"
+def train_step(model, optimizer, tokens, targets):
+    optimizer.zero_grad()
+    loss = 0
+    for t in range(tokens.shape[1]):
+        logits, h = model(tokens[:, t:t+1])
+        loss = loss + sequence_loss(logits, targets[:, t:t+1], "mean") / tokens.shape[1]
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% of="sequence-loss-train-step" gets="step-each-row"
+def train_step(model, optimizer, tokens, targets):
+    for x, y in zip(tokens, targets):
+        optimizer.zero_grad()
+        loss = sequence_loss(model(x[None])[0], y[None], "mean")
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+
+# %% of="sequence-loss-train-step" gets="two-rounds"
+def train_step(model, optimizer, tokens, targets):
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = sequence_loss(model(tokens)[0], targets, "mean")
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+
+# %% of="sequence-loss-final-state" gets="padding-set-to-0"
+def final_state(model, tokens, lengths):
+    mask = torch.arange(tokens.shape[1]) < lengths[:, None]
+    return model(tokens * mask)[1]
+
+# %% of="sequence-loss-generate" gets="dtype"
+def generate(model, prompt, n):
+    logits, h = model(prompt[None])
+    out = []
+    for _ in range(n):
+        out.append(logits[0, -1].max())
+        logits, h = model(out[-1].long().view(1, 1), h)
+    return torch.stack(out)
+

@@ -1,0 +1,162 @@
+"""Named mistakes of lesson 04 in a sequence model, in the states that it hands back, and in generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+import torch
+from torch import Tensor
+
+from autograder.spec import Slip, reference
+
+
+def states_of(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, h: Tensor | None) -> Tensor:
+    """All states of a SequenceModel with these weights; (B, T), (1, B, H) or None → (B, T, H)."""
+    inputs = weights["embedding.weight"][tokens]  # (B, T, E)
+    state = inputs.new_zeros(len(tokens), weights["readout.weight"].shape[1]) if h is None else h[0]
+    squash = torch.relu if "relu" in slips else torch.tanh
+    bias, states = weights["rnn.bias_ih_l0"] + weights["rnn.bias_hh_l0"], []
+    for t in range(tokens.shape[1]):
+        if "cut-each-step" in slips:
+            state = state.detach()
+        if "state-lost" in slips:
+            state = torch.zeros_like(state)
+        state = squash(inputs[:, t] @ weights["rnn.weight_ih_l0"].T + state @ weights["rnn.weight_hh_l0"].T + bias)
+        states.append(state)
+    return torch.stack(states, 1)
+
+
+@reference(
+    Slip(
+        "time-first",
+        "the recurrent layer takes the rows of the batch for time steps",
+        "Which axis is time for `nn.RNN`, unless it is told otherwise?",
+    ),
+    Slip("h-ignored", "the state that was handed in is not used", "Where does your `forward` pass `h` on?"),
+    Slip("kept-on-self", "the state of an earlier call is used in place of the one handed in", "Does your model keep a state on `self`? Who should keep it?"),
+    Slip("right-to-left", "the recurrence runs from the last step to the first", "May the prediction of a step know of later tokens?"),
+    Slip("all-states", "the states of all steps are returned in place of the last one", "`self.rnn` returns two things. Which one can be handed in again?"),
+    Slip("old-state", "the state that was handed in is handed back unchanged", "Which of the two things that `self.rnn` returns is the new state?"),
+    Slip("flat-state", "the state comes back without its first axis", "Which shape does `nn.RNN` take a state in?"),
+    Slip("last-step-only", "only the last step is read out", "At how many steps is a prediction wanted?"),
+    Slip("swapped", "the state comes first and the logits second", "In which order does the exercise ask for the two?"),
+    Slip("classes-second", "the classes stand on axis 1", "Which shape does the exercise ask for?"),
+    Slip("softmax", "the model ends in a softmax", "Does the loss take probabilities or logits?"),
+    Slip("log-softmax", "the model ends in a log-softmax", "The loss does that itself. What is the last layer of the exercise?"),
+    Slip("tanh-twice", "a second tanh follows the recurrent layer", "The states have been through a tanh already. What lies between them and the read-out?"),
+    Slip("relu-between", "a ReLU lies between the states and the read-out", "What lies between the states and the read-out?"),
+    Slip("relu", "the recurrent layer uses ReLU in place of tanh", "Which nonlinearity does `nn.RNN` use, unless it is told otherwise?"),
+)  # fmt: skip
+def sequence_model(
+    slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, h: Tensor | None, kept: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """(logits (B, T, V), h (1, B, H)); `kept` is the state after the call before."""
+    if "kept-on-self" in slips and kept is not None:
+        h = kept
+    given, rows_last = (None if "h-ignored" in slips else h), "time-first" in slips
+    tokens = tokens.flip(1) if "right-to-left" in slips else tokens
+    states = states_of(slips, weights, tokens.T if rows_last else tokens, given)
+    last = states[:, -1].unsqueeze(0)
+    states = states.flip(1) if "right-to-left" in slips else states
+    states = states.transpose(0, 1) if rows_last else states
+    read = states.tanh() if "tanh-twice" in slips else states.relu() if "relu-between" in slips else states
+    logits = read @ weights["readout.weight"].T + weights["readout.bias"]
+    if "last-step-only" in slips:
+        logits = logits[:, -1]
+    if "classes-second" in slips:
+        logits = logits.transpose(1, 2)
+    if "softmax" in slips:
+        logits = logits.softmax(-1)
+    if "log-softmax" in slips:
+        logits = logits.log_softmax(-1)
+    if "all-states" in slips:
+        last = states
+    if "old-state" in slips and h is not None:
+        last = h
+    if "flat-state" in slips:
+        last = last.squeeze(0)
+    return (last, logits) if "swapped" in slips else (logits, last)
+
+
+@reference(
+    Slip("padding-moves-it", "the padded steps have moved the state", "After which step is each row's last real token read?"),
+    Slip("one-too-late", "the state is taken one step too late", "With Python's count from 0, at which index stands the state after 3 tokens?"),
+    Slip("one-too-early", "the state is taken one step too early", "With Python's count from 0, at which index stands the state after 3 tokens?"),
+    Slip("one-length", "the length of the first row is used for all rows", "Which index does each row have of its own?"),
+    Slip("set-to-zero", "a row's state is set to 0 once its tokens are used up", "Should the state vanish there, or stay as it is?"),
+    Slip("first-state", "the state after the first token is taken", "After which token is the state asked?"),
+    Slip("mean-state", "the mean of the states over the real steps is taken", "Which one state is asked?"),
+    Slip("padding-set-to-0", "the padded tokens are set to 0 and then read", "0 is a token like any other. Does reading it leave a state as it is?"),
+    Slip("sorted-rows", "the rows come back sorted by length", "If rows were sorted on the way in, where is that undone?"),
+)  # fmt: skip
+def final_state(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, lengths: Tensor) -> Tensor:
+    """The state of each row after its own last token; (B, T), (B,) → (1, B, H)."""
+    rows, steps = torch.arange(len(tokens), device=tokens.device), torch.arange(tokens.shape[1], device=tokens.device)
+    if "padding-set-to-0" in slips:
+        tokens = tokens * (steps < lengths.unsqueeze(1))
+    states, last = states_of(slips, weights, tokens, None), lengths - 1
+    if slips & {"padding-moves-it", "padding-set-to-0"}:
+        last = torch.full_like(last, tokens.shape[1] - 1)
+    if "one-too-late" in slips:
+        last = (last + 1).clamp(max=tokens.shape[1] - 1)
+    if "one-too-early" in slips:
+        last = last - 1
+    if "one-length" in slips:
+        last = last[:1].expand_as(last)
+    if "first-state" in slips:
+        last = torch.zeros_like(last)
+    at = states[rows, last]
+    if "set-to-zero" in slips:
+        at = torch.where((lengths < tokens.shape[1]).unsqueeze(1), 0.0, at)
+    if "mean-state" in slips:
+        real = steps < lengths.unsqueeze(1)
+        at = (states * real.unsqueeze(2)).sum(1) / lengths.unsqueeze(1)
+    if "sorted-rows" in slips:
+        at = at[lengths.argsort(descending=True)]
+    return at.unsqueeze(0)
+
+
+@reference(
+    Slip("state-lost", "each step begins from no state at all", "What does the model know of the prompt when it reads its own last token?"),
+    Slip("prompt-forgotten", "only the last token of the prompt is read", "Which tokens does the model have to read before its first own one?"),
+    Slip("lost-after-prompt", "the prompt's state is lost before the first generated token is read", "What is handed to the model together with that token?"),
+    Slip("state-frozen", "every token is read with the state that the prompt left", "Which variable holds the state, and where does it change?"),
+    Slip("last-read-twice", "the last token of the prompt is read twice", "Which token comes next, once the prompt has been read?"),
+    Slip("first-left-out", "the first generated token is missing", "Which logits choose the first token: are any needed besides those of the prompt?"),
+    Slip("prompt-too", "the prompt stands before the generated tokens", "Which tokens are asked for?"),
+    Slip("one-too-many", "one token too many is generated", "How often does your loop run, and which token comes from before it?"),
+    Slip("one-too-few", "one token too few is generated", "How often does your loop run, and which token comes from before it?"),
+    Slip("first-logits", "the first token is chosen by the logits of the first step", "After which step has the whole prompt been read?"),
+    Slip("least-likely", "the token with the smallest logit is taken", "Greedy means the most likely token."),
+    Slip("same-token", "the first choice is repeated", "Where in the loop is a new token chosen?"),
+    Slip("prompt-cut", "the last token of the prompt is not read", "Where does your slice of the prompt end?"),
+)  # fmt: skip
+def generate(slips: Set[str], weights: Mapping[str, Tensor], prompt: Tensor, n: int) -> Tensor:
+    """The n most likely tokens, each read before the next; (P,) → (n,)."""
+
+    def step(tokens: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
+        states = states_of(frozenset(), weights, tokens.unsqueeze(0), h)
+        return states[0] @ weights["readout.weight"].T + weights["readout.bias"], states[:, -1:]
+
+    read = prompt[-1:] if "prompt-forgotten" in slips else prompt[:-1] if "prompt-cut" in slips else prompt
+    logits, h = step(read, None)
+    if "state-lost" in slips:
+        logits, h = step(prompt[-1:], None)
+    if "last-read-twice" in slips:
+        logits, h = step(prompt[-1:], h)
+    scores, after_prompt, tokens = logits[0 if "first-logits" in slips else -1], h, []
+    if "lost-after-prompt" in slips:
+        h = None
+    for _ in range(n + 1):
+        token = scores.argmin() if "least-likely" in slips else scores.argmax()
+        tokens.append(tokens[0] if "same-token" in slips and tokens else token)
+        before = None if "state-lost" in slips else after_prompt if "state-frozen" in slips else h
+        logits, h = step(token.reshape(1), before)
+        scores = logits[-1]
+    made = torch.stack(tokens)
+    made = made[1:] if "first-left-out" in slips else made[:n]
+    if "one-too-many" in slips:
+        made = torch.stack(tokens)
+    if "one-too-few" in slips:
+        made = made[:-1]
+    return torch.cat([prompt, made]) if "prompt-too" in slips else made

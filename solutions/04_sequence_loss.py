@@ -1,0 +1,1206 @@
+# %% [markdown]
+# # 04 · A loss at every step, in PyTorch
+#
+# You have written backpropagation through time by hand. Nobody does so in production: `loss.backward()` is BPTT, over the graph
+# that was recorded while the network ran. What remains for you is everything around it: what the loss is, over which tokens it
+# is averaged, what the model hands back, in which order a training step goes. Little of this fails with an error message. It
+# trains, and is wrong.
+#
+# So this lesson brings a tool that finds such mistakes: **data of which we know how well they can be predicted at best**. A
+# loss above that floor can be improved. A loss below it is a bug.
+#
+# After this lesson you can
+#
+# - compute a loss at every step of a batch of sequences: its sum, its mean, and its mean over real tokens where some are padding;
+# - write a sequence model and a training step in PyTorch, and say what each of its lines is there for;
+# - tell from a loss and a floor whether a model uses its memory, and whether a program is right;
+# - take the right state out of a padded batch, and let a model go on from it;
+# - say what fills the memory when a sequence model is trained.
+#
+# | | |
+# |---|---|
+# | Time | 120 minutes |
+# | Know before | Lesson 01; what softmax and cross-entropy are; `nn.Module` and an optimizer seen once. Lessons 02 and 03 say what happens inside `backward()` |
+# | Points | 31: seven exercises, three predictions, one question in words |
+
+# %% given="setup"
+import math
+
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+
+from autograder import check
+from bptt import figures
+from bptt.device import pick_device, pick_dtype
+from bptt.experiment import needs, stored
+from bptt.meters import bytes_kept
+from bptt.tasks import AgreementLanguage, NoisyReadings
+
+device = pick_device()
+dtype = pick_dtype(device)
+figures.style()
+
+language = AgreementLanguage()
+task = NoisyReadings()
+
+# %% [markdown]
+# ## 1. A loss at every step
+#
+# A network reads tokens $x_1, …, x_T$, whole numbers from $0$ to $V-1$. At each step it says what it expects, as $V$ scores,
+# the *logits*:
+#
+# $$z_t = h_t W_{out}^\top + c, \qquad p_t = \mathrm{softmax}(z_t), \qquad \ell_t = -\ln p_t[y_t].$$
+#
+# $y_t$ is the *target* of step $t$: the next token, if the network is a language model ($y_t = x_{t+1}$), or a label of the
+# token just read, if it labels a sequence. $\ell_t$ is the *cross-entropy*. It is 0 if the target was given probability 1, and
+# $\ln V$ if all $V$ tokens were given the same.
+#
+# | symbol | in code | shape | what it is |
+# |---|---|---|---|
+# | $B,\ T,\ V$ | | | rows of the batch, time steps, number of different tokens (classes) |
+# | $x_t$ | `tokens[:, t-1]` | (B,) | token at step $t$; all: `tokens` (B, T), whole numbers |
+# | $z_t$ | `logits[:, t-1]` | (B, V) | scores at step $t$; all: `logits` (B, T, V) |
+# | $y_t$ | `targets[:, t-1]` | (B,) | what is to be said at step $t$; all: `targets` (B, T) |
+# | $\ell_t$ | | (B,) | loss at step $t$; there are $B \cdot T$ of them |
+#
+# The targets are always handed to you ready for use: `targets[:, t]` belongs to `logits[:, t]`. Where a shift by one is needed,
+# whoever cut the targets out of the text has made it. For the text 5 8 8 15 3, `tokens` is 5 8 8 15 and `targets` is 8 8 15 3.
+#
+# Out of $B \cdot T$ losses one number has to come, to call `backward()` on. There are three customs, and every gradient differs
+# between them by a constant factor:
+#
+# | custom | total of all losses, divided by | where |
+# |---|---|---|
+# | sum | 1 | `reduction="sum"` |
+# | mean per token | $B \cdot T$ | `reduction="mean"`; what papers report |
+# | sum over time, mean over the batch | $B$ | lesson 02 |
+#
+# ### Exercise: `sequence_loss`
+#
+# *difficulty 2 of 5 · importance 5 of 5 · 10 minutes*
+#
+# `sequence_loss(logits, targets, reduction)` returns the cross-entropy of all $B \cdot T$ tokens as one tensor without axes:
+# their sum if `reduction` is `"sum"`, their mean if it is `"mean"`.
+#
+# `F.cross_entropy` is there for you. It wants the classes on axis 1: logits of shape (N, V) with targets (N,), or logits of
+# shape (N, V, T) with targets (N, T). Ours are (B, T, V). So either the two axes B and T become one, or the axes have to change
+# places.
+#
+# **A tiny example**, $B = 1$, $T = 2$, $V = 2$. The logits are $(0, 0)$ and $(\ln 3, 0)$, so the probabilities are
+# $(\tfrac12, \tfrac12)$ and $(\tfrac34, \tfrac14)$. Both targets are 0. The losses are $\ln 2 = 0.6931$ and
+# $\ln \tfrac43 = 0.2877$: the sum is 0.9808, the mean 0.4904.
+
+
+# %% answer="sequence-loss-loss"
+def sequence_loss(logits, targets, reduction):
+    """Cross-entropy of every token, in nats.
+
+    logits: (B, T, V), targets: (B, T) whole numbers in 0…V-1, reduction: "sum" or "mean" over all B·T tokens.
+    Returns a tensor of shape ().
+    """
+    ### BEGIN SOLUTION
+    B, T, V = logits.shape
+    return F.cross_entropy(logits.reshape(B * T, V), targets.reshape(B * T), reduction=reduction)
+    ### END SOLUTION
+
+
+# %% check="sequence-loss-loss" points=3
+check("sequence-loss-loss")
+
+# %% [markdown] hint="sequence-loss-loss"
+# <details><summary>Hint 1: a question</summary>
+#
+# The loss of a token does not ask in which row or at which step the token stands. So the tokens may as well stand in one long
+# list. What are the shapes of the two lists, of logits and of targets?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# Merge the first two axes of both tensors with the same call, so that entry number $k$ of one list still belongs to entry
+# number $k$ of the other. Then it is an ordinary classification with $B \cdot T$ examples. `F.cross_entropy` has an argument
+# for sum or mean.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# B, T, V = logits.shape
+# flat_logits = logits.reshape(...)    # (B·T, V)
+# flat_targets = ...                   # (B·T,)
+# return F.cross_entropy(flat_logits, flat_targets, ...)
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *Expected target size …*: the classes are not on axis 1. See the two shapes that `F.cross_entropy` takes.
+# - *reshape where a transpose was meant*: `reshape(B, V, T)` cuts the same row of numbers into other pieces. It runs, and mixes
+#   steps with classes.
+# - *flattened time first*: one of the two lists runs through the batch first, the other through time.
+# - *a softmax too many*: `F.cross_entropy` takes logits and does the softmax itself.
+# - *shifted by one step*: the targets come ready for use. Compare `logits[:, t]` with `targets[:, t]`.
+# - *divided by the number of rows*: a loop over the steps that adds up means gives the custom of lesson 02.
+# - *a number has no graph*: `.item()` is for logging. `backward()` needs the tensor.
+# </details>
+
+# %% [markdown]
+# ### Predict: sum against mean
+#
+# *difficulty 1 of 5 · importance 4 of 5 · 2 minutes*
+#
+# A batch has $B = 8$ rows of $T = 25$ tokens. You compute the gradient of the sum, and the gradient of the mean.
+# **How many times longer is the gradient of the sum?** Write a number.
+
+# %% answer="sequence-loss-predict-factor"
+### BEGIN SOLUTION
+guess_factor = 200
+### END SOLUTION
+### RELEASED AS
+# guess_factor = None
+### END RELEASED
+
+# %% check="sequence-loss-predict-factor" points=1
+check("sequence-loss-predict-factor")
+
+# %% [markdown]
+# ### Experiment: what longer sequences do to a step
+#
+# The simplest model there is gives the same logits at every step: a bias $c$ of $V$ numbers. The next cell computes the length
+# of its gradient on longer and longer pieces of text, for your two reductions.
+
+# %% experiment="sum-and-mean"
+with needs("sequence_loss"):
+    lengths = [5, 10, 20, 50, 100, 200, 500, 1000]
+    text = language.sample(8, max(lengths), seed=0).to(device)
+    fig, ax = plt.subplots()
+    for reduction, marker in (("sum", "o"), ("mean", "s")):
+        norms = []
+        for T in lengths:
+            bias = torch.zeros(language.vocab, device=device, dtype=dtype, requires_grad=True)
+            loss = sequence_loss(bias.expand(8, T, -1), text[:, :T], reduction)
+            norms.append(torch.autograd.grad(loss, bias)[0].norm().item())
+        ax.plot(lengths, norms, marker=marker, label=f'"{reduction}"')
+    ax.set(
+        xscale="log", yscale="log", xlabel="time steps T (B = 8 rows)", ylabel="length of the gradient (nats per unit)"
+    )
+    ax.set_title("The gradient of the sum grows with the data, that of the mean does not")
+    ax.legend()
+    figures.show(
+        fig, "Against T the gradient of the sum grows in proportion, the gradient of the mean stays about the same."
+    )
+
+# %% [markdown]
+# **What to see.** With the sum, twice the steps give twice the gradient: a learning rate that suits $T = 20$ is ten times too
+# large for $T = 200$. With the mean the gradient stays about as long as it is, and only becomes more reliable. This is why the
+# mean per token is what one usually trains with. Neither is wrong; to mix them up is.
+#
+# ## 2. Padding: tokens that are none
+#
+# Sequences of unequal length are filled up to the longest, so that they fit into one tensor. Row $b$ has $\ell_b$ real tokens; what
+# stands behind them is *padding*. The loss must not see it:
+#
+# $$L = \frac{\sum_{b} \sum_{t \le \ell_b} \ell_{b,t}}{\sum_b \ell_b}.$$
+#
+# Read the fraction twice. Above: only real tokens. Below: the number of real tokens, not $B \cdot T$, and not a mean for each
+# row first. Every real token counts the same, whether it stands in a long row or in a short one.
+#
+# ### Exercise: `masked_sequence_loss`
+#
+# *difficulty 3 of 5 · importance 5 of 5 · 12 minutes*
+#
+# `masked_sequence_loss(logits, targets, lengths)` returns the mean of the cross-entropy over the real tokens. `lengths` (B,)
+# holds whole numbers between 0 and $T$; at least one of them is not 0. Past a row's end, logits and targets hold any (finite)
+# numbers, and targets are valid classes. Class 0 is a class like any other: only `lengths` says what is padding.
+#
+# **A tiny example**: two rows, $T = 3$, lengths 3 and 1. The losses of the tokens are 1, 2, 3 in the first row and 5, 9, 9 in
+# the second. The two nines are padding. The result is $(1 + 2 + 3 + 5) / 4 = 2.75$. (The mean of the rows' means would be 3.5:
+# there the lonely 5 counts as much as three others.)
+
+
+# %% answer="sequence-loss-masked-loss"
+def masked_sequence_loss(logits, targets, lengths):
+    """Mean cross-entropy over real tokens, in nats.
+
+    logits: (B, T, V), targets: (B, T), lengths: (B,) whole numbers in 0…T, the real tokens of each row, which stand first.
+    Returns a tensor of shape ().
+    """
+    ### BEGIN SOLUTION
+    losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")  # (B, T)
+    steps = torch.arange(targets.shape[1], device=targets.device)  # (T,)
+    real = steps < lengths.unsqueeze(1)  # (B, T)
+    return losses[real].mean()
+    ### END SOLUTION
+
+
+# %% check="sequence-loss-masked-loss" points=4
+check("sequence-loss-masked-loss")
+
+# %% [markdown] hint="sequence-loss-masked-loss"
+# <details><summary>Hint 1: a question</summary>
+#
+# If you had a tensor (B, T) of True and False that says which tokens are real, what would you do with the losses? And how many
+# tokens would you divide by?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# Step number $t$ of row $b$ (counted from 0) is real if $t$ is smaller than $\ell_b$. Compare all steps, shape (T,), with all
+# lengths, shape (B, 1): PyTorch makes (B, T) of it. `F.cross_entropy` with `reduction="none"` gives every token's loss. A mask
+# in square brackets picks what is True.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# losses = F.cross_entropy(..., reduction="none")                         # (B, T)
+# real = torch.arange(..., device=targets.device) < lengths.unsqueeze(1)  # (B, T)
+# return ...
+# ```
+#
+# There is a shorter way: `F.cross_entropy` leaves out targets that equal its `ignore_index`, which is −100 unless you say
+# otherwise. What would you have to write into the targets?
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *divided by all B·T positions*: the mask was applied, and then `.mean()` was taken over everything.
+# - *each row's mean is taken first*: the rows then count the same, not the tokens.
+# - *one padded step too many*: for length 3 the real steps have the indices 0, 1, 2.
+# - *The size of tensor a must match…*: `lengths` has shape (B,). Which shape stands against (T,) so that (B, T) comes out?
+# - *tokens whose target is 0 are left out*: 0 is a class here. `ignore_index=0` is right only where 0 is never a real target.
+# - *nan*: a row of length 0 has no mean of its own; an infinite logit times 0 is nan.
+# - *on a GPU it would fail*: `torch.arange` makes its tensor on the CPU, unless it is told `device=`.
+# </details>
+
+# %% [markdown]
+# ### Experiment: a loss that improves by padding
+#
+# Something is in one of three states and seldom changes. At each step there is a reading of the state, and three readings in
+# ten are wrong. A simple labeller says at each step, "it is what the reading says, with probability 0.7". Its loss is known.
+# Now the same 200 sequences, of 5 to 20 steps, are padded with zeros to more and more steps: readings and labels alike.
+
+# %% experiment="padding"
+with needs("sequence_loss", "masked_sequence_loss"):
+    readings, states = task.sample(200, 20, seed=0)
+    lengths = torch.randint(5, 21, (200,), generator=torch.Generator().manual_seed(0))
+    real = torch.arange(20) < lengths.unsqueeze(1)
+    widths, losses = [20, 30, 50, 100, 200, 400], {"masked": [], "all": []}
+    for T in widths:
+        padded = [
+            torch.zeros(200, T, dtype=torch.int64).index_put(torch.where(real), one[real]) for one in (readings, states)
+        ]
+        logits = task.from_the_reading(padded[0]).log().to(device, dtype)
+        labels = padded[1].to(device)
+        losses["masked"].append(masked_sequence_loss(logits, labels, lengths.to(device)).item())
+        losses["all"].append(sequence_loss(logits, labels, "mean").item())
+    fig, ax = plt.subplots()
+    ax.plot(widths, losses["masked"], "o-", color=figures.BLUE, label="masked_sequence_loss")
+    ax.plot(widths, losses["all"], "s:", color=figures.VERMILION, label="sequence_loss, padding and all")
+    figures.level(ax, -math.log(task.right), "the loss of a padded step")
+    ax.set(
+        xscale="log",
+        xticks=widths,
+        xticklabels=widths,
+        xlabel="padded length (time steps)",
+        ylabel="mean loss (nats per token)",
+        ylim=(0.25, 0.95),
+    )
+    ax.minorticks_off()
+    ax.set_title("The same sequences, the same predictions: only the padding grows")
+    ax.legend()
+    figures.show(fig, "With padding counted the loss falls as rows are padded further; the masked loss does not move.")
+
+# %% [markdown]
+# **What to see.** Nothing was learned, nothing was changed but the number of zeros, and the dotted loss falls. Padding is easy
+# to predict. A model can improve such a loss for a long time by getting better at zeros, and the loss also depends on which
+# rows happen to share a batch. The masked loss does not move.
+#
+# ## 3. A model that hands its state back
+#
+# The parts of nearly every recurrent sequence model: a table that turns a token into a vector (*embedding*), the recurrence,
+# and the read-out.
+#
+# $$e_t = E[x_t], \qquad h_t = \tanh(e_t W_{ih}^\top + b_{ih} + h_{t-1} W_{hh}^\top + b_{hh}), \qquad z_t = h_t W_{out}^\top + c$$
+#
+# PyTorch has a layer for each: `nn.Embedding(V, E)`, `nn.RNN(E, H, batch_first=True)`, `nn.Linear(H, V)`. The second runs the
+# whole loop over time. It is called with the inputs (B, T, E) and, if there is one, a first state; it returns *two* things: all
+# states (B, T, H), and the last one once more, of shape (1, B, H). The 1 stands for one layer of recurrence. In this shape, and
+# only in this shape, it takes a first state as well. Without one it begins with zeros. (It has two biases, $b_{ih}$ and
+# $b_{hh}$, which only ever act as their sum.)
+#
+# ### Exercise: `SequenceModel`
+#
+# *difficulty 2 of 5 · importance 5 of 5 · 10 minutes*
+#
+# Write the class. `SequenceModel(vocab, embed, hidden)` has exactly three parts, called `embedding`, `rnn` and `readout`.
+# Calling it with `tokens` (B, T) returns the pair `(logits, h)`: the logits (B, T, V) of *every* step, and the state (1, B, H)
+# after the last. With a second argument `h` it goes on from that state.
+#
+# **A tiny example**: `SequenceModel(18, 16, 32)` has
+# $18 \cdot 16 + (32 \cdot 16 + 32 \cdot 32 + 2 \cdot 32) + (18 \cdot 32 + 18) = 2482$ parameters. For `tokens` of shape (4,
+# 10), the logits have shape (4, 10, 18), and `h` has shape (1, 4, 32).
+
+
+# %% answer="sequence-loss-model"
+class SequenceModel(nn.Module):
+    """Embedding, recurrence, read-out: logits at every step, and the state to go on from."""
+
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+        ### END SOLUTION
+
+    def forward(self, tokens, h=None):
+        """tokens: (B, T), h: (1, B, H), or None for zeros. Returns logits (B, T, V) and the last state (1, B, H)."""
+        ### BEGIN SOLUTION
+        states, h = self.rnn(self.embedding(tokens), h)  # (B, T, H), (1, B, H)
+        return self.readout(states), h
+        ### END SOLUTION
+
+
+# %% check="sequence-loss-model" points=4
+check("sequence-loss-model")
+
+# %% [markdown] hint="sequence-loss-model"
+# <details><summary>Hint 1: a question</summary>
+#
+# Go through the three layers in order. What shape goes in, what shape comes out? Which two sizes does each one have to be told?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# In `__init__`, three lines of the form `self.… = nn.…(…)`. In `forward`, the tokens go through the table, the result *and the
+# state* go into the recurrence, and of its two results one is read out and the other is handed back.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# self.embedding = nn.Embedding(vocab, ...)
+# self.rnn = ...                             # batch first
+# self.readout = nn.Linear(..., vocab)
+#
+# embedded = self.embedding(tokens)          # (B, T, E)
+# states, h = self.rnn(..., ...)             # (B, T, H), (1, B, H)
+# return ...
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *rows of the batch taken for time steps*: `nn.RNN` expects time first, unless it is told `batch_first=True`. Both run.
+# - *the state that was handed in is not used*: `h` has to be passed on to `self.rnn`.
+# - *h has shape (B, T, H)*: of the two things that `self.rnn` returns, you handed back the first.
+# - *has no embedding.weight*: the parts are called `embedding`, `rnn`, `readout`.
+# - *ends in a softmax*: the model returns logits; the loss does the softmax.
+# - *a state is kept on self*: whoever calls decides what a call goes on from. That is what `h` is for.
+# </details>
+
+# %% [markdown]
+# ### Predict: a model that knows nothing
+#
+# *difficulty 2 of 5 · importance 3 of 5 · 2 minutes*
+#
+# A fresh model over $V = 18$ tokens has small random weights, so it finds all tokens about equally likely.
+# **What is its loss per token, about, in nats?** Write a number. Whenever you train something, compare the first loss with this one.
+
+# %% answer="sequence-loss-predict-untrained"
+### BEGIN SOLUTION
+guess_untrained = 2.89
+### END SOLUTION
+### RELEASED AS
+# guess_untrained = None
+### END RELEASED
+
+# %% check="sequence-loss-predict-untrained" points=1
+check("sequence-loss-predict-untrained")
+
+# %% [markdown]
+# ### Experiment: one call or many
+#
+# A state is all that a model keeps of the past. If that is true, it must not matter where a text is cut: one call over 12
+# tokens, or three calls that hand the state on, or twelve. The next cell tries, and also prints what the untrained model loses.
+
+# %% experiment="one-call-or-many"
+with needs("SequenceModel", "sequence_loss"):
+    torch.manual_seed(0)
+    model = SequenceModel(language.vocab, 16, 32).to(device)
+    text = language.sample(4, 13, seed=1).to(device)
+    tokens, targets = text[:, :-1], text[:, 1:]
+    with torch.no_grad():
+        whole, _ = model(tokens)
+        for size in (4, 1):
+            h, pieces = None, []
+            for piece in tokens.split(size, dim=1):
+                logits, h = model(piece, h)
+                pieces.append(logits)
+            apart = (torch.cat(pieces, 1) - whole).abs().max().item()
+            print(f"{12 // size:2d} calls with the state handed on: largest difference {apart:.1e}")
+        alone = torch.cat([model(piece)[0] for piece in tokens.split(4, dim=1)], 1)
+        print(f" 3 calls without it:              largest difference {(alone - whole).abs().max().item():.1e}")
+        print(
+            f"untrained: {sequence_loss(whole, targets, 'mean').item():.3f} nats per token; ln {language.vocab} = {math.log(language.vocab):.3f}"
+        )
+
+# %% [markdown]
+# **What to see.** With the state handed on, the difference is 0, or rounding in float32. Without it, it is not. Whether the
+# *gradient* is the same, too, when a text is cut into pieces, is another question, and the whole of lesson 05.
+#
+# ## 4. The training step
+#
+# Five lines, always in this order:
+#
+# 1. **zero_grad**: `backward()` *adds* to each parameter's `.grad`. What is left from the step before has to go first.
+# 2. **forward**: the model runs. Meanwhile autograd records the graph: unrolled over time, as in lesson 01.
+# 3. **loss**: one number from all steps.
+# 4. **backward**: from the loss back through every step to the first. This is BPTT, your sweep of lesson 02.
+# 5. **step**: the optimizer changes the parameters, by what it finds in `.grad` and what it remembers.
+#
+# ### Exercise: `train_step`
+#
+# *difficulty 2 of 5 · importance 5 of 5 · 10 minutes*
+#
+# `train_step(model, optimizer, tokens, targets)` takes one such step on the mean loss per token of a batch `tokens` (B, T),
+# `targets` (B, T), and returns that loss as a plain number (a `float`): the loss *before* the step. `model(tokens)` returns
+# `(logits, h)`; each batch begins without a state. The check looks at the parameters afterwards.
+#
+# **A tiny example**: with one parameter $w = 1$, a loss of $w^2$ and plain gradient descent with learning rate 0.1, one step
+# leads to $w = 0.8$ and returns 1.
+
+
+# %% answer="sequence-loss-train-step"
+def train_step(model, optimizer, tokens, targets):
+    """One optimizer step on the mean loss per token; returns that loss, before the step, as a float.
+
+    tokens, targets: (B, T). model(tokens) gives (logits (B, T, V), h).
+    """
+    ### BEGIN SOLUTION
+    optimizer.zero_grad()
+    logits, _ = model(tokens)
+    loss = sequence_loss(logits, targets, "mean")
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+    ### END SOLUTION
+
+
+# %% check="sequence-loss-train-step" points=4
+check("sequence-loss-train-step")
+
+# %% [markdown] hint="sequence-loss-train-step"
+# <details><summary>Hint 1: a question</summary>
+#
+# What is in `.grad` when your function begins, when `backward()` has run, and when `step()` looks? Follow one parameter through
+# the five lines.
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# The five lines of the list above, and a `return`. You may use your `sequence_loss`. The model returns a pair.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# optimizer.zero_grad()
+# logits, h = ...
+# loss = ...
+# ...              # compute the gradients
+# ...              # change the parameters
+# return ...       # a number, not a tensor
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *gradients of an earlier step are still there*: the check leaves some in `.grad` on purpose. So does your own step before.
+# - *no parameter has moved*: is `step()` there, and is there still something in `.grad` when it looks?
+# - *the loss came back as a tensor*: a list of such losses keeps every graph alive. `.item()` takes the number out.
+# - *a tuple has no attribute …*: `model(tokens)` returns two things.
+# - *the optimizer's momentum is not used*: take the step with the optimizer that was handed in, not with one of your own.
+# - *the sum over all tokens*: the mean per token is asked, for the step and for the return value.
+# </details>
+
+# %% [markdown]
+# ## 5. Language modelling against a floor
+#
+# Usually nobody knows how good a language model could be. We make a language for which it can be computed. It imitates one
+# thing in English: *the keys (old, rusty, heavy) **are** …*: the verb agrees with a noun some words back.
+#
+# - A sentence begins with one of 8 nouns, all equally likely.
+# - Then, again and again: with probability 0.7 one of 2 modifiers follows; else the noun's own verb, which ends the sentence.
+#
+# So there are 18 tokens. What is random costs nats, whoever predicts: the noun costs $\ln 8$; each decision to go on or to end
+# costs $H(0.7) = -0.7 \ln 0.7 - 0.3 \ln 0.3$; each modifier costs $\ln 2$. The verb itself costs nothing,
+# **if the noun is remembered**. A sentence has $n = 0.7 / 0.3$ modifiers on average, so it has $n + 2$ tokens, and
+#
+# $$\text{floor} = \frac{\ln 8 + (n + 1)\, H(0.7) + n \ln 2}{n + 2} \quad \text{nats per token.}$$
+#
+# This is the language's *entropy rate*. No model whatever can stay below it. A model that sees only the last token (a *bigram
+# model*) cannot know the verb behind a modifier. It has to spread its bet over 8 verbs, which costs $\ln 8$ more, in 7 of 10
+# sentences:
+#
+# $$\text{bigram floor} = \text{floor} + \frac{0.7 \ln 8}{n + 2}.$$
+#
+# Below *this* line there is no way without a memory. A model that passes it has carried something through the modifiers.
+# (`bptt.tasks` computes both; a test proves them from the language's Markov chain.)
+
+# %% given="language"
+held_out = language.sample(40, 1001, seed=1_000_000)  # texts that nobody trains on
+
+
+def train_language(seed, memory=True, steps=400, T=20):
+    """Train a SequenceModel on fresh texts of T + 1 tokens; returns it and its loss on the held-out texts every 20 steps.
+
+    Every text begins with a sentence, so that to begin without a state is right. Without memory, each token is a sequence of
+    its own: the same model, which then sees the last token and nothing else.
+    """
+    torch.manual_seed(seed)
+    model = SequenceModel(language.vocab, 16, 32).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    texts = language.sample(32 * steps, T + 1, seed).to(device).split(32)
+    curve = []
+    for number, text in enumerate(texts, 1):
+        if number == 0.7 * steps:
+            optimizer.param_groups[0]["lr"] *= 0.2
+        train_step(model, optimizer, *cut(text, memory))
+        if number % 20 == 0:
+            curve.append(loss_on(model, held_out.to(device), memory))
+    return model, curve
+
+
+def cut(text, memory=True):
+    """Tokens and targets, the next tokens; without memory, each token becomes a row of its own."""
+    tokens, targets = text[:, :-1], text[:, 1:]
+    return (tokens, targets) if memory else (tokens.reshape(-1, 1), targets.reshape(-1, 1))
+
+
+@torch.no_grad()
+def loss_on(model, text, memory=True):
+    """Mean loss per token of a model on a text."""
+    tokens, targets = cut(text, memory)
+    return sequence_loss(model(tokens)[0], targets, "mean").item()
+
+
+# %% [markdown]
+# ### Experiment: down to the floor
+#
+# The next cell trains your model with your step, twice: once on sequences of 20 tokens, and once on the same tokens one by one,
+# without memory. The bands are stored runs over five seeds. Training takes a few seconds.
+
+# %% experiment="language"
+with needs("SequenceModel", "train_step", "sequence_loss"):
+    runs = stored("sequence_loss", "language")
+    steps = range(20, 401, 20)
+    fig, ax = plt.subplots(figsize=(7.5, 4))
+    trained = {}
+    for memory, key, marker, color in ((False, "without", "s", figures.VERMILION), (True, "with", "o", figures.BLUE)):
+        figures.band(ax, steps, [run[key] for run in runs], color, f"{key} memory")
+        trained[key], curve = train_language(seed=0, memory=memory)
+        ax.plot(steps, curve, marker, color=color, mfc="none", label=f"yours, {key} memory")
+    figures.level(ax, language.bigram_floor, "bigram floor")
+    figures.level(ax, language.entropy_rate, "floor")
+    ax.set(xlabel="training step", ylabel="loss on held-out text (nats per token)", ylim=(1.2, 2.2))
+    ax.set_title("Only with a memory does a model get below the bigram floor")
+    ax.legend()
+    figures.show(fig, "With memory the loss falls to the entropy floor; without, it stays at the bigram floor.")
+
+    best, best_bigram = language.surprise(held_out), language.bigram_surprise(held_out)
+    mine, mine_bigram = (
+        loss_on(trained["with"], held_out.to(device)),
+        loss_on(trained["without"], held_out.to(device), memory=False),
+    )
+    error = best.mean(1).std() / len(best) ** 0.5
+    print(
+        f"floor {language.entropy_rate:.4f}; the best possible predictor on these tokens {best.mean():.4f} ± {error:.4f}"
+    )
+    print(f"your model with memory: {mine:.4f}, which is {mine - best.mean():.4f} above the best possible predictor")
+    print(
+        f"your model without:     {mine_bigram:.4f}, which is {mine_bigram - best_bigram.mean():.4f} above the best predictor without memory"
+    )
+    print(
+        f"rows of 1000 tokens on which the best possible predictor itself is below the floor: {(best.mean(1) < language.entropy_rate).sum()} of {len(best)}"
+    )
+
+# %% [markdown]
+# **What to see.** The two runs differ in one thing: whether a state passes from token to token. Without it, the loss comes down
+# to the bigram floor and no further, in every run. With it, the loss goes through that line within a hundred steps, and down to
+# the floor of the language. There is nothing left to learn.
+#
+# Look at the last printed line. A floor is a statement about the long run. A *finite* text can be easier than the language by
+# chance, and on such a text even the best predictor falls below the rate. So compare on the same tokens: your model against the
+# exact predictor. That difference has far less noise, since both pay for the same surprises.
+#
+# And the other way round: a loss that is **clearly below** the floor has not found a better model. It has found a mistake: the
+# target leaks into the input, the wrong tokens are counted, or the log has another base. This will be useful at once.
+#
+# ## 6. Find the bug: better than possible
+#
+# *difficulty 4 of 5 · importance 5 of 5 · 15 minutes*
+#
+# Back to the noisy readings of section 2: three states, a state that seldom changes, readings of which three in ten are wrong.
+# A network is to *label* each step with the state. It may use its memory: a single odd reading among many others is probably
+# wrong. Here, too, one knows what is possible. The next cell computes, by Bayes' rule, how much three observers lose: one who
+# sees only the reading of the moment; one who has seen all readings so far; and one who has seen the later ones as well.
+
+
+# %% given="labelling"
+def labelled(rows, seed):
+    """Sequences of 5 to 40 readings, and the true states: two lists of (length,) tensors."""
+    readings, states = task.sample(rows, 40, seed)
+    lengths = torch.randint(5, 41, (rows,), generator=torch.Generator().manual_seed(seed)).tolist()
+    return [[row[:length].to(device) for row, length in zip(one, lengths)] for one in (readings, states)]
+
+
+def what_can_be_known(readings, states):
+    """Mean loss per step, in nats, of the best labeller that sees the moment, the past and the moment, or everything."""
+    lengths = torch.tensor([len(row) for row in readings])
+    real = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
+    x, y = pad_sequence(readings, batch_first=True).cpu(), pad_sequence(states, batch_first=True).cpu()
+    beliefs = {
+        "the moment": task.from_the_reading(x),
+        "the past": task.from_the_past(x),
+        "all times": task.from_all(x, lengths),
+    }
+    return {name: -p.gather(2, y.unsqueeze(2)).squeeze(2)[real].log().mean().item() for name, p in beliefs.items()}
+
+
+new_readings, new_states = labelled(500, seed=1_000_000)  # sequences that nobody trains on
+known = what_can_be_known(new_readings, new_states)
+for name, loss in known.items():
+    print(f"the best labeller that knows the readings of {name:<10}: {loss:.3f} nats per step")
+
+# %% [markdown]
+# A recurrent network reads from left to right, so the second line is its floor. (Only a network that reads in both directions
+# could come near the third.)
+#
+# `labelling_loss` fills a batch of sequences up to equal length, runs a model, and returns the mean loss per real step. It
+# trains, and trains well: **too well**. Before you change anything, run the cell below, and then the experiment at the end of
+# this section. It shows a training loss far below the floor. **There is one mistake. Find it and mend it.** (`pad_sequence`
+# makes one tensor of a list of rows; it fills up with 0, or with its `padding_value`.)
+
+
+# %% answer="sequence-loss-bug"
+def labelling_loss(model, readings, labels):
+    """Mean loss per real step of sequences of unequal lengths.
+
+    readings, labels: lists of B tensors (length,), whole numbers. model(tokens) gives (logits (B, T, V), h). Returns ().
+    """
+    tokens = pad_sequence(readings, batch_first=True)  # (B, T), filled up with 0
+    ### BEGIN SOLUTION
+    targets = pad_sequence(labels, batch_first=True, padding_value=-100)  # (B, T), filled up with what is no class
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100)
+    ### END SOLUTION
+    ### RELEASED AS
+    # targets = pad_sequence(labels, batch_first=True)  # (B, T), filled up with 0
+    # logits, _ = model(tokens)
+    # return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=0)  # padding does not count
+    ### END RELEASED
+
+
+# %% check="sequence-loss-bug" points=3
+check("sequence-loss-bug")
+
+# %% [markdown] hint="sequence-loss-bug"
+# <details><summary>Hint 1: a question</summary>
+#
+# Look at the experiment's second figure: what does the network never say? And which steps does the loss never see?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# Padding is marked by a number, and `ignore_index` leaves out every target that is this number. Print `targets` for a short
+# batch. Can you tell a padded step from a real one whose label is 0? Can the loss?
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# Mark padding by something that can be no label:
+#
+# ```python
+# targets = pad_sequence(labels, batch_first=True, padding_value=...)
+# ...
+# return F.cross_entropy(..., ignore_index=...)
+# ```
+#
+# Or leave the targets as they are, and say with the lengths which steps are real: you have written that already.
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *steps whose label is 0 are left out*: this is the program as you found it.
+# - *the padded steps are counted, with label 0*: without `ignore_index` the padding has labels.
+# - *index out of range*: the `tokens` go into a table with as many rows as there are tokens; fill *them* up with a valid one.
+# - *each sequence's mean is taken first*: the mean runs over steps, not over sequences.
+# </details>
+
+# %% [markdown]
+# ### Experiment: what the loss does not see
+#
+# The next cell trains with whatever `labelling_loss` you have now. Left: the loss that training reports. Right: how often each
+# true state is named on new sequences. The bands and bars are stored runs over five seeds, one with the program as you found
+# it, one with it mended.
+
+
+# %% given="train-labeller"
+def train_labeller(seed, steps=300):
+    """Train a SequenceModel with labelling_loss.
+
+    Returns the reported loss (means over 20 steps), and on new sequences the loss per step, the share of steps labelled right, and
+    that share for each true state.
+    """
+    torch.manual_seed(seed)
+    model = SequenceModel(task.states, 8, 16).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    readings, states = labelled(32 * steps, seed)
+    losses = []
+    for number in range(steps):
+        if number == 0.7 * steps:
+            optimizer.param_groups[0]["lr"] *= 0.2
+        batch = slice(32 * number, 32 * number + 32)
+        optimizer.zero_grad()
+        loss = labelling_loss(model, readings[batch], states[batch])
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    with torch.no_grad():
+        rows = [model(row.unsqueeze(0))[0][0] for row in new_readings]
+    logits, truth = torch.cat(rows), torch.cat(new_states)
+    right = logits.argmax(1) == truth
+    return {
+        "reported": torch.tensor(losses).reshape(-1, 20).mean(1).tolist(),
+        "loss": -logits.log_softmax(1)[torch.arange(len(truth)), truth].mean().item(),
+        "right": right.double().mean().item(),
+        "right_by_state": [right[truth == state].double().mean().item() for state in range(task.states)],
+    }
+
+
+# %% experiment="labelling"
+with needs("SequenceModel", "labelling_loss"):
+    yours = train_labeller(seed=0)
+    runs = stored("sequence_loss", "labelling")
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), width_ratios=(3, 2))
+    steps = range(20, 301, 20)
+    for key, color, shift in (("as_found", figures.VERMILION, -0.2), ("mended", figures.BLUE, 0.2)):
+        shares = [[run[key]["right_by_state"][state] for run in runs] for state in range(task.states)]
+        figures.band(left, steps, [run[key]["reported"] for run in runs], color, key.replace("_", " "))
+        for state, share in enumerate(shares if runs else []):
+            right.bar(state + shift, sum(share) / len(share), 0.36, color=color, alpha=0.45)
+            right.plot([state + shift] * 2, [min(share), max(share)], color=color, lw=3)
+    left.plot(steps, yours["reported"], "o-", color=figures.INK, ms=4, label="yours, seed 0")
+    right.plot(range(task.states), yours["right_by_state"], "o", color=figures.INK, label="yours, seed 0")
+    figures.level(left, known["the past"], "floor")
+    left.set(
+        xlabel="training step",
+        ylabel="reported loss (nats per step)",
+        ylim=(0, 1.2),
+        title="As found, the loss is too good to be true",
+    )
+    left.legend(loc="upper right")
+    right.set(xticks=range(task.states), xlabel="true state", ylabel="named right (share of steps)", ylim=(0, 1.15))
+    right.set_title("As found, state 0 is never named")
+    right.legend(loc="upper left")
+    figures.show(
+        fig,
+        "As found, the reported loss falls far below the floor and state 0 is never named; mended, it stays above and all states are named.",
+    )
+    print(
+        f"yours on new sequences: {yours['loss']:.3f} nats per step (floor {known['the past']:.3f}), {yours['right']:.1%} of the steps labelled right"
+    )
+
+# %% [markdown]
+# **What to see.** As found, the program reports a loss far below the floor, in every run. It is the right loss of the wrong
+# question: "given that the state is not 0, which is it?" Two choices are easier than three. The network has learned never to
+# say 0, and on new sequences its true loss is worse than that of an untrained one. Mended, the reported loss ends just above
+# the floor, with the three states named equally often.
+#
+# A loss that falls is no evidence that a program is right. A loss next to a floor is.
+#
+# ## 7. The state at a sequence's own end
+#
+# A loss can leave padding out. A *state* cannot: the recurrence goes on through the padding, and `model(tokens)` returns the
+# state after the last column, not after each row's last real token (lesson 01, section 6). Whoever wants to go on from there,
+# needs the right one.
+#
+# ### Exercise: `final_state`
+#
+# *difficulty 3 of 5 · importance 4 of 5 · 10 minutes*
+#
+# `final_state(model, tokens, lengths)` takes a padded batch `tokens` (B, T) and `lengths` (B,), whole numbers between 1 and
+# $T$, and returns the state of each row after its own last real token, of shape (1, B, H), so that it can be handed to the
+# model again. `model` is a `SequenceModel` of ours; it has the parts `embedding`, `rnn` and `readout`.
+#
+# **A tiny example**: $T = 4$, lengths 4 and 2. The result holds $h_4$ of the first row and $h_2$ of the second, whatever the
+# last two tokens of the second row are.
+
+
+# %% answer="sequence-loss-final-state"
+def final_state(model, tokens, lengths):
+    """The state of each row after its own last real token.
+
+    tokens: (B, T) with padding behind, lengths: (B,) whole numbers in 1…T. Returns h: (1, B, H).
+    """
+    ### BEGIN SOLUTION
+    states, _ = model.rnn(model.embedding(tokens))  # (B, T, H)
+    rows = torch.arange(len(tokens), device=tokens.device)
+    return states[rows, lengths - 1].unsqueeze(0)  # (1, B, H)
+    ### END SOLUTION
+
+
+# %% check="sequence-loss-final-state" points=3
+check("sequence-loss-final-state")
+
+# %% [markdown] hint="sequence-loss-final-state"
+# <details><summary>Hint 1: a question</summary>
+#
+# The recurrence goes from left to right. So does padding *behind* a row change the states that come before it? Where do all
+# states of a row stand?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# Run the first two parts of the model and keep all states (B, T, H). From row $b$ you want one of them; which index has the
+# state after $\ell_b$ tokens? Two lists of indices, one for rows and one for steps, pick one entry from each row:
+# `states[rows, steps]`. Mind the shape at the end.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# states, _ = model.rnn(...)                                      # (B, T, H)
+# rows = torch.arange(len(tokens), device=tokens.device)          # 0, 1, …, B-1
+# last = ...                                                      # (B,), the index of each row's last real step
+# return ...                                                      # (1, B, H)
+# ```
+#
+# PyTorch's own tool for this is `nn.utils.rnn.pack_padded_sequence(…, enforce_sorted=False)`: what it makes goes into
+# `model.rnn`, which then returns the right last state. You may use it.
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *the padded steps have moved the state*: this is the `h` that `model(tokens)` returns.
+# - *one step too late*: after 3 tokens the state stands at index 2.
+# - *h has shape (B, H)*: the model takes a state in the shape (1, B, H).
+# - *the rows come back sorted by length*: `enforce_sorted=False` undoes the sorting by itself.
+# - *its values are those of a softmax*, or *shape (1, B, V)*: a state is asked, not logits.
+# </details>
+
+# %% [markdown]
+# ### Experiment: going on from the wrong state
+#
+# Forty beginnings of one sentence each: a noun and 0 to 8 modifiers, padded with zeros, which are noun 0. The verb has to come
+# some time. Given a trained model: to which verb does it give the most weight, if it goes on from your `final_state`, and if it
+# goes on from the state behind the padding?
+
+# %% experiment="wrong-state"
+with needs("SequenceModel", "train_step", "sequence_loss", "final_state"):
+    model, _ = train_language(seed=0)
+    generator = torch.Generator().manual_seed(0)
+    nouns = torch.randint(language.classes, (40,), generator=generator)
+    counts = torch.arange(40) % 9
+    modifiers = language.classes + torch.randint(language.modifiers, (40, 8), generator=generator)
+    tokens = torch.cat([nouns.unsqueeze(1), torch.where(torch.arange(8) < counts.unsqueeze(1), modifiers, 0)], 1).to(
+        device
+    )
+    with torch.no_grad():
+        for name, h in (
+            ("from your final_state", final_state(model, tokens, (1 + counts).to(device))),
+            ("from behind the padding", model(tokens)[1]),
+        ):
+            verbs = model.readout(h[0])[:, language.first_verb :].argmax(1).cpu()  # the likeliest of the eight verbs
+            print(
+                f"{name:<24} the verb that agrees is the likeliest one for {(verbs == nouns).double().mean():.0%} of the beginnings"
+            )
+
+# %% [markdown]
+# **What to see.** From the right state the verb agrees with the noun. From behind the padding the model has read noun 0 a few
+# times more, and speaks of that: only rows without padding, or with noun 0, come out right. No error was raised, and the loss,
+# which is masked, does not show it.
+#
+# ## 8. Letting it speak
+#
+# A language model can be run on its own output: choose a token by the logits, read it, choose the next. *Greedy* generation
+# always takes the token with the largest logit. The past is in the state, so each new token costs one step, however long the
+# text already is.
+#
+# ### Exercise: `generate`
+#
+# *difficulty 3 of 5 · importance 4 of 5 · 12 minutes*
+#
+# `generate(model, prompt, n)` takes a `prompt` (P,) of whole numbers, $P \ge 1$, and returns the $n \ge 1$ tokens that follow,
+# as a tensor (n,) of whole numbers, the prompt not included. The prompt is read once; then each token is read once, with the
+# state carried on. `model(tokens, h)` wants tokens with a batch axis: (1, P), (1, 1).
+#
+# **A tiny example**: the prompt is 5 8. After reading 5 and 8 the largest logit is that of 9, so 9 is the first token. It is
+# read, the largest logit is now that of 15: the second token. `generate(model, prompt, 2)` is 9 15; the model has read 5 8 9.
+
+
+# %% answer="sequence-loss-generate"
+def generate(model, prompt, n):
+    """The n tokens that follow a prompt, always the likeliest, the state carried on.
+
+    prompt: (P,) whole numbers. model(tokens (1, T), h) gives (logits (1, T, V), h). Returns tokens: (n,).
+    """
+    ### BEGIN SOLUTION
+    tokens = []
+    with torch.no_grad():
+        logits, h = model(prompt.unsqueeze(0))  # (1, P, V), (1, 1, H)
+        for _ in range(n):
+            tokens.append(logits[0, -1].argmax())
+            logits, h = model(tokens[-1].reshape(1, 1), h)  # (1, 1, V)
+    return torch.stack(tokens)
+    ### END SOLUTION
+
+
+# %% check="sequence-loss-generate" points=4
+check("sequence-loss-generate")
+
+# %% [markdown] hint="sequence-loss-generate"
+# <details><summary>Hint 1: a question</summary>
+#
+# Which of the prompt's logits say something about the first *new* token? And when that token has been chosen: what has the
+# model not read yet?
+# </details>
+#
+# <details><summary>Hint 2: a sketch</summary>
+#
+# One call for the whole prompt. Then $n$ times: take the largest of the last logits, note the token, and read it with a call of
+# its own, from the state that came back. Two variables go round: the logits and the state.
+# </details>
+#
+# <details><summary>Hint 3: a template</summary>
+#
+# ```python
+# logits, h = model(prompt.unsqueeze(0))             # (1, P, V)
+# tokens = []
+# for _ in range(n):
+#     token = ...                                    # from the logits of the last step
+#     tokens.append(token)
+#     logits, h = model(token.reshape(1, 1), ...)
+# return ...
+# ```
+# </details>
+#
+# <details><summary>My check fails with…</summary>
+#
+# - *the last token of the prompt is read twice*: the call on the whole prompt has read it already; its logits are the ones you need.
+# - *the first generated token is missing*: a token is chosen before the first call of the loop.
+# - *the prompt stands before the tokens*: only the new ones are asked.
+# - *the model has read too many tokens*: you read the whole text again for each token. The state makes that unnecessary.
+# - *two calls gave different tokens*: greedy draws nothing at random.
+# - *For batched 3-D input…*, *too many indices*: the model wants a batch axis, also for a single token.
+# </details>
+
+# %% [markdown]
+# ### Experiment: the likeliest text is not a likely text
+#
+# Your trained model speaks: greedily, and then by *sampling*, where each token is drawn with the probability that the model
+# gives it. n, m, v are nouns, modifiers and verbs; n3 … v3 agrees.
+
+
+# %% given="sampling"
+@torch.no_grad()
+def sample_text(model, rows, length, seed):
+    """Texts (rows, length) drawn token by token from a model's own probabilities; each begins with a random noun."""
+    generator = torch.Generator().manual_seed(seed)
+    text = torch.randint(language.classes, (rows, 1), generator=generator)
+    state = None
+    while text.shape[1] < length:
+        scores, state = model(text[:, -1:].to(device), state)
+        chances = scores[:, -1].softmax(-1).cpu()
+        text = torch.cat([text, torch.multinomial(chances, 1, generator=generator)], 1)
+    return text
+
+
+def agreement(text):
+    """Of the verbs in a text, the share that is the one the language would have used there."""
+    allowed = torch.isfinite(language.surprise(text)).flatten()
+    verbs = (text[:, 1:] >= language.first_verb).flatten()
+    return (allowed & verbs).sum().item() / max(1, verbs.sum().item())
+
+
+# %% experiment="greedy"
+with needs("SequenceModel", "train_step", "sequence_loss", "generate"):
+    model, _ = train_language(seed=0)
+    greedy = generate(model, torch.tensor([3], device=device), 200).cpu()
+    sampled = sample_text(model, 50, 200, seed=0)
+    print("greedy: ", language.spell(greedy[:22]), "…")
+    print("sampled:", language.spell(sampled[0, :22]), "…")
+    print(f"verbs in 200 greedy tokens: {(greedy >= language.first_verb).sum()}")
+    print(
+        f"verbs in 200 sampled tokens: {(sampled >= language.first_verb).sum() / len(sampled):.1f} on average, of which {agreement(sampled):.1%} agree"
+    )
+    runs = stored("sequence_loss", "speech")
+    if runs:
+        print(
+            f"over {len(runs)} stored seeds: {min(r['greedy_verbs'] for r in runs)} to {max(r['greedy_verbs'] for r in runs)} greedy verbs, "
+            f"{min(r['agreement'] for r in runs):.1%} to {max(r['agreement'] for r in runs):.1%} of the sampled verbs agree"
+        )
+
+# %% [markdown]
+# **What to see.** The greedy text ends no sentence, or hardly ever one. There is nothing wrong with the model: inside a
+# sentence each of two modifiers has probability 0.35 and the verb 0.3, so the single likeliest token is a modifier, again and
+# again. That makes a text that the language would hardly ever say. The sampled text, from the same model, has sentences of the
+# right length, and its verbs agree. Large language models show the same: greedy text repeats itself (Holtzman et al., below).
+#
+# ## 9. What fills the memory
+#
+# BPTT needs the states on its way back, so they are all kept, and lesson 01 measured it: bytes grow with $T$. Now there is more
+# that is kept.
+#
+# ### Predict: states or logits?
+#
+# *difficulty 3 of 5 · importance 3 of 5 · 2 minutes*
+#
+# A model has $H = 32$ units and a vocabulary of $V = 1000$ tokens. It is trained with a loss at every step. **What takes more
+# memory between the forward and the backward pass: what the recurrence keeps, or what read-out and loss keep?** Write
+# `"states"` or `"logits"`.
+
+# %% answer="sequence-loss-predict-memory"
+### BEGIN SOLUTION
+guess_larger = "logits"
+### END SOLUTION
+### RELEASED AS
+# guess_larger = None
+### END RELEASED
+
+# %% check="sequence-loss-predict-memory" points=1
+check("sequence-loss-predict-memory")
+
+# %% [markdown]
+# ### Experiment: bytes against time
+#
+# The next cell measures what autograd holds after a forward pass, with $B = 16$, an embedding of 8 and $H = 32$, in float32:
+# for the recurrent layer alone, and for the model with your loss, with a small and a large vocabulary. Each piece of memory
+# counts once, however many operations refer to it. (It runs on the CPU; a GPU's recurrent kernels keep buffers of their own.)
+
+# %% given="memory"
+STEPS = [1, 2, 5, 10, 20, 50, 100]
+
+
+def bytes_by_steps(seed):
+    """Bytes kept for the backward pass for each T of STEPS: of the recurrent layer, and of the model with its loss, V = 18 and 1000."""
+    B, E, H = 16, 8, 32
+    kept = {"recurrence": [], "V = 18": [], "V = 1000": []}
+    for T in STEPS:
+        torch.manual_seed(seed)
+        layer = nn.RNN(E, H, batch_first=True)
+        inputs = torch.randn(B, T, E)
+        kept["recurrence"].append(bytes_kept(lambda: layer(inputs), layer.parameters()))
+        for V in (18, 1000):
+            model = SequenceModel(V, E, H)
+            tokens, targets = torch.randint(V, (2, B, T)).clone()
+            kept[f"V = {V}"].append(
+                bytes_kept(lambda: sequence_loss(model(tokens)[0], targets, "mean"), model.parameters())
+            )
+    return kept
+
+
+# %% experiment="memory"
+with needs("SequenceModel", "sequence_loss"):
+    kept = bytes_by_steps(seed=0)
+    B, E, H = 16, 8, 32
+    formula = [4 * B * (H + E) * T + 4 * B * H for T in STEPS]
+    fig, ax = plt.subplots(figsize=(7, 4))
+    for (name, values), marker in zip(kept.items(), ("o", "s-", "^-")):
+        label = name if name == "recurrence" else f"model and loss, {name}"
+        ax.plot(STEPS, [value / 1024 for value in values], marker, mfc="none", mew=2, label=label)
+    ax.plot(STEPS, [value / 1024 for value in formula], ":", color=figures.INK, label="4 B (H + E) T + 4 B H")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xticks=STEPS,
+        xticklabels=STEPS,
+        xlabel="time steps T",
+        ylabel="kept for the backward pass (KiB)",
+    )
+    ax.minorticks_off()
+    ax.set_title("Memory grows with T, and with a large vocabulary it is the loss that fills it")
+    ax.legend()
+    figures.show(
+        fig,
+        "All lines rise in proportion to T; with 1000 tokens the model and its loss keep far more than the recurrence.",
+    )
+
+    runs = stored("sequence_loss", "memory")
+    print(f"recurrent layer: measured minus formula {[a - b for a, b in zip(kept['recurrence'], formula)]} bytes")
+    print(
+        f"the same bytes in {sum(run == kept for run in runs)} of {len(runs)} stored runs with other weights and tokens"
+    )
+    each = (kept["V = 1000"][-1] - kept["V = 1000"][-2]) / (STEPS[-1] - STEPS[-2]) / B
+    print(
+        f"with V = 1000 a further token costs {each:.0f} bytes; its log-probabilities are {4 * 1000} of them, its state {4 * H}"
+    )
+
+# %% [markdown]
+# **What to see.** The recurrence keeps, for every row and step, the state and the input, 4 bytes a number, and the first state
+# besides: exactly, to the byte. What the read-out and the loss keep is of the size $B \cdot T \cdot V$: the log-probabilities,
+# from which the gradient $p - \text{one-hot}$ is made on the way back. (If your numbers for the model differ from the stored
+# ones, your loss keeps something else as well; the recurrent layer's cannot differ.) With a vocabulary of 50 000 this is the
+# largest tensor in the whole training, and much work goes into never storing it whole.
+#
+# Both grow with $T$. For a text of a million tokens neither fits. That is what lesson 05 is about.
+#
+# ## 10. In your own words
+#
+# *difficulty 3 of 5 · importance 5 of 5 · 10 minutes · graded by a person*
+#
+# A colleague trains a language model on our synthetic language, with padded batches, and shows you three runs. Run A ends at
+# 1.66 nats per token. Run B ends at 0.71. Run C is evaluated on a single held-out sentence of 12 tokens and gets 1.21. The
+# floor is 1.32, the bigram floor 1.66. **What do you say about each run: what is likely wrong, if anything, and what would you
+# look at first?** Five to seven sentences.
+#
+# Points: one for A (and why exactly this number), one for B (with two different mistakes that would give it), one for C (and a
+# fair comparison).
+
+# %% [markdown] written="sequence-loss-three-runs" points=3
+# ### BEGIN SOLUTION
+# Run A ends on the bigram floor, so the model predicts as well as one can from the last token alone: it does not use its
+# memory. I would look whether the state gets from step to step at all, for instance whether `batch_first` is missing, so that
+# the recurrence runs over the rows, or whether tokens are fed one by one without the state. Run B lies far below what any
+# predictor can reach in the long run, so it is no good model but a wrong number. Either the target can be seen in the input
+# (targets that were not shifted, so that the model repeats the token just read; a model that reads in both directions), or the
+# wrong tokens are counted: padding that is easy to predict, division by B·T positions where only the real ones were added up,
+# or a class left out by `ignore_index`. I would look at one row of tokens and targets side by side, and compute the loss of
+# that row by hand. Run C is not below the floor in any sense that matters: the floor is a mean over the long run, and twelve
+# tokens can be easier than the average by chance. The fair comparison is with the exact predictor on the same twelve tokens, or
+# on a held-out text so long that the standard error is small against the difference.
+# ### END SOLUTION
+
+# %% [markdown]
+# ## Summary
+#
+# 1. A loss at every step gives $B \cdot T$ losses; `(B, T, V)` and `(B, T)` are flattened alike, and one number comes out.
+# 2. Sum and mean differ by the factor $B \cdot T$ in every gradient; the mean does not change with the length of the data.
+# 3. With padding: sum over real tokens, divided by the number of real tokens. Not by all positions, and not row by row.
+# 4. `reshape` does not swap axes, and a softmax before `F.cross_entropy` is one too many. Neither raises an error.
+# 5. A sequence model takes a state and hands one back; one call equals many, if the state is handed on.
+# 6. zero_grad, forward, loss, backward, step. `backward()` is BPTT, and it *adds* to `.grad`.
+# 7. An untrained model loses about $\ln V$ nats per token; check the first loss against it.
+# 8. Known data have a floor. Above the bigram floor: no memory used. Clearly below the floor: a bug. On finite data compare
+#    with the exact predictor on the same tokens.
+# 9. Padding moves the state. Take it at each row's own last token; and generate from it, one step a token.
+# 10. Memory grows with $T$: states, inputs, and the $B \cdot T \cdot V$ numbers of the loss. Next: lesson 05 cuts long
+#     sequences into pieces.
+#
+# ## Further reading
+#
+# - C. E. Shannon, *Prediction and entropy of printed English*, Bell System Technical Journal 30(1), 1951: how low can a
+#   language's entropy be, and how does one find out?
+# - T. Mikolov, M. Karafiát, L. Burget, J. Černocký, S. Khudanpur, *Recurrent neural network based language model*, Interspeech 2010.
+# - A. Graves, *Supervised Sequence Labelling with Recurrent Neural Networks*, Springer, 2012.
+# - L. R. Rabiner, *A tutorial on hidden Markov models and selected applications in speech recognition*, Proceedings of the IEEE
+#   77(2), 1989: the three observers of section 6.
+# - A. Holtzman, J. Buys, L. Du, M. Forbes, Y. Choi,
+#   [*The curious case of neural text degeneration*](https://arxiv.org/abs/1904.09751), ICLR 2020.
+# - PyTorch documentation:
+#   [`torch.nn.functional.cross_entropy`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html),
+#   [`torch.nn.RNN`](https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html).
