@@ -59,7 +59,8 @@ class Beside:
             if request.get("pretend"):
                 value = _away(function, args, kwargs, given)
             else:
-                value = function(*args, **kwargs)
+                with hygiene.full_precision(given[0][1].device if given else "cpu"):
+                    value = function(*args, **kwargs)
             value = pack(value, self._keep, [tensor for _, tensor in given])
         except WireError:
             raise

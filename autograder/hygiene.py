@@ -7,6 +7,7 @@ not meet, as on a real GPU. What cannot be told stays untagged and meets everyth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,6 +24,21 @@ MEETING = frozenset(
     "pack_padded_sequence _pack_padded_sequence".split()  # the lengths of a packed batch stay on the CPU
 )
 LEAVING = frozenset("numpy __array__ from_dlpack __dlpack__".split())
+
+
+@contextmanager
+def full_precision(device: torch.device | str) -> Iterator[None]:
+    """On a GPU, float32 is computed as float32 meanwhile: cuDNN would round products to the ten bits of TF32."""
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.allow_tf32 = matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 class DeviceMixed(RuntimeError):

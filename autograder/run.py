@@ -8,6 +8,7 @@ from typing import Any
 
 from autograder import rules
 from autograder.draw import Draw
+from autograder.hygiene import full_precision
 from autograder.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, load
 from autograder.student import Student
 
@@ -53,7 +54,8 @@ def _once(check: Check, student: Student, draw: Draw) -> Verdict:
     try:
         if student.on_begin:
             student.on_begin(check)
-        outcome = check.body(student, draw)
+        with full_precision(draw.device):
+            outcome = check.body(student, draw)
     except Wrong as wrong:
         finding = wrong.finding
         if student.changed:
