@@ -729,7 +729,8 @@ WAIT = [0, 1, 2, 3, 5, 8, 12, 16, 20, 30, 40, 60, 80, 120]
 
 def rotation(seed, H=32):
     """A random orthogonal matrix (H, H)."""
-    return torch.linalg.qr(normal(torch.Generator().manual_seed(2000 + seed), H, H)).Q
+    # contiguous(): Q comes in column order, and eigvals of torch 2.11 on a GPU overwrites such a matrix
+    return torch.linalg.qr(normal(torch.Generator().manual_seed(2000 + seed), H, H)).Q.contiguous()
 
 
 def hidden_triangle(seed, coupling, H=32):

@@ -131,3 +131,9 @@ def test_the_circle_becomes_nearly_a_line(lesson):
         x = 0.7 * lesson.normal(torch.Generator().manual_seed(seed), 1, 16, 1)
         long, short = torch.linalg.svdvals(lesson.jacobian_product(lesson.unroll(x, h_prev, params), params, 0, 16)[0])
         assert short < long / 30
+
+
+def test_matrices_come_in_row_order(lesson):
+    """On a GPU, torch 2.11's eigvals overwrites a matrix in column order, so the lesson makes none."""
+    for W in (lesson.rotation(0), lesson.hidden_triangle(0, 2.0), lesson.gaussian(0)):
+        assert W.is_contiguous()
