@@ -19,7 +19,7 @@ COMMANDS = {
     "lab": ("autograder.lab", "open the course in JupyterLab, on your own copies in work/"),
     "release": ("autograder.release", "build notebooks/ from solutions/"),
     "class": ("autograder.classroom", "make an instructor's class folder, or add to it"),
-    "grade": ("autograder.judge.grade", "judge notebooks in a sandbox: scores, and reasons"),
+    "grade": ("autograder.grade", "judge notebooks in a sandbox: scores, and reasons"),
     "bench": ("autograder.judge.bench", "time one judged submission beside stock nbgrader"),
     "verify": ("autograder.verify", "prove every check against right and wrong answers"),
 }

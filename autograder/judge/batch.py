@@ -1,0 +1,95 @@
+"""Judges many submissions, on any Executor: one Outcome for each, whatever is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from dataclasses import dataclass, replace
+
+from autograder.errors import OperatorError
+from autograder.judge.engine import Judged, judge
+from autograder.judge.limits import Limits
+from autograder.judge.plan import checks_of
+from autograder.judge.releases import Releases
+from autograder.judge.sandbox import Sandbox
+from autograder.judge.store import Store
+from autograder.judge.submissions import Submission, Unreadable, read
+from autograder.spec import Finding, Verdict
+
+OPEN_KEY = b"own work"  # without --key: draws that anybody can foresee
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one submission: it was judged, or there is one line that says why not."""
+
+    path: str
+    learner: str
+    judged: Judged | None
+    problem: str = ""
+
+    @property
+    def total(self) -> float:
+        return sum(self.judged.points.values()) if self.judged else 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """How submissions are to be judged."""
+
+    sandbox: Sandbox
+    releases: Releases
+    key: bytes = OPEN_KEY
+    limits: Limits = Limits()
+    device: str = "cpu"
+    store: Store | None = None
+
+
+def grade_one(submission: Submission, job: Job) -> Outcome:
+    """Judge one submission; whatever is wrong with it becomes an Outcome, never an exception."""
+    path, learner = str(submission.path), submission.learner
+    try:
+        notebook = read(submission.path, job.limits.notebook)
+        found = job.releases.of(notebook)
+        judged = judge(
+            notebook,
+            found.notebook,
+            key=job.key,
+            learner=learner,
+            limits=job.limits,
+            sandbox=job.sandbox,
+            device=job.device,
+            files=submission.files,
+            store=job.store,
+        )
+        if found.remark:
+            judged = replace(judged, problems=(found.remark, *judged.problems))
+        return Outcome(path, learner, judged)
+    except Unreadable as error:
+        return Outcome(path, learner, _unjudged(submission, job, str(error)), str(error))
+    except OperatorError as error:
+        return Outcome(path, learner, None, f"could not be judged: {error}")
+    except Exception as error:  # our own fault must not end the grading of the others
+        return Outcome(path, learner, None, f"could not be judged: {type(error).__name__}: {str(error)[:200]}")
+
+
+def grade_all(
+    submissions: Sequence[Submission], job: Job, pool: Executor, done: Callable[[Outcome], None] = lambda one: None
+) -> list[Outcome]:
+    """Judge them on any Executor; `done` hears of each as it ends, the list is in the order of `submissions`."""
+    futures: list[Future[Outcome]] = [pool.submit(grade_one, submission, job) for submission in submissions]
+    for future in as_completed(futures):
+        done(future.result())
+    return [future.result() for future in futures]
+
+
+def _unjudged(submission: Submission, job: Job, reason: str) -> Judged | None:
+    """No points, with the reason, for every check of the lesson that the file's name says."""
+    release = job.releases.named(submission.path.stem)
+    if release is None:
+        return None
+    points = checks_of(release)
+    finding = Finding("unreadable", f"{submission.path.name} {reason}")
+    verdicts = {id: Verdict(id, "unsendable", finding=finding) for id in points}
+    ours = release.metadata["bptt"]
+    return Judged(ours["lesson"], ours["version"], verdicts, points, {"sandbox": job.sandbox.level}, (reason,))
