@@ -1,12 +1,11 @@
 """What a computation keeps: the bytes that autograd holds between the forward and the backward pass."""
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import torch
-from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.weak import WeakIdKeyDictionary
 
 
 def bytes_kept(forward: Callable[[], object], parameters: Iterable[torch.Tensor] = ()) -> int:
@@ -47,27 +46,28 @@ class _Alive(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.alive = self.peak = 0
-        self._known: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self._before: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self._watched: dict[int, weakref.ref] = {}  # by the storage's own identity, while it lives
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
-        for tensor in pytree.tree_leaves((args, kwargs)):
-            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage() not in self._known:
-                self._before[tensor.untyped_storage()] = True
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
-        for tensor in pytree.tree_leaves(out):
-            if isinstance(tensor, torch.Tensor):
-                self._add(tensor.untyped_storage())
+        given = {tensor.untyped_storage()._cdata for tensor in _tensors((args, tuple((kwargs or {}).values())))}
+        for tensor in _tensors(out):
+            storage = tensor.untyped_storage()
+            key = storage._cdata
+            if key not in given and key not in self._watched:  # a view's storage was counted when it was made
+                self._watched[key] = weakref.ref(storage, partial(self._freed, key, storage.nbytes()))
+                self.alive += storage.nbytes()
+                self.peak = max(self.peak, self.alive)
         return out
 
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        if storage in self._known or storage in self._before:
-            return
-        self._known[storage] = True
-        size = storage.nbytes()
-        self.alive += size
-        self.peak = max(self.peak, self.alive)
-        weakref.finalize(storage, self._free, size)
-
-    def _free(self, size: int) -> None:
+    def _freed(self, key: int, size: int, _: weakref.ref) -> None:
+        del self._watched[key]
         self.alive -= size
+
+
+def _tensors(value: object) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _tensors(item)

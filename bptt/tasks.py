@@ -173,3 +173,49 @@ class NoisyReadings:
             before = before / before.sum(1, keepdim=True)
             message = torch.where((t < lengths).unsqueeze(1), before, message)
         return torch.stack(out[::-1], 1)
+
+
+@dataclass(frozen=True)
+class Echo:
+    """Say again what was heard ``delay`` steps ago: symbols without any pattern, so nothing else helps."""
+
+    delay: int
+    symbols: int = 2
+
+    def sample(self, rows: int, length: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Heard and to be said, each (rows, length), int64 on the CPU; what is to be said first was heard before step 1."""
+        generator = torch.Generator().manual_seed(seed)
+        stream = torch.randint(self.symbols, (rows, length + self.delay), generator=generator)
+        return stream[:, self.delay :], stream[:, :length]
+
+    @property
+    def chance(self) -> float:
+        """The share that is right by guessing, and the best without the symbol of ``delay`` steps ago."""
+        return 1 / self.symbols
+
+
+@dataclass(frozen=True)
+class InfluenceBalancing:
+    """A linear system that a parameter θ pushes one way at once and the other way in the long run.
+
+    h_t = A h_{t-1} + (θ, …, θ, −θ, …, −θ), with A = ½ on the diagonal and ½ above it; ``plus`` entries get θ, ``minus``
+    get −θ. Asked of its first unit: to be 1. What unit i gets arrives at unit 1 after i − 1 steps or later.
+    C. Tallec and Y. Ollivier, Unbiasing truncated backpropagation through time, arXiv:1705.08209, in its experiments.
+    """
+
+    plus: int = 10
+    minus: int = 13
+
+    def matrix(self) -> Tensor:
+        """A, (n, n), float64."""
+        n = self.plus + self.minus
+        return 0.5 * torch.eye(n, dtype=torch.float64) + 0.5 * torch.diag(torch.ones(n - 1, dtype=torch.float64), 1)
+
+    def push(self) -> Tensor:
+        """What θ is multiplied by, (n,): ones, then minus ones."""
+        return torch.cat([torch.ones(self.plus, dtype=torch.float64), -torch.ones(self.minus, dtype=torch.float64)])
+
+    @property
+    def optimum(self) -> float:
+        """The θ for which unit 1 comes to rest at 1: there h_i = h_{i+1} + 2 u_i, so h_1 = 2 θ (plus − minus)."""
+        return 1 / (2 * (self.plus - self.minus))

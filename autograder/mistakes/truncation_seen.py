@@ -107,6 +107,11 @@ def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: s
             "loss-without-graph",
             "The loss has no graph behind it. Was something between the model and the loss detached or turned into a number?",
         )
+    if kind == "lstm" and "no attribute 'detach'" in text:
+        return named(
+            "tuple-not-handled",
+            "The state of an LSTM is a pair (h, c), and a pair has no `detach`. Which of your functions knows what to do with it?",
+        )
     if not (twice or in_place):
         return failed
     calls = sum(one["what"] == "forward" for one in events)

@@ -2330,3 +2330,31 @@ guess_segments = "ten"
 
 # %% of="truncated-bptt-predict-segments" gets="no-number"
 guess_segments = [10]
+
+
+# %% of="truncated-bptt-train-tbptt" gets="tuple-not-handled"
+def train_tbptt(model, optimizer, x, y, k):
+    state, losses = None, []
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = state.detach()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="model-not-called"
+def train_tbptt(model, optimizer, x, y, k):
+    state, losses = None, []
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        states, state = model.rnn(model.embedding(x_w), detach_state(state))
+        logits = model.readout(states.detach())
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses

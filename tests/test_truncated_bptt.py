@@ -1,0 +1,186 @@
+"""Does lesson 05 see what was cut, and do its claims hold in what is stored?"""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from autograder.draw import Draw
+from autograder.mistakes import truncated_gradients as gradients
+from autograder.mistakes.cuts_by_chance import judge_draws
+from autograder.mistakes.truncation_seen import told_apart, weights_in
+from autograder.spec import Wrong
+from bptt.meters import peak_bytes
+from bptt.tasks import Echo, InfluenceBalancing
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def case(T=5):
+    draw = Draw(3)
+    params = draw.params(D=3, H=5, V=4)
+    return gradients.Case(draw.normal(2, T, 3), draw.normal(2, 5), params, draw.integers(0, 4, 2, T))
+
+
+def stored(run):
+    runs = json.loads((ROOT / "results" / "truncated_bptt.json").read_text(encoding="utf-8"))["runs"]
+    return [entry["measured"] for entry in runs[run]]
+
+
+def test_the_contributions_of_all_losses_and_steps_add_up_to_the_ordinary_gradient():
+    """What the named mistakes are made of is checked against autograd on shared weights."""
+    one = case()
+    ordinary, summed = gradients.gradient_of(one), one.weighted(torch.ones(5, 5, dtype=torch.float64))
+    for name, value in ordinary.items():
+        torch.testing.assert_close(summed[name], value)
+
+
+def test_which_loss_reached_which_step_is_read_back_from_a_gradient():
+    """Any weights, negative and fractional ones too."""
+    one, weights = case(6), torch.randn(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64).tril()
+    torch.testing.assert_close(weights_in(one, one.weighted(weights)), weights, rtol=1e-5, atol=1e-7)
+
+
+def test_a_gradient_at_other_states_is_not_explained_by_cuts():
+    """The twin: no weights are invented for what is not made of the steps' contributions."""
+    one = case(6)
+    assert weights_in(one, gradients.gradient_of(one, [0.5] * 5)) is None
+
+
+def test_a_short_reach_is_told_with_the_loss_and_both_steps():
+    """The message names the first loss that differs, where it ends and where it should."""
+    weights = torch.ones(4, 4, dtype=torch.float64).tril()
+    cut = weights.clone()
+    cut[2, 0] = 0
+    told = told_apart(cut, weights)
+    assert told.sign == "reach-short" and "step t = 3 goes back to step 2; expected back to step 1" in told.summary
+
+
+@pytest.mark.parametrize("p", [0.3, 0.8])
+def test_the_mean_over_all_patterns_of_cuts_is_the_full_gradient(p):
+    """Randomised truncation is unbiased, exactly."""
+    one, full = case(), gradients.gradient_of(case())
+    total = {name: torch.zeros_like(value) for name, value in full.items()}
+    for keep in itertools.product((False, True), repeat=4):
+        chance = torch.tensor([p if kept else 1 - p for kept in keep]).double().prod()
+        for name, value in gradients.randomized(one, p, keep).items():
+            total[name] += chance * value
+    for name, value in full.items():
+        torch.testing.assert_close(total[name], value)
+
+
+def draws(one, p, count, seed, rate=None):
+    coins = torch.Generator().manual_seed(seed)
+    table = {}
+    for _ in range(count):
+        keep = tuple((torch.rand(4, generator=coins) < (rate or p)).tolist())
+        table.setdefault(keep, gradients.randomized(one, p, keep))
+        yield table[keep]
+
+
+def test_right_coins_are_accepted_for_many_seeds():
+    """A right answer is refused less than once in a hundred thousand draws of the check's numbers."""
+    one = case()
+    for seed in range(30):
+        judge_draws(one, 0.8, list(draws(one, 0.8, 150, seed)))
+
+
+def test_coins_that_keep_too_seldom_are_refused():
+    """The twin: p² in the place of p is seen for each of these seeds."""
+    one = case()
+    for seed in range(10):
+        with pytest.raises(Wrong, match="kept in"):
+            judge_draws(one, 0.8, list(draws(one, 0.8, 150, seed, rate=0.64 - 0.04)))
+
+
+def test_bytes_alive_are_those_of_the_storages_that_live_at_once():
+    """Freed tensors, views and what existed before do not count."""
+    before = torch.ones(1000, dtype=torch.float64)
+
+    def run():
+        one = before + 1  # 8000
+        two = (one * 2).view(10, 100)  # 16000
+        del one
+        three = two + 1  # 16000 again
+        before.add_(1)
+        return three
+
+    assert 16000 == peak_bytes(run)
+
+
+def test_a_graph_that_is_kept_shows_in_the_bytes_alive():
+    """The twin: what autograd holds for the way back counts."""
+    layer, x = nn.Linear(50, 50).double(), torch.ones(10, 50, dtype=torch.float64)
+
+    def run(cut):
+        h = x
+        for _ in range(6):
+            h = torch.tanh(layer(h))
+            h = h.detach() if cut else h
+        return h
+
+    assert peak_bytes(lambda: run(cut=False)) >= peak_bytes(lambda: run(cut=True)) + 3 * x.nbytes
+
+
+def test_the_echo_is_what_was_heard_before():
+    """y at step t is x at step t − delay, wherever that is inside the row."""
+    x, y = Echo(3).sample(2, 10, seed=0)
+    assert (2, 10) == tuple(y.shape) and torch.equal(y[:, 3:], x[:, :-3])
+
+
+def test_influence_balancing_rests_at_1_for_the_best_parameter():
+    """The optimum is that of the system, found by letting it run."""
+    task = InfluenceBalancing()
+    h = torch.zeros(23, dtype=torch.float64)
+    for _ in range(400):
+        h = task.matrix() @ h + task.optimum * task.push()
+    assert pytest.approx(1, abs=1e-9) == h[0].item()
+
+
+def test_the_echo_is_learned_from_one_step_more_than_the_delay():
+    """Lesson 05: for every seed below 0.8 up to k = d, above 0.95 from k = d + 1 on."""
+    for run in stored("echo"):
+        for delay, windows in ((2, [1, 2, 3, 4]), (5, [1, 3, 5, 6, 8])):
+            for k, right in zip(windows, run[f"lstm {delay}"], strict=True):
+                assert right > 0.95 if k > delay else right < 0.8, (delay, k)
+
+
+def test_a_tanh_network_remembers_two_steps_without_credit_in_most_runs():
+    """Lesson 05: at k = 1 it answers for a delay of 2 in all runs but one, and for a delay of 5 in none."""
+    right = [run["tanh 2"][0] > 0.95 for run in stored("echo")]
+    assert len(right) - 1 == sum(right) and max(run["tanh 5"][0] for run in stored("echo")) < 0.8
+
+
+def test_truncation_is_nearly_right_where_the_past_fades_only():
+    """Lesson 05: labelled by the measured exponent; 20 steps of credit."""
+    for run in stored("bias"):
+        assert run["0.9"]["exponent"] < -0.2 and run["0.9"]["error"][4] < 0.01
+        assert run["3.0"]["exponent"] > 0 and run["3.0"]["error"][4] > 0.9
+
+
+def test_influence_balancing_goes_the_wrong_way_with_little_credit():
+    """Lesson 05: K = 1 and 10 end above where they began (½), K = 50 at the best value."""
+    for run in stored("balance"):
+        assert run["1"] > 1 and run["10"] > 1000 and run["50"] == pytest.approx(-1 / 6, abs=1e-3)
+
+
+def test_a_fixed_cut_beats_one_random_draw_in_a_contracting_network():
+    """Lesson 05: and the mean of a hundred draws is closer than one."""
+    for run in stored("randomized"):
+        assert run["fixed"] < run["random"][0] and run["random"][-1] < run["random"][0] / 3
+
+
+def test_the_program_with_the_mistake_trains_and_stays_above_the_floor():
+    """Lesson 05: as found the loss falls below guessing by a tenth and ends a quarter above the mended one."""
+    for run in stored("bug"):
+        assert run["as_found"][-1] < 0.9 * run["as_found"][0] and run["as_found"][-1] > 1.25 * run["mended"][-1]
+
+
+@pytest.mark.parametrize("run", ["window_bytes", "segments"])
+def test_bytes_are_the_same_for_all_seeds(run):
+    """Lesson 05 says that they follow from the graph."""
+    first, *others = stored(run)
+    assert all(other == first for other in others)
