@@ -17,6 +17,7 @@ from autograder.errors import CourseError
 
 COMMANDS = {
     "lab": ("autograder.lab", "open the course in JupyterLab, on your own copies in work/"),
+    "progress": ("autograder.progress", "which checks are right in your saved copies"),
     "release": ("autograder.release", "build notebooks/ from solutions/"),
     "class": ("autograder.classroom", "make an instructor's class folder, or add to it"),
     "grade": ("autograder.grade", "judge notebooks in a sandbox: scores, and reasons"),
@@ -24,10 +25,14 @@ COMMANDS = {
     "verify": ("autograder.verify", "prove every check against right and wrong answers"),
 }
 
+# What a learner's installation lacks; a command that needs it says so.
+STAFF = ("nbgrader", "jupytext", "nbclient", "rich", "tqdm")
+
 _EXAMPLES = """\
 learn:
   course lab                         your copies, opened at 00_start_here.ipynb
   course lab --dir ~/bptt            keep the copies elsewhere
+  course progress                    which checks are right in your saved copies
 
 teach:
   course class ~/bptt-class          an nbgrader course folder with the lessons in it
@@ -67,6 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = parser_for(command).parse_args(argv)
         return importlib.import_module(COMMANDS[args.command][0]).run(args)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in STAFF:
+            raise
+        line = f'"{sys.executable}" -m pip install -c constraints.txt -e ".[staff]"'
+        print(
+            f"course: {command} needs {error.name}, which staff install. In the course's folder: {line}",
+            file=sys.stderr,
+        )
+        return 2
     except CourseError as error:
         print(f"course: {error}", file=sys.stderr)
         return 2

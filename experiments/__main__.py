@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from experiments.notebook import ROOT
 
@@ -37,10 +38,13 @@ def measure(lesson: str) -> dict:
     """All runs of one lesson over all its seeds, with what they were made with."""
     module = importlib.import_module(f"experiments.{lesson}")
     torch.set_num_threads(1)
-    measured = {
-        name: [{"seed": seed, "measured": rounded(run(seed))} for seed in module.SEEDS]
-        for name, run in runs(module).items()
-    }
+    found = runs(module)
+    measured: dict = {name: [] for name in found}
+    todo = [(name, seed) for name in found for seed in module.SEEDS]
+    with tqdm(todo, unit="run", leave=False, disable=not sys.stderr.isatty()) as bar:
+        for name, seed in bar:
+            bar.set_description(f"{lesson}: {name}, seed {seed}")
+            measured[name].append({"seed": seed, "measured": rounded(found[name](seed))})
     made_with = {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "torch": torch.__version__,

@@ -76,3 +76,29 @@ def test_help_does_not_load_the_commands():
     program = "import sys; from autograder.cli import parser_for; parser_for(None); print('nbgrader' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "False" == done.stdout.strip()
+
+
+def missing(module):
+    """A command's `run` that needs a module which is not installed."""
+
+    def run(args):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    return run
+
+
+def test_a_learners_installation_is_told_what_staff_install(monkeypatch, capsys):
+    """A staff command without the staff's packages is one line that says how to get them."""
+    from autograder import release
+
+    monkeypatch.setattr(release, "run", missing("rich"))
+    assert (2, True) == (cli.main(["release"]), '-e ".[staff]"' in capsys.readouterr().err)
+
+
+def test_another_missing_module_is_a_bug(monkeypatch):
+    """The twin: a module that everybody should have is not explained away."""
+    from autograder import release
+
+    monkeypatch.setattr(release, "run", missing("autograder.gone"))
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(["release"])

@@ -7,9 +7,11 @@ import contextlib
 import io
 import os
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `course bench`."""
     parser.epilog = (
         "The three take turns, so that a busy machine slows all of them. Stock nbgrader runs every cell, experiments\n"
-        "included; the judge and the warm process leave out experiments that nobody has touched."
+        "included; the judge and the warm process leave out experiments that nobody has touched.\n\n"
+        "examples:\n"
+        "  course bench                        lesson 00, each way three times\n"
+        "  course bench --lesson 01 --rounds 5"
     )
     parser.add_argument("--lesson", default="00", help="whose solution is judged (00)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is timed (3)")
@@ -36,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Time the three ways in turns, and print medians and ratios."""
+    from tqdm import tqdm
+
     from autograder.release import as_bytes, notebooks
 
     found = sorted(SOLUTIONS.glob(f"{args.lesson}*.py"))
@@ -57,11 +64,14 @@ def run(args: argparse.Namespace) -> int:
         }
         _warm(solved, handed_out)
         times: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(args.rounds):
-            for name, way in ways.items():
-                began = time.perf_counter()
-                way()
-                times[name].append(time.perf_counter() - began)
+        with tqdm(total=args.rounds * len(ways), leave=False, disable=not sys.stderr.isatty()) as bar:
+            for _ in range(args.rounds):
+                for name, way in ways.items():
+                    bar.set_postfix_str(name)
+                    began = time.perf_counter()
+                    way()
+                    times[name].append(time.perf_counter() - began)
+                    bar.update()
     medians = {name: statistics.median(taken) for name, taken in times.items()}
     print(
         f"One submission of {found[0].stem}, median of {args.rounds}, {os.cpu_count()} cores, torch {versions()['torch']}"
@@ -101,9 +111,26 @@ def _stock(root: Path, name: str, solved: bytes) -> Callable[[], None]:
     config.CourseDirectory.db_url = f"sqlite:///{root / 'gradebook.db'}"
     nbgrader = NbGraderAPI(config=config)
 
-    def succeed(result: dict[str, Any]) -> None:
+    def succeed(way: Callable[..., dict[str, Any]], *args: Any, **options: Any) -> None:
+        with _silence():
+            result = way(*args, **options)
         if not result["success"]:
             raise OperatorError(f"nbgrader failed on {name}: {result['log'][-300:]}")
 
-    succeed(nbgrader.generate_assignment(name))
-    return lambda: succeed(nbgrader.autograde(name, "one", force=True))
+    succeed(nbgrader.generate_assignment, name)
+    return lambda: succeed(nbgrader.autograde, name, "one", force=True)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """What nbgrader's kernels and its database write on stderr tells nobody anything: here it goes nowhere."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            os.dup2(nowhere.fileno(), 2)  # the descriptor itself: kernels are processes of their own
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
