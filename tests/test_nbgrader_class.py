@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import capture_log
 
 from autograder.classroom import Classroom, gradebook, make
+from autograder.cli import main
 from autograder.house import SOLUTIONS
 from autograder.nbgrader import regrade
 from autograder.spec import Finding, Verdict, load
@@ -319,6 +321,22 @@ def test_a_failed_regrade_leaves_no_old_score(klass, monkeypatch):
     assert set(klass.marks("regraded").values()) == {(None, True)}
 
 
+def test_a_failed_nbgrader_autograde_leaves_no_old_score(klass, monkeypatch):
+    """The same holds where nbgrader's own autograde was started: the score is forgotten before anything can fail."""
+
+    def fails(*args, **more):
+        raise RuntimeError("the judge is ill")
+
+    klass.grade("helper")
+    assert klass.points("helper") == AUTO
+    with monkeypatch.context() as patch:
+        patch.setattr("autograder.judge.engine.judge", fails)
+        said = regrade._autograde(klass.classroom.config(), "helper", NAME)
+    assert said == "RuntimeError: the judge is ill"
+    assert set(klass.marks("helper").values()) == {(None, True)}
+    assert klass.grade("helper")["helper"].points == AUTO  # and comes back when the judge is well
+
+
 def test_a_check_that_a_person_must_decide_has_no_score(klass, monkeypatch):
     """`look` is neither 0 nor full: the cell awaits manual grading, the others have their points."""
     from autograder.judge import engine
@@ -345,6 +363,22 @@ def test_a_notebook_under_another_name_is_an_error_and_not_a_score(klass):
     (folder / f"{NAME} (1).ipynb").write_bytes(b"{}")
     row = klass.grade("renamed")["renamed"]
     assert row.state == "failed" and f"{NAME} (1).ipynb" in row.reasons[0]
+
+
+def test_course_grade_tells_of_everybody(klass, capsys):
+    """The command names each submission with its score, and its exit code says that some could not be read."""
+    assert main(["grade", str(klass.root), "01", "--json"]) == 1
+    told = {one["student"]: one for one in json.loads(capsys.readouterr().out)["submissions"]}
+    assert set(HONEST) | set(OTHERS) <= set(told)
+    assert (told["no-tanh"]["score"], told["no-tanh"]["of"]) == (AUTO - 3, klass.one.points())
+    assert {one["state"] for name, one in told.items() if name in HONEST} <= {"as before", "graded"}
+    assert {"seeds", "sandbox", "limits", "versions"} <= set(told["no-tanh"]["provenance"])
+
+
+def test_course_grade_of_a_lesson_that_is_not_there_is_misuse(klass, capsys):
+    """A lesson that the class does not have is one line, with those that it has."""
+    assert main(["grade", str(klass.root), "42"]) == 2
+    assert f"no lesson 42. It has: {NAME}" in capsys.readouterr().err
 
 
 def nbgrader(klass: Klass, *command: str) -> str:
