@@ -36,7 +36,11 @@ def committed(student: Student, name: str, low: float, high: float, whole: bool 
             "Read again what is asked for, and commit to a number that it can be.",
         )
     if whole and guess != int(guess):
-        deny("not-whole", f"`{name}` is {guess:g}; expected {asked}", "What is asked for is counted.")
+        deny(
+            "not-whole",
+            f"`{name}` is {guess:g}; expected {asked}",
+            "Something is counted here. Write a whole number, without a fraction.",
+        )
     return guess
 
 

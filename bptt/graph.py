@@ -98,7 +98,7 @@ def draw(ax: Axes, edges: Iterable[Edge], path: Iterable[Edge] = ()) -> None:
     Nodes are ``h0``, ``h1``, …, ``x1``, …, ``L1``, … and any other names, which stand for parameters. The edges in
     ``path`` are drawn thick and coloured, all others thin.
     """
-    edges, path = set(edges), set(path)
+    edges, path = ({(start, end) for start, end in arrows} for arrows in (edges, path))  # lists of two will do as well
     nodes = sorted({name for edge in edges for name in edge})
     shared = [name for name in reversed(nodes) if not re.fullmatch(r"[hxL]\d+", name)]
     T = max((int(name[1:]) for name in nodes if name not in shared), default=1)

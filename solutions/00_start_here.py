@@ -26,7 +26,7 @@
 import matplotlib.pyplot as plt
 import torch
 
-from autograder import check
+from autograder import check, progress
 from bptt import figures
 from bptt.device import pick_device, pick_dtype
 from bptt.experiment import needs, stored
@@ -102,7 +102,7 @@ for kind in (torch.float32, torch.float64):
 # another road. It shows a card. The first two lines say whether your answer is right, and what a right answer does. If it is not right
 # yet, there follow
 #
-# - **Asked**: the call that went wrong, with the shapes of its arguments;
+# - **Asked**: the call that went wrong, with its arguments: a few numbers as they are, a larger tensor by its shape;
 # - **Found**: the first value that is wrong, and what was expected in its place. `h_t[1, 0]` is an entry of a tensor, by its
 #   indices, which Python counts from 0;
 # - **Where**: which row of the batch, which time step, or which line of your code;
@@ -111,7 +111,7 @@ for kind in (torch.float32, torch.float64):
 #
 # A check never shows you the code of an answer. You may run it as often as you like; nothing is counted.
 #
-# Here is a check that fails **on purpose**. The derivative of $\tanh$ at $z$ is asked for, given $h = \tanh(z)$. The
+# Here is a check that fails **on purpose**. The derivative of $\tanh$ at $a$ is asked for, given $h = \tanh(a)$. The
 # function below uses the derivative of *another* squashing function, the sigmoid $\sigma$, for which
 # $\sigma' = \sigma (1 - \sigma)$. Run it and read the card.
 
@@ -127,8 +127,9 @@ check("start-here-tanh-grad")
 # Three things to notice:
 #
 # 1. The card is not a stack trace. It talks about numbers that your function returned.
-# 2. It compares an entry: here is what came back, here is what was expected. Work such an entry out by hand,
-#    and you often have the answer.
+# 2. It compares an entry: here is what came back, here is what was expected. *Asked* shows the five numbers that went in. The
+#    first entry of the result belongs to the first of them: put it into the formula that you meant, on paper or in a cell of
+#    your own, and see which of the two numbers comes out.
 # 3. *Run > Run All Cells* went on after this cell, because it is marked as failing on purpose. A check of your own that
 #    fails stops *Run All*, so that you see it.
 #
@@ -137,14 +138,14 @@ check("start-here-tanh-grad")
 # A recurrent network squashes its state with $\tanh$ at every step. Going backwards, every gradient is multiplied by the slope
 # of that $\tanh$. So this small function stands in every gradient of the course.
 #
-# Write $z$ for what goes in (the *pre-activation*) and $h = \tanh(z)$ for what comes out. Every $h$ lies between −1 and 1.
+# Write $a$ for what goes in (the *pre-activation*) and $h = \tanh(a)$ for what comes out. Every $h$ lies between −1 and 1.
 #
 # ### Predict: how much of a gradient gets through?
 #
 # *difficulty 2 of 5 · importance 4 of 5 · 2 minutes*
 #
-# A unit is nearly saturated: its output is $h = 0.99$. A gradient comes back from the loss to $h$ and goes on to $z$,
-# so it is multiplied by $dh/dz$. **How large is that factor, about?** Write a number between 0 and 1.
+# A unit is nearly saturated: its output is $h = 0.99$. A gradient comes back from the loss to $h$ and goes on to $a$,
+# so it is multiplied by $dh/da$. **How large is that factor, about?** Write a number between 0 and 1.
 
 # %% answer="start-here-predict-slope"
 ### BEGIN SOLUTION
@@ -162,15 +163,15 @@ check("start-here-predict-slope")
 #
 # *difficulty 1 of 5 · importance 5 of 5 · 5 minutes*
 #
-# You could compute the slope from $z$:
+# You could compute the slope from $a$:
 #
-# $$\frac{dh}{dz} = \frac{1}{\cosh^2(z)}$$
+# $$\frac{dh}{da} = \frac{1}{\cosh^2(a)}$$
 #
-# But on the way back, $z$ is gone: PyTorch keeps only the output $h$ of a $\tanh$ and throws $z$ away. That is enough,
-# because $\cosh^2(z) - \sinh^2(z) = 1$. Divide this by $\cosh^2(z)$, remember that $\tanh = \sinh / \cosh$, and the
+# But on the way back, $a$ is gone: PyTorch keeps only the output $h$ of a $\tanh$ and throws $a$ away. That is enough,
+# because $\cosh^2(a) - \sinh^2(a) = 1$. Divide this by $\cosh^2(a)$, remember that $\tanh = \sinh / \cosh$, and the
 # slope stands there in terms of $h$ alone.
 #
-# **A tiny example.** $z = 0$: then $h = 0$ and $\cosh(0) = 1$, so the slope is 1. $z = 1$: then $h = 0.7616$ and
+# **A tiny example.** $a = 0$: then $h = 0$ and $\cosh(0) = 1$, so the slope is 1. $a = 1$: then $h = 0.7616$ and
 # $\cosh(1) = 1.5431$, so the slope is $1 / 1.5431^2 = 0.4200$. Your formula in $h$ must give the same two numbers.
 #
 # Write `tanh_grad(h)`. It gets a tensor `h` of any shape, the *output* of a tanh, and returns a tensor of the same shape
@@ -179,7 +180,7 @@ check("start-here-predict-slope")
 
 # %% answer="start-here-tanh-grad"
 def tanh_grad(h):
-    """The derivative of tanh, written in its output: for h = tanh(z), return dh/dz; same shape as h."""
+    """The derivative of tanh, written in its output: for h = tanh(a), return dh/da; same shape as h."""
     ### BEGIN SOLUTION
     return 1 - h * h
     ### END SOLUTION
@@ -191,7 +192,7 @@ check("start-here-tanh-grad")
 # %% [markdown] hint="start-here-tanh-grad"
 # <details><summary>Hint 1: a question</summary>
 #
-# Divide each of the three terms of $\cosh^2(z) - \sinh^2(z) = 1$ by $\cosh^2(z)$. Which of them is the slope, and which
+# Divide each of the three terms of $\cosh^2(a) - \sinh^2(a) = 1$ by $\cosh^2(a)$. Which of them is the slope, and which
 # can you write with $h$?
 # </details>
 #
@@ -224,35 +225,35 @@ check("start-here-tanh-grad")
 # %% [markdown]
 # ### Experiment: your slope against a measured one
 #
-# The slope can also be *measured*: move $z$ by a little to both sides and see how far $h$ moves. The crosses are measured
+# The slope can also be *measured*: move $a$ by a little to both sides and see how far $h$ moves. The crosses are measured
 # so. The line is your formula, which has seen only $h$.
 
 # %% experiment="slope"
 with needs("tanh_grad"):
-    z = torch.linspace(-4, 4, 161, dtype=dtype, device=device)
-    some = z[::10]
+    a = torch.linspace(-4, 4, 161, dtype=dtype, device=device)
+    some = a[::10]
     step = 1e-3
     measured = (torch.tanh(some + step) - torch.tanh(some - step)) / (2 * step)
-    yours = tanh_grad(torch.tanh(z))
+    yours = tanh_grad(torch.tanh(a))
 
     fig, ax = plt.subplots()
-    ax.plot(z.cpu(), torch.tanh(z).cpu(), color=figures.INK, ls="--", label="h = tanh(z)")
-    ax.plot(z.cpu(), yours.cpu(), color=figures.BLUE, label="slope, by your tanh_grad(h)")
+    ax.plot(a.cpu(), torch.tanh(a).cpu(), color=figures.INK, ls="--", label="h = tanh(a)")
+    ax.plot(a.cpu(), yours.cpu(), color=figures.BLUE, label="slope, by your tanh_grad(h)")
     ax.plot(some.cpu(), measured.cpu(), "x", color=figures.VERMILION, ms=8, mew=2, label="slope, measured")
     ax.set(
-        xlabel="pre-activation z (no unit)",
+        xlabel="pre-activation a (no unit)",
         ylabel="value (no unit)",
-        title="The slope is at most 1, and that only at z = 0",
+        title="The slope is at most 1, and that only at a = 0",
     )
     ax.legend()
-    figures.show(fig, "The slope of tanh against z: your formula runs through the measured points.")
+    figures.show(fig, "The slope of tanh against a: your formula runs through the measured points.")
 
 # %% [markdown]
 # **What to see.** The slope is 1 at one single point and smaller everywhere else. A gradient that passes back through a tanh is
 # never made larger by it, and through a saturated one nearly nothing passes. One step does little harm. Fifty steps,
 # one behind the other, are another matter; lesson 03 is about that.
 #
-# ## 4. Why every check of a gradient runs in float64
+# ## 4. Why a gradient is checked in float64
 #
 # Here is the smallest recurrent network there is: one unit, fed $T$ times with its own output,
 #
@@ -298,23 +299,28 @@ with needs("tanh_grad"):
             continue  # this device has no float64
         figures.band(ax, LENGTHS, [run[name] for run in runs], color, f"{name}, stored")
         ax.plot(LENGTHS, gap_between_roads(0, kind), marker=marker, color=color, label=f"{name}, your tanh_grad")
-    ax.axhline(1e-9, color=figures.INK, ls=":")
-    ax.text(LENGTHS[0], 1.6e-9, "a check in float64 can draw its line here: rounding stays far below")
-    ax.set(xscale="log", yscale="log", ylim=(1e-18, 1e-4), xticks=LENGTHS, xticklabels=LENGTHS)
+    lines = {1e-9: "in float64 you can draw your line here", 5e-6: "where the checks of this course draw theirs"}
+    for height, says in lines.items():
+        ax.axhline(height, color=figures.INK, ls=":")
+        ax.text(LENGTHS[0], 1.6 * height, says)
+    ax.set(xscale="log", yscale="log", ylim=(1e-18, 2e-4), xticks=LENGTHS, xticklabels=LENGTHS)
     ax.minorticks_off()
     ax.set(xlabel="number of steps T", ylabel="relative difference (no unit)")
     ax.set_title("Two right answers differ by rounding")
-    ax.legend(loc="center right", fontsize=9)
+    ax.legend(loc="center right", bbox_to_anchor=(1, 0.4), fontsize=9)
     figures.show(fig, "Two right ways to a gradient differ by 1e-7 in float32 and by 1e-16 in float64.")
 
 # %% [markdown]
 # **What to see.** Two right programs do not give the same number: they round in other places. In float32 they differ in
-# the sixth or seventh digit, in float64 in the fifteenth or sixteenth. So in float64 a check can draw its line far below anything that a real
-# mistake would cause and far above what rounding causes. In float32 there is little room between the two.
+# the sixth or seventh digit, in float64 in the fifteenth or sixteenth. So in float32 a difference of a millionth may be rounding or
+# a mistake, and you cannot tell. In float64 rounding is far away: what lies above the lower dotted line is no rounding. Compare there
+# whenever you check a gradient of your own.
 #
-# That is why checks of gradients compare in float64, and why you should, whenever you check a gradient of your own. The checks of this
-# course draw their line at $5 \cdot 10^{-6}$ of the largest entry, so that an answer passes which computes in float32 somewhere inside. (Your functions
-# must also work on float32 inputs; most checks try that too, with a wider line.)
+# The checks of this course compare in float64 too, but they draw their line higher, at $5 \cdot 10^{-6}$ of the largest entry. That is on
+# purpose: an answer that computes in float32 somewhere inside is a right answer, and it shall pass. The price is that a formula which is wrong by
+# a millionth would pass as well. That is no loss here, because a step forgotten, an index shifted or a factor missing mostly changes the
+# first or second digit: the checks draw weights and inputs of order 1, so that no mistake hides in small numbers. But a check can see only what
+# lies above its line. (Your functions must also work on float32 inputs; most checks try that too, with a wider line.)
 
 # %% [markdown]
 # ## 5. Find the bug: it trains
@@ -332,17 +338,17 @@ def loss_and_slope(w, x, y):
 
     w: a number as a tensor of shape (); x, y: (B,). Returns two tensors of shape (): mean of (h - y)², and dL/dw.
     """
-    z = w * x  # (B,)
-    h = torch.tanh(z)  # (B,)
+    a = w * x  # (B,)
+    h = torch.tanh(a)  # (B,)
     loss = ((h - y) ** 2).mean()
     dh = 2 * (h - y) / len(x)  # dL/dh for each example, (B,)
     ### BEGIN SOLUTION
-    dz = dh * tanh_grad(h)  # back through the tanh
+    da = dh * tanh_grad(h)  # back through the tanh
     ### END SOLUTION
     ### RELEASED AS
-    # dz = dh * tanh_grad(z)  # back through the tanh
+    # da = dh * tanh_grad(a)  # back through the tanh
     ### END RELEASED
-    dw = (dz * x).sum()  # w is shared by the whole batch: add up
+    dw = (da * x).sum()  # w is shared by the whole batch: add up
     return loss, dw
 
 
@@ -357,32 +363,39 @@ check("start-here-bug")
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# For a small $w$, $z$ and $h$ are almost equal. Which line works as long as that holds, and goes wrong when it no longer does?
+# For a small $w$, $a$ and $h$ are almost equal. Which line works as long as that holds, and goes wrong when it no longer does?
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
 #
-# Test the chain on one example with numbers: $w = 1$, $x = 1$, $y = 0$. Then $h = 0.7616$, $dL/dh = 1.5232$, and
-# $dL/dw$ must be $1.5232 \cdot 0.4200 \cdot 1 = 0.6397$. Print each line's result and compare:
+# Test the chain on one example with numbers: $w = 1$, $x = 1$, $y = 0$. Then $h = 0.7616$, $dL/dh = 1.5232$, $dL/da = 1.5232 \cdot 0.4200
+# = 0.6397$, and $dL/dw = 0.6397 \cdot 1$. Put a `print` behind each line of the backward half for as long as you look, and find the first number that is
+# another one:
 #
 # ```python
-# one = torch.ones(1, dtype=dtype)
-# print(loss_and_slope(one[0], one, ...))
+# dh = 2 * (h - y) / len(x)
+# print("dh", dh)            # 1.5232
+# da = ...
+# print("da", da)            # 0.6397
 # ```
+#
+# and in a cell below: `loss_and_slope(torch.tensor(1.0), torch.ones(1), torch.zeros(1))`.
 # </details>
 #
 # <details><summary>My check fails with…</summary>
 #
 # - *Mend tanh_grad first*: this program uses your `tanh_grad`.
 # - *dL/dw is …; expected …*: the loss was right, so the forward half is fine. Look at the backward half.
-# - *off by a factor of B*: the loss is a mean over the batch; one line already divides by its length.
+# - *divided by the size of the batch twice*, or *nothing is divided by* it: the loss is a mean over the batch; one line divides by its length.
+# - *the slope of the tanh is taken to be 1 − h*: use your `tanh_grad`, or look at what you wrote there.
 # </details>
 
 # %% [markdown]
 # ### Experiment: what the mistake costs
 #
 # The next cell trains with whatever `loss_and_slope` you have now. The two shaded bands are stored runs over five seeds: one with the
-# program as you found it, one with it mended. Run the cell before and after you mend it.
+# program as you found it, one with it mended. Your own run is that of seed 0, one of the five, so it lies inside a band or on its edge. Run the cell before and
+# after you mend it.
 
 
 # %% given="fit"
@@ -436,8 +449,16 @@ with needs("tanh_grad", "loss_and_slope"):
 # two right programs round in other places, and rounding shrinks with the precision. If it stays near $10^{-6}$, a term is
 # wrong or missing, because a mistake in a formula does not depend on how many digits are kept. That the network trains says
 # little: a gradient that is partly wrong often still points downhill. It also helps to try larger weights, since near zero
-# tanh(z) and z are almost equal and some mistakes hide.
+# tanh(a) and a are almost equal and some mistakes hide.
 # ### END SOLUTION
+
+# %% [markdown]
+# ## Where you stand
+#
+# The last cell lists the checks that you have run since you opened the notebook, and how each one ended.
+
+# %% given="progress"
+progress()
 
 # %% [markdown]
 # ## Summary
@@ -445,11 +466,11 @@ with needs("tanh_grad", "loss_and_slope"):
 # 1. `pick_device()` and `pick_dtype()` decide once where tensors live; your functions take both from their inputs.
 # 2. The same seed gives the same numbers. A claim needs several seeds.
 # 3. float32 keeps about 7 digits, float64 about 16.
-# 4. Two right programs differ by rounding; in float64 that is far below what any real mistake causes.
+# 4. Two right programs differ by rounding; in float64 that is so little that a mistake stands out.
 # 5. A check compares your function's values with values from another road, on random inputs.
 # 6. Its card says what came back, what was expected, where, and which mistake it looks like.
-# 7. For $h = \tanh(z)$ the slope can be written with $h$ alone: $z$ need not be kept.
-# 8. The slope is 1 at $z = 0$ and smaller everywhere else; at $h = 0.99$ about a fiftieth gets through.
+# 7. For $h = \tanh(a)$ the slope can be written with $h$ alone: $a$ need not be kept.
+# 8. The slope is 1 at $a = 0$ and smaller everywhere else; at $h = 0.99$ about a fiftieth gets through.
 # 9. A wrong gradient can train. The loss curve is no test of a gradient.
 # 10. Next: [01 The unrolled graph](01_unrolled_graph.ipynb), where the recurrent network appears.
 #

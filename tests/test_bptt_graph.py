@@ -85,3 +85,12 @@ def test_no_input_is_drawn_on_a_line_from_the_parameters():
         share = (up - start[1]) / (0 - start[1])
         distances += [abs(right - (start[0] + share * (step - start[0]))) for step in range(1, T + 1)]
     assert min(distances) > 0.3
+
+
+def test_arrows_may_be_written_as_lists():
+    """Arrows that a learner wrote as lists of two are drawn like pairs, on the path too."""
+    figure, ax = plt.subplots()
+    graph.draw(ax, [["theta", "h1"], ["h0", "h1"]], path=[["h0", "h1"]])
+    widths = sorted(arrow.arrow_patch.get_linewidth() for arrow in ax.texts if getattr(arrow, "arrow_patch", None))
+    plt.close(figure)
+    assert widths == [1.2, 3]

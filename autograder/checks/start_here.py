@@ -31,17 +31,17 @@ def predict_digits(student: Student, draw: Draw) -> str:
 def predict_slope(student: Student, draw: Draw) -> str:
     """`guess_slope` is a number: the factor on a gradient that passes a tanh whose output is 0.99."""
     guess = committed(student, "guess_slope", 0, 1)
-    z = torch.atanh(torch.tensor(0.99, dtype=torch.float64))
-    factor = (1 / torch.cosh(z) ** 2).item()
+    a = torch.atanh(torch.tensor(0.99, dtype=torch.float64))
+    factor = (1 / torch.cosh(a) ** 2).item()
     why = f"the factor is {factor:.4f}. A unit near saturation lets about a fiftieth of the gradient through."
     return told(factor / 2 < guess < factor * 2, why)
 
 
-def slope_by_autograd(z: Tensor) -> tuple[Tensor, Tensor]:
-    """tanh(z), and autograd's derivative of it at each entry."""
-    z = z.clone().requires_grad_()
-    h = torch.tanh(z)
-    return h.detach(), torch.autograd.grad(h.sum(), z)[0]
+def slope_by_autograd(a: Tensor) -> tuple[Tensor, Tensor]:
+    """tanh(a), and autograd's derivative of it at each entry."""
+    a = a.clone().requires_grad_()
+    h = torch.tanh(a)
+    return h.detach(), torch.autograd.grad(h.sum(), a)[0]
 
 
 def _standin(h: Tensor) -> Tensor:
@@ -51,8 +51,8 @@ def _standin(h: Tensor) -> Tensor:
 @check("start-here-tanh-grad", of="tanh_grad", standin=_standin)
 def tanh_grad(student: Student, draw: Draw) -> None:
     """`tanh_grad(h)` is the derivative of tanh, written in its output h, at every entry."""
-    for z in (draw.normal(5), draw.normal(2, 3), 3 * draw.normal(2, 1, 4), draw.normal()):
-        h, slope = slope_by_autograd(z)
+    for a in (draw.normal(5), draw.normal(2, 3), 3 * draw.normal(2, 1, 4), draw.normal()):
+        h, slope = slope_by_autograd(a)
         got = student.tanh_grad(h)
         expect(got, slope, "the slope", slips=mistakes.tanh_grad.on(h))
     h, slope = slope_by_autograd(draw.to(torch.float32).normal(4))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,21 +17,58 @@ from autograder.expect import deny, expect, explain
 from autograder.mistakes import unrolled_counts as miscounts
 from autograder.mistakes import unrolled_graph as mistakes
 from autograder.predictions import committed, told
-from autograder.spec import check
+from autograder.spec import LearnerFailed, Suspects, check
 from autograder.student import Student, describe
 from autograder.wire import flags
 
+PARTS = ("h_0", "params['weight_ih']", "params['weight_hh']", "params['bias']")
+BACK = tuple(f"the gradient of {part}" for part in PARTS)
+WEIGHTS = ("weight_ih", "weight_hh", "bias")
+
+
+def asking(h0: Tensor, params: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Copies of h_0 and of the parameters that require a gradient."""
+    return h0.clone().requires_grad_(), {name: tensor.clone().requires_grad_() for name, tensor in params.items()}
+
+
+def gradients(
+    made: tuple[Tensor, ...], toward: list[Tensor], h0: Tensor, params: dict[str, Tensor]
+) -> tuple[Tensor, ...]:
+    """The oracle: autograd's gradients of Σ toward · made, in the order of BACK."""
+    total = torch.stack([(one * weight).sum() for one, weight in zip(made, toward, strict=True)]).sum()
+    return torch.autograd.grad(total, [h0, *(params[name] for name in WEIGHTS)])
+
+
+def sent_back(student: Student, call: str, given: dict[str, Any], toward: list[Tensor], parts: list[str]) -> Any:
+    """The gradients that come back through the learner's function, in the order of h_0 and the parameters in `given`."""
+    shown = f"the way back through {call}({', '.join(given)})"
+    return student.probe("sent_back", call=call, given=list(given.values()), toward=toward, parts=parts, shown=shown)
+
+
+def values_only(student: Student) -> bool:
+    """Whether gradients cannot be asked for: a stand-in has no graph, and who writes into an argument must mend that first."""
+    return bool(student.lent or student.changed)
+
+
+@contextmanager
+def asks(question: str, *words: str) -> Iterator[None]:
+    """Add a question to an error of the learner's code whose message has one of these words."""
+    try:
+        yield
+    except LearnerFailed as failed:
+        finding = failed.finding
+        if finding.sign != "raised" or not any(word in finding.summary for word in words):
+            raise
+        raise LearnerFailed(failed.status, replace(finding, clues=(*finding.clues, question))) from None
+
 
 def torch_step(x_t: Tensor, h_prev: Tensor, params: dict[str, Tensor]) -> Tensor:
-    """The oracle: torch.nn.RNNCell with the same weights."""
+    """The oracle: torch.nn.RNNCell with the same weights; keeps the graph to params and h_prev."""
     H, D = params["weight_ih"].shape
     cell = nn.RNNCell(D, H).to(x_t.device, x_t.dtype)
-    with torch.no_grad():
-        cell.weight_ih.copy_(params["weight_ih"])
-        cell.weight_hh.copy_(params["weight_hh"])
-        cell.bias_ih.copy_(params["bias"])
-        cell.bias_hh.zero_()
-        return cell(x_t, h_prev)
+    weights = {name.replace("bias", "bias_ih"): params[name] for name in WEIGHTS}
+    weights["bias_hh"] = torch.zeros_like(params["bias"])
+    return torch.func.functional_call(cell, weights, (x_t, h_prev))
 
 
 @check("unrolled-graph-rnn-step", of="rnn_step", standin=torch_step)
@@ -42,6 +83,13 @@ def rnn_step(student: Student, draw: Draw) -> None:
     half = draw.to(torch.float32)
     params, x_t, h_prev = half.params(3, 4), half.normal(2, 3), half.normal(2, 4)
     expect(student.rnn_step(x_t, h_prev, params), torch_step(x_t, h_prev, params), "h_t", axes="B H")
+    if values_only(student):
+        return
+    x_t, toward = draw.normal(2, 3), [draw.normal(2, 4)]
+    h_prev, params = asking(draw.normal(2, 4), draw.params(3, 4))
+    got = sent_back(student, "rnn_step", {"x_t": x_t, "h_prev": h_prev, "params": params}, toward, ["h_t"])
+    back = gradients((torch_step(x_t, h_prev, params),), toward, h_prev, params)
+    expect(got, back, ("the gradient of h_prev", *BACK[1:]))
 
 
 def torch_unroll(x: Tensor, h0: Tensor, params: dict[str, Tensor]) -> Tensor:
@@ -72,17 +120,34 @@ def _rounding(draw: Draw) -> float | None:
 
 @check("unrolled-graph-unroll", of="unroll", needs=("unrolled-graph-rnn-step",), standin=_standin_unroll)
 def unroll(student: Student, draw: Draw) -> None:
-    """`unroll` gives h_1 … h_T, each from the state before it, for every row of the batch."""
+    """`unroll` gives h_1 … h_T, each from the state before it, and gradients find the whole way back to h_0 and the parameters."""
     for B, T, D, H in ((2, 5, 3, 4), (2, 1, 3, 4), (1, 3, 2, 4), (3, 4, 1, 2)):
         params = draw.params(D, H)
         x, h0 = draw.normal(B, T, D), draw.normal(B, H)
-        got = student.unroll(x, h0, params)
+        with asks(AXES, "must match", "cannot be multiplied", "size mismatch"):
+            got = student.unroll(x, h0, params)
         want = _standin_unroll(x, h0, params)
         expect(got, want, "states", axes="B T H", slips=mistakes.unroll.on(x, h0, params))
     half = draw.to(torch.float32)
     params, x, h0 = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4)
     got, want = student.unroll(x, h0, params), _standin_unroll(x, h0, params)
     expect(got, want, "states", axes="B T H", rtol=_rounding(draw))
+    if values_only(student):
+        return
+    x, toward = draw.normal(2, 4, 3), [draw.normal(2, 4, 5)]
+    h0, params = asking(draw.normal(2, 5), draw.params(3, 5))
+    got = sent_back(student, "unroll", {"x": x, "h0": h0, "params": params}, toward, ["states"])
+    back = gradients((torch_unroll(x, h0, params),), toward, h0, params)
+    expect(got, back, BACK, slips=way_back(x, h0, params, toward, [4, 4]))
+
+
+AXES = "Which axis of x is time? `x[t]` and `for x_t in x` go through axis 0."
+
+
+def way_back(x: Tensor, h0: Tensor, params: dict[str, Tensor], toward: list[Tensor], lengths: list[int]) -> Suspects:
+    """The named mistakes of a way back, for inputs that require gradients."""
+    plain = {name: tensor.detach() for name, tensor in params.items()}
+    return mistakes.sent_back.on(x, h0.detach(), plain, toward, lengths, pick=tuple)
 
 
 @check("unrolled-graph-predict-leaves", of="guess_leaves", hygiene=False)
@@ -90,8 +155,8 @@ def predict_leaves(student: Student, draw: Draw) -> str:
     """`guess_leaves` is a whole number: the leaves for W_hh in the graph of 6 steps."""
     guess = committed(student, "guess_leaves", 0, 1000, whole=True)
     why = (
-        "there is one. The graph is made of operations and of the tensors that they started from, and all six products "
-        "used the same tensor. It has six arrows, one to each step; the gradients that come back along them are added up there."
+        "there is one. The graph is made of operations and of the tensors that they started from, and all six steps "
+        "use the same tensor. It has six arrows, one to each step; the gradients that come back along them are added up there."
     )
     return told(guess == 1, why)
 
@@ -149,8 +214,8 @@ def predict_paths(student: Student, draw: Draw) -> str:
     guess = committed(student, "guess_path_factor", 0, 1e30)
     paths = {T: sum(range(1, T + 1)) for T in (50, 100)}
     why = (
-        f"50 steps have {paths[50]} paths, 100 have {paths[100]}: {paths[100] / paths[50]:.2f} times as many. Twice the losses, "
-        "and each is reached from twice as many steps. The number is not exponential: once in the row of states, a path has no choice."
+        f"there are {paths[100] / paths[50]:.2f} times as many. The number of paths grows, but it does not explode. "
+        "Why that is so you find out next, by counting the paths to one loss."
     )
     return told(3.5 <= guess <= 4.5, why)
 
@@ -189,11 +254,16 @@ def parameter_count(student: Student, draw: Draw) -> None:
         expect(got, want, f"parameter_count({D}, {H}, {V})", slips=miscounts.parameter_count.on(D, H, V))
 
 
-def one_by_one(x: Tensor, h0: Tensor, lengths: list[int], params: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The oracle: every sequence run alone, without its padding; its last state repeated past the end."""
+def one_by_one(
+    x: Tensor, h0: Tensor, lengths: list[int], params: dict[str, Tensor], run: Callable[..., Tensor] = _standin_unroll
+) -> tuple[Tensor, Tensor]:
+    """The oracle: every sequence run alone, without its padding; its last state repeated past the end.
+
+    With `run=torch_unroll` it keeps the graph.
+    """
     rows, last = [], []
     for b, length in enumerate(lengths):
-        alone = _standin_unroll(x[b : b + 1, :length], h0[b : b + 1], params)[0] if length else h0[:0]
+        alone = run(x[b : b + 1, :length], h0[b : b + 1], params)[0] if length else h0[:0]
         end = alone[-1] if length else h0[b]
         rows.append(torch.cat([alone, end.expand(x.shape[1] - length, -1)]))
         last.append(end)
@@ -202,7 +272,7 @@ def one_by_one(x: Tensor, h0: Tensor, lengths: list[int], params: dict[str, Tens
 
 @check("unrolled-graph-unroll-padded", of="unroll_padded", needs=("unrolled-graph-rnn-step", "unrolled-graph-unroll"))
 def unroll_padded(student: Student, draw: Draw) -> None:
-    """`unroll_padded` runs each sequence to its own end, and there its state stays as it was."""
+    """`unroll_padded` runs each sequence to its own end, where its state stays; neither values nor gradients feel the padding."""
     names, axes = ("states", "h_last"), ("B T H", "B H")
     for sizes, T in (([3, 5, 2], 5), ([0, 3], 3), ([2], 3), ([1, 1], 1), ([3, 3], 3)):
         params, lengths = draw.params(2, 4), torch.tensor(sizes, device=draw.device)
@@ -222,6 +292,27 @@ def unroll_padded(student: Student, draw: Draw) -> None:
     params, x, h0 = half.params(3, 4), half.normal(2, 3, 3), half.normal(2, 4)
     got, want = student.unroll_padded(x, h0, lengths, params), one_by_one(x, h0, sizes, params)
     expect(got, want, names, axes, rtol=_rounding(draw))
+    if values_only(student):
+        return
+    sizes = [2, 4, 0]
+    x, lengths = draw.normal(3, 4, 2), torch.tensor(sizes, device=draw.device)
+    toward = [draw.normal(3, 4, 5), draw.normal(3, 5)]
+    h0, params = asking(draw.normal(3, 5), draw.params(2, 5))
+    back = gradients(one_by_one(x, h0, sizes, params, torch_unroll), toward, h0, params)
+    given = {"x": x, "h0": h0, "lengths": lengths, "params": params}
+    got = sent_back(student, "unroll_padded", given, toward, list(names))
+    expect(got, back, BACK, slips=way_back(x, h0, params, toward, sizes))
+    x[torch.arange(4, device=x.device) >= lengths.unsqueeze(1)] = math.nan
+    got = sent_back(student, "unroll_padded", given, toward, list(names))
+    if difference := first_difference(got, back, BACK):
+        deny("nan-on-the-way-back", difference.summary, *NAN_BACK, where=difference.where)
+
+
+NAN_BACK = (
+    "Here the padding is nan; with other numbers in it all is right. A step was computed from the nan. Its result is not "
+    "chosen, so the gradient that comes back to it is 0; but that is multiplied by the slope of the tanh, and 0 · nan is nan.",
+    "What has to be done to the padding before a step is computed from it?",
+)
 
 
 @check("unrolled-graph-bug", of="loss_and_gradients")
@@ -236,9 +327,17 @@ def loss_and_gradients(student: Student, draw: Draw) -> None:
         loss = nn.functional.mse_loss(guess.squeeze(1), target)
         gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
         want = (loss.detach(), gradients, [h0, *states.detach().unbind(1)])
-        got = student.loss_and_gradients(x, h0, params, target)
+        with asks(
+            "Which parameters have no part in the loss any more? Where is the graph behind it lost?",
+            "not have been used",
+        ):
+            got = student.loss_and_gradients(x, h0, params, target)
         slips = mistakes.loss_and_gradients.on(x, h0, params, target)
-        expect(got, want, ("the loss", "gradients", "log"), ("", "", "B H"), slips=slips)
+        short = (
+            isinstance(got, list | tuple) and len(got) == 3 and isinstance(got[2], list | tuple) and len(got[2]) == T
+        )
+        clue = "The log holds h_0, …, h_T, as you found it: T + 1 states. Which of them is not put in?" if short else ""
+        expect(got, want, ("the loss", "gradients", "log"), ("", "", "B H"), slips=slips, clue=clue)
         kept = [t for t, state in enumerate(got[2]) if flags(state).has_graph]
         if kept:
             summary = f"the values are right, but log[{kept[0]}] still has a graph"

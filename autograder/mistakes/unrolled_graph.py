@@ -87,6 +87,11 @@ def rnn_step(slips: Set[str], x_t: Tensor, h_prev: Tensor, params: dict[str, Ten
     Slip(
         "stuck", "the result of the first step is never fed on", "Which variable does the next round of the loop read?"
     ),
+    Slip(
+        "counts-rows",
+        "the loop makes one step for each row of the batch, B in all",
+        "Which entry of `x.shape` is the number of steps?",
+    ),
 )
 def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) -> Tensor:
     """h_1 … h_T; (B, T, D), (B, H) → (B, T, H)."""
@@ -98,6 +103,8 @@ def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) ->
         inputs = inputs[:1] * T
     if "input-late" in slips:
         inputs = inputs[-1:] + inputs[:-1]
+    if "counts-rows" in slips:
+        inputs = [inputs[t] for t in range(B)]
     start = torch.zeros_like(h0) if "from-zero" in slips else h0
     states, h = [], start
     for t, x_t in enumerate(inputs):
@@ -111,10 +118,52 @@ def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) ->
     if "h0-stored" in slips:
         states = [start, *states[:-1]]
     if "last-everywhere" in slips:
-        states = [h] * T
+        states = [h] * len(inputs)
     if "reshape-out" in slips:
         return torch.stack(states).reshape(B, T, -1)
     return torch.stack(states, 1)
+
+
+@reference(
+    Slip(
+        "cut-each-step",
+        "each step hands on a detached state, so that every gradient goes back one step only",
+        "Which variable goes from a step to the next, and has it a graph?",
+    ),
+    Slip(
+        "cut-before-each-step",
+        "the state is detached as it goes into a step, so that every gradient goes back one step only",
+        "Which variable goes from a step to the next, and has it a graph?",
+    ),
+    Slip(
+        "h0-cut",
+        "h_0 is detached, so that no gradient reaches it",
+        "Which line copies h_0, and does the copy keep the graph?",
+    ),
+    Slip(
+        "params-cut",
+        "the parameters are detached, so that no gradient reaches them",
+        "Which line copies the parameters or takes their `.data`?",
+    ),
+)
+def sent_back(
+    slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor], toward: list[Tensor], lengths: list[int]
+) -> list[Tensor]:
+    """Gradients of Σ toward · states (and of toward · h_last) by h_0 and each parameter; states stay past their length."""
+    with torch.enable_grad():
+        leaves = [h0.clone().requires_grad_(), *(tensor.clone().requires_grad_() for tensor in params.values())]
+        used = dict(zip(params, (leaf.detach() if "params-cut" in slips else leaf for leaf in leaves[1:]), strict=True))
+        h = leaves[0].detach() if "h0-cut" in slips else leaves[0]
+        until = torch.tensor(lengths, device=x.device).unsqueeze(1)
+        states = []
+        for t in range(x.shape[1]):
+            before = h.detach() if "cut-before-each-step" in slips else h
+            h = torch.where(t < until, rnn_step(torch.where(t < until, x[:, t], 0), before, used), before)
+            states.append(h)
+            h = h.detach() if "cut-each-step" in slips else h
+        made = [torch.stack(states, 1), states[-1]]
+        total = sum((one * weight).sum() for one, weight in zip(made, toward, strict=False))
+        return list(torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True))
 
 
 @reference(
@@ -160,6 +209,21 @@ def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) ->
         "h_last is the state one step before the end",
         "Which index has the state after step ℓ: ℓ or ℓ − 1?",
     ),
+    Slip(
+        "last-is-new",
+        "h_last is what the last call of `rnn_step` gave, one step past the end where a sequence has ended",
+        "Which variable holds the state after the choice, and which the one before it?",
+    ),
+    Slip(
+        "choice-swapped",
+        "the choice is the wrong way round: a state stays while its sequence goes on, and moves past its end",
+        "`torch.where(condition, a, b)`: where does it take a, and where b?",
+    ),
+    Slip(
+        "last-everywhere",
+        "every entry of `states` is the last state",
+        "If one tensor is written into again and again, and kept each time: how many tensors are there?",
+    ),
 )
 def unroll_padded(
     slips: Set[str], x: Tensor, h0: Tensor, lengths: Tensor, params: dict[str, Tensor]
@@ -179,9 +243,13 @@ def unroll_padded(
             h = new
         else:
             past = torch.zeros_like(h) if "zero-past-end" in slips else h0 if "back-to-h0" in slips else h
-            h = torch.where(going, new, past)
+            h = torch.where(~going if "choice-swapped" in slips else going, new, past)
         states.append(h)
+    if "last-everywhere" in slips:
+        states = [h] * T
     all_states, h_last = torch.stack(states, 1), h
+    if "last-is-new" in slips:
+        h_last = new
     if "last-of-unroll" in slips:
         h_last = free[-1]
     if "last-one-early" in slips:

@@ -121,14 +121,32 @@ def tanh_grad(h):
     return torch.ones(h.shape, dtype=torch.float64) - h.double() ** 2
 
 
-# %% of="start-here-bug" gets="slope-of-z"
+# %% of="start-here-bug" gets="slope-of-a"
 def loss_and_slope(w, x, y):
-    z = w * x
-    h = torch.tanh(z)
+    a = w * x
+    h = torch.tanh(a)
     loss = ((h - y) ** 2).mean()
     dh = 2 * (h - y) / len(x)
-    dz = dh * tanh_grad(z)
-    return loss, (dz * x).sum()
+    da = dh * tanh_grad(a)
+    return loss, (da * x).sum()
+
+
+# %% of="start-here-bug" gets="slope-not-squared"
+def loss_and_slope(w, x, y):
+    h = torch.tanh(w * x)
+    loss = ((h - y) ** 2).mean()
+    dh = 2 * (h - y) / len(x)
+    da = dh * (1 - h)
+    return loss, (da * x).sum()
+
+
+# %% of="start-here-bug" gets="slope-of-tanh-h"
+def loss_and_slope(w, x, y):
+    h = torch.tanh(w * x)
+    loss = ((h - y) ** 2).mean()
+    dh = 2 * (h - y) / len(x)
+    da = dh * tanh_grad(torch.tanh(h))
+    return loss, (da * x).sum()
 
 
 # %% of="start-here-bug" gets="no-local-factor"
@@ -144,78 +162,78 @@ def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = ((h - y) ** 2).mean()
     dh = 2 * (h - y) / len(x) * tanh_grad(h)
-    dz = dh * tanh_grad(h)
-    return loss, (dz * x).sum()
+    da = dh * tanh_grad(h)
+    return loss, (da * x).sum()
 
 
 # %% of="start-here-bug" gets="slope-of-y"
 def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = ((h - y) ** 2).mean()
-    dz = 2 * (h - y) / len(x) * tanh_grad(y)
-    return loss, (dz * x).sum()
+    da = 2 * (h - y) / len(x) * tanh_grad(y)
+    return loss, (da * x).sum()
 
 
 # %% of="start-here-bug" gets="sum-over-batch"
 def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = ((h - y) ** 2).mean()
-    dz = 2 * (h - y) * tanh_grad(h)
-    return loss, (dz * x).sum()
+    da = 2 * (h - y) * tanh_grad(h)
+    return loss, (da * x).sum()
 
 
 # %% of="start-here-bug" gets="mean-twice"
 def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = ((h - y) ** 2).mean()
-    dz = 2 * (h - y) / len(x) * tanh_grad(h)
-    return loss, (dz * x).mean()
+    da = 2 * (h - y) / len(x) * tanh_grad(h)
+    return loss, (da * x).mean()
 
 
 # %% of="start-here-bug" gets="no-two"
 def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = ((h - y) ** 2).mean()
-    dz = (h - y) / len(x) * tanh_grad(h)
-    return loss, (dz * x).sum()
+    da = (h - y) / len(x) * tanh_grad(h)
+    return loss, (da * x).sum()
 
 
 # %% of="start-here-bug" gets="no-input"
 def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = ((h - y) ** 2).mean()
-    dz = 2 * (h - y) / len(x) * tanh_grad(h)
-    return loss, dz.sum()
+    da = 2 * (h - y) / len(x) * tanh_grad(h)
+    return loss, da.sum()
 
 
 # %% of="start-here-bug" gets="by-x"
 def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = ((h - y) ** 2).mean()
-    dz = 2 * (h - y) / len(x) * tanh_grad(h)
-    return loss, (dz * w).sum()
+    da = 2 * (h - y) / len(x) * tanh_grad(h)
+    return loss, (da * w).sum()
 
 
-# %% of="start-here-bug" gets="slope-of-z + no-two"
+# %% of="start-here-bug" gets="slope-of-a + no-two"
 def loss_and_slope(w, x, y):
-    z = w * x
-    h = torch.tanh(z)
+    a = w * x
+    h = torch.tanh(a)
     loss = ((h - y) ** 2).mean()
-    dz = (h - y) / len(x) * tanh_grad(z)
-    return loss, (dz * x).sum()
+    da = (h - y) / len(x) * tanh_grad(a)
+    return loss, (da * x).sum()
 
 
 # %% of="start-here-bug" gets="factor"
 def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = ((h - y) ** 2).sum()
-    dz = 2 * (h - y) * tanh_grad(h)
-    return loss, (dz * x).sum()
+    da = 2 * (h - y) * tanh_grad(h)
+    return loss, (da * x).sum()
 
 
 # %% of="start-here-bug" gets="not-reduced"
 def loss_and_slope(w, x, y):
     h = torch.tanh(w * x)
     loss = (h - y) ** 2
-    dz = 2 * (h - y) / len(x) * tanh_grad(h)
-    return loss, (dz * x).sum()
+    da = 2 * (h - y) / len(x) * tanh_grad(h)
+    return loss, (da * x).sum()

@@ -69,6 +69,110 @@ def rnn_step(x_t, h_prev, params):
     return (torch.tanh(x_t @ params["weight_ih"].T + h_prev @ params["weight_hh"].T + params["bias"]),)
 
 
+# %% of="unrolled-graph-rnn-step" gets="graph-lost"
+def rnn_step(x_t, h_prev, params):
+    with torch.no_grad():
+        return torch.tanh(x_t @ params["weight_ih"].T + h_prev @ params["weight_hh"].T + params["bias"])
+
+
+# %% of="unrolled-graph-rnn-step" gets="zero"
+def rnn_step(x_t, h_prev, params):
+    weight_ih, weight_hh, bias = params["weight_ih"], params["weight_hh"].data, params["bias"]
+    return torch.tanh(x_t @ weight_ih.T + h_prev @ weight_hh.T + bias)
+
+
+# %% of="unrolled-graph-unroll" gets="graph-lost"
+def unroll(x, h0, params):
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = rnn_step(x[:, t], h, params)
+        states.append(h.detach())
+    return torch.stack(states, 1)
+
+
+# %% of="unrolled-graph-unroll" gets="graph-lost"
+@torch.no_grad()
+def unroll(x, h0, params):
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = rnn_step(x[:, t], h, params)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
+# %% of="unrolled-graph-unroll" gets="cut-each-step"
+def unroll(x, h0, params):
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = rnn_step(x[:, t], h, params)
+        states.append(h)
+        h = h.detach()
+    return torch.stack(states, 1)
+
+
+# %% of="unrolled-graph-unroll" gets="cut-before-each-step"
+def unroll(x, h0, params):
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = rnn_step(x[:, t], h.data, params)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
+# %% of="unrolled-graph-unroll" gets="h0-cut"
+def unroll(x, h0, params):
+    h, states = h0.clone().detach(), []
+    for t in range(x.shape[1]):
+        h = rnn_step(x[:, t], h, params)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
+# %% of="unrolled-graph-unroll" gets="params-cut"
+def unroll(x, h0, params):
+    params = {name: tensor.detach() for name, tensor in params.items()}
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = rnn_step(x[:, t], h, params)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
+# %% of="unrolled-graph-unroll" gets="raised"
+def unroll(x, h0, params):
+    states = x.new_empty(x.shape[0], x.shape[1], h0.shape[1])
+    for t in range(x.shape[1]):
+        states[:, t] = rnn_step(x[:, t], states[:, t - 1] if t else h0, params)
+    return states
+
+
+# %% of="unrolled-graph-unroll" gets="counts-rows"
+def unroll(x, h0, params):
+    h, states = h0, []
+    for t in range(x.shape[0]):
+        h = rnn_step(x[:, t], h, params)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
+# %% of="unrolled-graph-unroll" gets="raised"
+def unroll(x, h0, params):
+    h, states = h0, []
+    for x_t in x:
+        h = rnn_step(x_t, h, params)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
+# %% of="unrolled-graph-unroll" gets="raised"
+def unroll(x, h0, params):
+    h, states = h0, []
+    for t in range(1, x.shape[1] + 1):
+        h = rnn_step(x[:, t], h, params)
+        states.append(h)
+    return torch.stack(states, 1)
+
+
 # %% of="unrolled-graph-unroll" gets="restart"
 def unroll(x, h0, params):
     states = []
@@ -557,6 +661,97 @@ def parameter_count(D, H, V):
 # %% of="unrolled-graph-parameter-count" gets="sizes-added"
 def parameter_count(D, H, V):
     return (H + D) + (H + H) + H + (V + H) + V
+
+
+# %% of="unrolled-graph-unroll-padded" gets="nan-on-the-way-back"
+def unroll_padded(x, h0, lengths, params):
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = torch.where((t < lengths)[:, None], rnn_step(x[:, t], h, params), h)
+        states.append(h)
+    return torch.stack(states, 1), h
+
+
+# %% of="unrolled-graph-unroll-padded" gets="nan-on-the-way-back"
+def unroll_padded(x, h0, lengths, params):
+    free = torch.cat([h0[:, None], unroll(x, h0, params)], 1)  # (B, T + 1, H)
+    steps = torch.arange(1, x.shape[1] + 1, device=x.device)
+    at = torch.minimum(steps[None, :], lengths[:, None])  # (B, T)
+    rows = torch.arange(len(x), device=x.device)
+    return free[rows[:, None], at], free[rows, lengths]
+
+
+# %% of="unrolled-graph-unroll-padded" gets="graph-lost"
+def unroll_padded(x, h0, lengths, params):
+    x = torch.where((torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None], x, 0)
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = torch.where((t < lengths)[:, None], rnn_step(x[:, t], h, params), h)
+        states.append(h)
+    return torch.stack(states, 1), h.detach()
+
+
+# %% of="unrolled-graph-unroll-padded" gets="cut-each-step"
+def unroll_padded(x, h0, lengths, params):
+    x = torch.where((torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None], x, 0)
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = torch.where((t < lengths)[:, None], rnn_step(x[:, t], h, params), h)
+        states.append(h)
+        h = h.detach()
+    return torch.stack(states, 1), states[-1]
+
+
+# %% of="unrolled-graph-unroll-padded" gets="last-everywhere"
+def unroll_padded(x, h0, lengths, params):
+    h, states = h0.clone(), []
+    for t in range(x.shape[1]):
+        for b in range(x.shape[0]):
+            if t < lengths[b]:
+                h[b] = rnn_step(x[b : b + 1, t], h[b : b + 1], params)[0]
+        states.append(h)
+    return torch.stack(states, 1), h
+
+
+# %% of="unrolled-graph-unroll-padded" gets="choice-swapped"
+def unroll_padded(x, h0, lengths, params):
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        new = rnn_step(x[:, t], h, params)
+        going = (t < lengths).unsqueeze(1)
+        h = torch.where(going, h, new)
+        states.append(h)
+    return torch.stack(states, 1), h
+
+
+# %% of="unrolled-graph-unroll-padded" gets="last-is-new"
+def unroll_padded(x, h0, lengths, params):
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        new = rnn_step(x[:, t], h, params)
+        going = (t < lengths).unsqueeze(1)
+        h = torch.where(going, new, h)
+        states.append(h)
+    return torch.stack(states, 1), new
+
+
+# %% of="unrolled-graph-unroll-padded" gets="results-swapped"
+def unroll_padded(x, h0, lengths, params):
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = torch.where((t < lengths)[:, None], rnn_step(x[:, t], h, params), h)
+        states.append(h)
+    return h, torch.stack(states, 1)
+
+
+# %% of="unrolled-graph-unroll-padded" gets="raised"
+def unroll_padded(x, h0, lengths, params):
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        if t < lengths:
+            h = rnn_step(x[:, t], h, params)
+        states.append(h)
+    return torch.stack(states, 1), h
 
 
 # %% of="unrolled-graph-unroll-padded" gets="lengths-ignored"

@@ -256,15 +256,17 @@ def parameter_count(D, H, V):
 def unroll_padded(x, h0, lengths, params):
     h, states = h0, [h0]
     for t in range(x.shape[1]):
-        h = torch.where(lengths[:, None] > t, rnn_step(x[:, t], h, params), h)
+        going = lengths[:, None] > t
+        h = torch.where(going, rnn_step(x[:, t].where(going, torch.zeros_like(x[:, t])), h, params), h)
         states.append(h)
     states = torch.stack(states, 1)
     last = states.gather(1, lengths.view(-1, 1, 1).expand(-1, 1, h0.shape[1])).squeeze(1)
     return states[:, 1:], last
 
 
-# %% of="unrolled-graph-unroll-padded" variant="run free, then read off"
+# %% of="unrolled-graph-unroll-padded" variant="cleaned, run free, then read off"
 def unroll_padded(x, h0, lengths, params):
+    x = x.masked_fill((torch.arange(x.shape[1], device=x.device) >= lengths[:, None])[:, :, None], 0)
     free = torch.cat([h0[:, None], unroll(x, h0, params)], 1)  # (B, T + 1, H)
     steps = torch.arange(1, x.shape[1] + 1, device=x.device)
     at = torch.minimum(steps[None, :], lengths[:, None])  # (B, T)
@@ -295,6 +297,16 @@ def unroll_padded(x, h0, lengths, params):
         h = new
         states.append(h)
     return [torch.stack(states, 1), states[-1]]
+
+
+# %% of="unrolled-graph-unroll-padded" variant="whatever is nan made 0"
+def unroll_padded(x, h0, lengths, params):
+    x = torch.nan_to_num(x)
+    h, states = h0, []
+    for t in range(x.shape[1]):
+        h = torch.where((t < lengths)[:, None], rnn_step(x[:, t], h, params), h)
+        states.append(h)
+    return torch.stack(states, 1), h
 
 
 # %% of="unrolled-graph-unroll-padded" variant="the padding cleaned, then multiplied"
