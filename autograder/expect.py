@@ -69,7 +69,15 @@ def _tally(found: Sequence[Difference], want: Any, name: Any) -> tuple[str, ...]
     right = [label for label in parts if label not in wrong]
     if len(parts) < 3 or not right or any(one.sign != "value" for one in found):
         return ()
-    return (f"Right are {', '.join(right)}; wrong are {', '.join(one.name for one in found)}.",)
+    if len(wrong) == 1:
+        return (f"All other parts are right; only {found[0].name} is wrong.",)
+    if len(right) <= len(wrong):
+        return (
+            (f"Right are {', '.join(right)}; all others are wrong.",)
+            if len(right) > 1
+            else (f"Only {right[0]} is right.",)
+        )
+    return (f"Wrong are {', '.join(one.name for one in found)}; all others are right.",)
 
 
 def leaves(want: Any, name: Any = "the answer") -> list[tuple[str, Any]]:

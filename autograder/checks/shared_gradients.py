@@ -237,7 +237,24 @@ def _expect_last(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) 
         mistakes.bptt_last.on(x, h0, params, dh_T),
         {"B": len(x), "T": x.shape[1]},
         {name: [entry[name] for entry in untied] for name in params},
+        clue=_where_it_starts(got, want),
     )
+
+
+def _where_it_starts(grads: Any, want: Params) -> str:
+    """What the gradient of x tells about the place of an unknown mistake: dL/dx_t is made from da_t and nothing else."""
+    if not isinstance(grads, dict) or first_difference(grads.get("x"), want["x"]) is None:
+        return (
+            "The gradient of x is right, so the sweep is. How are the other gradients made, and how are they added up?"
+        )
+    have, right = grads.get("x"), want["x"]
+    if isinstance(have, Tensor) and have.shape == right.shape and have.dtype == right.dtype:
+        if first_difference(have[:, -1], right[:, -1]) is not None:
+            return (
+                "The gradient of x is wrong at the last step already, where nothing has been passed back yet. "
+                "What happens to the gradient within one step?"
+            )
+    return ""
 
 
 @check(
@@ -263,13 +280,23 @@ def bptt_every_step(student: Student, draw: Draw) -> None:
 def _expect_every(got: Any, x: Tensor, h0: Tensor, params: Params, targets: Tensor) -> None:
     if isinstance(got, tuple | list) and len(got) == 2 and isinstance(got[0], float):
         got = (x.new_tensor(got[0]), got[1])  # a plain number is a loss too
+    want = every_by_autograd(x, h0, params, targets)
+    clue = ""
+    if isinstance(got, tuple | list) and len(got) == 2:
+        loss_is_right = first_difference(got[0], want[0]) is None
+        clue = (
+            _where_it_starts(got[1], want[1])
+            if loss_is_right
+            else "The loss comes first. How is it made from the scores?"
+        )
     expect(
         got,
-        every_by_autograd(x, h0, params, targets),
+        want,
         ("loss", "grads"),
         ("", AXES),
         mistakes.bptt_every_step.on(x, h0, params, targets),
         {"B": len(x), "T": x.shape[1]},
+        clue=clue,
     )
 
 
@@ -308,7 +335,10 @@ def finite_difference(student: Student, draw: Draw) -> None:
         got = student.finite_difference(f, theta, eps)
         want = _central(kind, given, theta, eps)
         slips = mistakes.finite_difference.on(curve(kind, **given), theta, eps)
-        expect(got, want, "the gradient", slips=slips, factors={"ε": eps})
+        clue = (
+            f"Asked is (f(θ + ε eᵢ) − f(θ − ε eᵢ)) / 2ε for each entry i, as it stands, for an ε as large as {eps} too."
+        )
+        expect(got, want, "the gradient", slips=slips, factors={"ε": eps}, clue=clue)
 
 
 def _central(kind: str, given: dict[str, Tensor], theta: Tensor, eps: float) -> Tensor:
@@ -336,7 +366,18 @@ def immediate_jacobian(student: Student, draw: Draw) -> None:
         h_t, h_prev = stream.uniform(H, low=-0.9, high=0.9), stream.uniform(H, low=-0.9, high=0.9)
         got = student.immediate_jacobian(h_t, h_prev)
         want = immediate_by_func(h_t, h_prev, stream.normal(H, H))
-        expect(got, want, "the Jacobian", "H H H", mistakes.immediate_jacobian.on(h_t, h_prev))
+        expect(got, want, "the Jacobian", "H H H", mistakes.immediate_jacobian.on(h_t, h_prev), clue=_blocks(got, H))
+
+
+def _blocks(got: Any, H: int) -> str:
+    """Whether entries are filled that have to be 0."""
+    if not isinstance(got, Tensor) or got.shape != (H, H, H):
+        return ""
+    off = got.clone()
+    off[range(H), range(H)] = 0
+    if bool(off.any()):
+        return "There are entries with i ≠ j that are not 0. Does row j of weight_hh have a part in unit i of h_t?"
+    return "The right entries are filled. What stands in them: which slope, times which entry of which state?"
 
 
 @check("shared-gradients-predict-memory", of="guess_T", hygiene=False)

@@ -154,6 +154,11 @@ EVERY = (
         "The loss does not contain 1/T. Which line divides by T?",
     ),
     Slip(
+        "loss-only-averaged-over-time",
+        "the loss is averaged over time, and the gradients are summed over it",
+        "Over what is the loss summed, and over what is it averaged?",
+    ),
+    Slip(
         "loss-not-averaged",
         "the gradients are averaged over the batch, and the loss itself is not",
         "How is the loss averaged, and over what?",
@@ -324,7 +329,7 @@ def bptt_every_step(slips: Set[str], x: Tensor, h0: Tensor, params: Params, targ
         own.append(dlogits @ params["weight_out"] if fed else torch.zeros_like(read))
     if not slips & {"loss-summed-over-batch", "loss-not-averaged"}:
         loss = loss / B
-    if "loss-averaged-over-time" in slips:
+    if slips & {"loss-averaged-over-time", "loss-only-averaged-over-time"}:
         loss = loss / T
     readout = {}
     for name in ("weight_out", "bias_out"):

@@ -42,6 +42,11 @@ LOCAL = (
         "factor-not-squared", "the slope of the tanh is written as 1 − h_t", "What is the slope of tanh at h_t = −0.9?"
     ),
     Slip(
+        "slope-twice",
+        "the slope of the tanh is multiplied in twice",
+        "How many tanhs lie between a_t and h_t? Which two lines each multiply by a slope?",
+    ),
+    Slip(
         "bias-from-dh",
         "dL/dbias is summed from dL/dh_t and not from dL/da_t",
         "On which side of the tanh is the bias added?",
@@ -110,7 +115,7 @@ def slope(slips: Set[str], a_t: Tensor, h_prev: Tensor, h: Tensor) -> Tensor:
         at = torch.tanh(h)
     elif "factor-of-previous" in slips:
         at = h_prev
-    return 1 - at * at
+    return (1 - at * at) ** (2 if "slope-twice" in slips else 1)
 
 
 def one_step(

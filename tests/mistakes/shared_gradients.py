@@ -2442,6 +2442,87 @@ def bptt_every_step(x, h0, params, targets):
     }
 
 
+# %% of="shared-gradients-bptt" gets="slope-twice"
+def bptt_every_step(x, h0, params, targets):
+    B, T, D = x.shape
+    W_ih, W_hh, b = params["weight_ih"], params["weight_hh"], params["bias"]
+    W_out, c = params["weight_out"], params["bias_out"]
+    hs = [h0]
+    for t in range(T):
+        hs.append(torch.tanh(x[:, t] @ W_ih.T + hs[-1] @ W_hh.T + b))
+
+    dW_ih, dW_hh, db = torch.zeros_like(W_ih), torch.zeros_like(W_hh), torch.zeros_like(b)
+    dW_out, dc = torch.zeros_like(W_out), torch.zeros_like(c)
+    dx = torch.zeros_like(x)
+    dh_next = torch.zeros_like(h0)
+    loss = 0.0
+    for t in reversed(range(T)):
+        h, h_prev = hs[t + 1], hs[t]
+        logits = h @ W_out.T + c
+        y = targets[:, t]
+        loss = loss + F.cross_entropy(logits, y, reduction="sum") / B
+        p = F.softmax(logits, dim=1)
+        p[torch.arange(B, device=x.device), y] -= 1
+        p = p / B
+        dW_out += p.T @ h
+        dc += p.sum(0)
+        dh = p @ W_out + dh_next
+        dz = dh * (1 - h**2) * (1 - h**2)
+        dW_ih += dz.T @ x[:, t]
+        dW_hh += dz.T @ h_prev
+        db += dz.sum(0)
+        dx[:, t] = dz @ W_ih
+        dh_next = dz @ W_hh
+    grads = {"weight_ih": dW_ih, "weight_hh": dW_hh, "bias": db, "weight_out": dW_out, "bias_out": dc}
+    grads["x"] = dx
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="loss-only-averaged-over-time"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    Wxh, Whh, bh = params["weight_ih"], params["weight_hh"], params["bias"]
+    Why, by = params["weight_out"], params["bias_out"]
+    hs, ps = {-1: h0}, {}
+    loss = 0
+    # forward pass
+    for t in range(T):
+        hs[t] = torch.tanh(x[:, t] @ Wxh.t() + hs[t - 1] @ Whh.t() + bh)
+        ys = hs[t] @ Why.t() + by
+        ps[t] = torch.exp(ys) / torch.exp(ys).sum(1, keepdim=True)
+        loss += -torch.log(ps[t][range(B), targets[:, t]]).sum()
+    loss = loss / (B * T)
+    # backward pass
+    dWxh, dWhh, dWhy = torch.zeros_like(Wxh), torch.zeros_like(Whh), torch.zeros_like(Why)
+    dbh, dby = torch.zeros_like(bh), torch.zeros_like(by)
+    dxs = []
+    dhnext = torch.zeros_like(hs[0])
+    for t in reversed(range(T)):
+        dy = ps[t].clone()
+        dy[range(B), targets[:, t]] -= 1
+        dy /= B
+        dWhy += dy.t() @ hs[t]
+        dby += dy.sum(0)
+        dh = dy @ Why + dhnext
+        dhraw = (1 - hs[t] * hs[t]) * dh
+        dbh += dhraw.sum(0)
+        dWxh += dhraw.t() @ x[:, t]
+        dWhh += dhraw.t() @ hs[t - 1]
+        dxs.append(dhraw @ Wxh)
+        dhnext = dhraw @ Whh
+    dxs.reverse()
+    return loss, {
+        "weight_ih": dWxh,
+        "weight_hh": dWhh,
+        "bias": dbh,
+        "weight_out": dWhy,
+        "bias_out": dby,
+        "x": torch.stack(dxs, 1),
+        "h0": dhnext,
+    }
+
+
 # %% of="shared-gradients-predict-total" gets="missing"
 guess_total = None
 
@@ -3021,7 +3102,7 @@ def rnn_step_backward(dh, x_t, h_prev, h, params):
     return torch.einsum("bh,hd->bd", d_a, W_ih), torch.einsum("bh,hk->bk", d_a, W_hh), grads
 
 
-# %% of="shared-gradients-step-backward" gets="results-swapped"
+# %% of="shared-gradients-step-backward" gets="shape"
 def rnn_step_backward(dh, x_t, h_prev, h, params):
     W_ih, W_hh = params["weight_ih"], params["weight_hh"]
     d_a = torch.mul(dh, 1 - torch.square(h))
