@@ -140,6 +140,7 @@ check("unrolled-graph-rnn-step")
 # - *weight_hh is used the other way round*: it is square, so both ways run, and only one is right.
 # - *the tanh is left out*: then the result is $a_t$ and not yet $h_t$.
 # - *h_t is a tuple of 1 item*: there is a comma at the end of the `return` line.
+# - *h_t has no graph behind it*: the check also sends a gradient back through your step. `detach`, `.data` and `no_grad` stop it.
 # </details>
 
 # %% [markdown]

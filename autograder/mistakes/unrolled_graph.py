@@ -162,7 +162,7 @@ def sent_back(
             states.append(h)
             h = h.detach() if "cut-each-step" in slips else h
         made = [torch.stack(states, 1), states[-1]]
-        total = sum((one * weight).sum() for one, weight in zip(made, toward, strict=False))
+        total = torch.stack([(one * weight).sum() for one, weight in zip(made, toward, strict=False)]).sum()
         return list(torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True))
 
 
