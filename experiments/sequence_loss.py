@@ -31,6 +31,16 @@ def speech(seed: int) -> dict:
     }
 
 
+def padded_state(seed: int) -> dict:
+    """How often the noun is still known at a row's own end, and behind its padding; rows with padding only."""
+    lesson = solved("sequence_loss")
+    model, _ = lesson.train_language(seed)
+    nouns, tokens, lengths = lesson.beginnings(400, seed)
+    with torch.no_grad():
+        states = {"right": lesson.final_state(model, tokens, lengths), "moved": model(tokens)[1]}
+    return {key: lesson.remembered(model, h, nouns)[lengths < 9].mean().item() for key, h in states.items()}
+
+
 def memory(seed: int) -> dict:
     """Bytes kept for the backward pass: equal for all seeds, since they follow from the graph."""
     return solved("sequence_loss").bytes_by_steps(seed)

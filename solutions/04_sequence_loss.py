@@ -593,7 +593,8 @@ def loss_on(model, text, memory=True):
 # ### Experiment: down to the floor
 #
 # The next cell trains your model with your step, twice: once on sequences of 20 tokens, and once on the same tokens one by one,
-# without memory. The bands are stored runs over five seeds. Training takes a few seconds.
+# without memory. The bands are stored runs over five seeds. Training takes a few seconds. (Each training text begins with a
+# sentence, so that to begin without a state is right. What to do with one endless text is the subject of lesson 05.)
 
 # %% experiment="language"
 with needs("SequenceModel", "train_step", "sequence_loss"):
@@ -601,10 +602,10 @@ with needs("SequenceModel", "train_step", "sequence_loss"):
     best = {"with": language.surprise(held_out), "without": language.bigram_surprise(held_out)}  # nats, token by token
     steps = range(20, 401, 20)
     fig, ax = plt.subplots(figsize=(7.5, 4))
-    trained = {}
+    models = {}
     for key, marker, color in (("without", "s", figures.VERMILION), ("with", "o", figures.BLUE)):
         figures.band(ax, steps, [run[key] for run in runs], color, f"{key} memory")
-        trained[key], curve = train_language(seed=0, memory=key == "with")
+        models[key], curve = train_language(seed=0, memory=key == "with")
         ax.plot(steps, curve, marker, color=color, mfc="none", label=f"yours, {key} memory")
         figures.level(ax, best[key].mean().item(), f"best possible {key} memory")
     ax.set(xlabel="training step", ylabel="loss on held-out text (nats per token)", ylim=(1.2, 2.2))
@@ -615,12 +616,13 @@ with needs("SequenceModel", "train_step", "sequence_loss"):
     )
 
     for key, floor in (("with", language.entropy_rate), ("without", language.bigram_floor)):
-        mine, here = loss_on(trained[key], held_out.to(device), key == "with"), best[key].mean().item()
+        mine, here = loss_on(models[key], held_out.to(device), key == "with"), best[key].mean().item()
         lowest = min(run[key][-1] for run in runs) - here if runs else math.nan
         print(f"{key} memory: floor {floor:.4f} in the long run; the best predictor loses {here:.4f} on this text")
         print(
             f"    your model {mine:.4f}, {mine - here:.4f} more than the best; the closest of {len(runs)} stored runs {lowest:.4f} more"
         )
+    trained = models["with"]  # for sections 7 and 8
     rows = best["with"].mean(1)
     print(
         f"the {len(rows)} rows of 500 tokens, by themselves: the best predictor loses {rows.min():.3f} to {rows.max():.3f} on them"
@@ -891,40 +893,49 @@ check("sequence-loss-final-state")
 # - *one step too late*: after 3 tokens the state stands at index 2.
 # - *h has shape (B, H)*: the model takes a state in the shape (1, B, H).
 # - *the rows come back sorted by length*: `enforce_sorted=False` undoes the sorting by itself.
-# - *its values are those of a softmax*, or *shape (1, B, V)*: a state is asked, not logits.
+# - *h has shape (1, B, V)*: a state is asked, not logits.
 # </details>
 
 # %% [markdown]
 # ### Experiment: going on from the wrong state
 #
-# Forty beginnings of one sentence each: a noun and 0 to 8 modifiers, padded with zeros, which are noun 0. The verb has to come
-# some time. Given a trained model: to which verb does it give the most weight, if it goes on from your `final_state`, and if it
-# goes on from the state behind the padding?
+# 400 beginnings of one sentence each: a noun and 0 to 8 modifiers, padded with zeros, which are noun 0. The verb has to come some
+# time. To which of the eight verbs does the model that you trained in section 5 give the most weight, if it goes on from your
+# `final_state`, and if it goes on from the state behind the padding?
+
+
+# %% given="beginnings"
+def beginnings(rows, seed):
+    """Nouns (rows,), and after each 0 to 8 modifiers: tokens (rows, 9), padded with 0, and lengths (rows,)."""
+    generator = torch.Generator().manual_seed(seed)
+    nouns = torch.randint(language.classes, (rows,), generator=generator)
+    modifiers = language.classes + torch.randint(language.modifiers, (rows, 8), generator=generator)
+    counts = torch.arange(rows) % 9
+    padded = torch.where(torch.arange(8) < counts.unsqueeze(1), modifiers, 0)
+    return nouns.to(device), torch.cat([nouns.unsqueeze(1), padded], 1).to(device), (1 + counts).to(device)
+
+
+@torch.no_grad()
+def remembered(model, h, nouns):
+    """For each state of h (1, B, H): whether the likeliest of the eight verbs is the one that agrees with the noun."""
+    return (model.readout(h[0])[:, language.first_verb :].argmax(1) == nouns).double()
+
 
 # %% experiment="wrong-state"
 with needs("final_state"):
-    model = trained["with"]  # from section 5
-    generator = torch.Generator().manual_seed(0)
-    nouns = torch.randint(language.classes, (40,), generator=generator)
-    counts = torch.arange(40) % 9
-    modifiers = language.classes + torch.randint(language.modifiers, (40, 8), generator=generator)
-    tokens = torch.cat([nouns.unsqueeze(1), torch.where(torch.arange(8) < counts.unsqueeze(1), modifiers, 0)], 1).to(
-        device
-    )
+    nouns, tokens, lengths = beginnings(400, seed=0)
     with torch.no_grad():
-        for name, h in (
-            ("from your final_state", final_state(model, tokens, (1 + counts).to(device))),
-            ("from behind the padding", model(tokens)[1]),
-        ):
-            verbs = model.readout(h[0])[:, language.first_verb :].argmax(1).cpu()  # the likeliest of the eight verbs
-            print(
-                f"{name:<24} the verb that agrees is the likeliest one for {(verbs == nouns).double().mean():.0%} of the beginnings"
-            )
+        right, moved = final_state(trained, tokens, lengths), trained(tokens)[1]
+    runs = stored("sequence_loss", "padded_state")
+    for name, key, h in (("your final_state", "right", right), ("behind the padding", "moved", moved)):
+        mine = remembered(trained, h, nouns)[lengths < 9].mean()
+        print(f"from {name:<18}: the verb agrees in {mine:.0%} of the padded rows; ", end="")
+        print(f"stored runs {min(run[key] for run in runs):.0%} to {max(run[key] for run in runs):.0%}" if runs else "")
 
 # %% [markdown]
-# **What to see.** From the right state the verb agrees with the noun. From behind the padding the model has read noun 0 a few
-# times more, and speaks of that: only rows without padding, or with noun 0, come out right. No error was raised, and the loss,
-# which is masked, does not show it.
+# **What to see.** From its own end, each row knows its noun. Behind the padding it mostly does not: the model has read noun 0 up
+# to eight times more, which is nothing that the language ever says. No error was raised, and the loss, which is masked, does not
+# show it.
 #
 # ## 8. Letting it speak
 #
@@ -1030,9 +1041,8 @@ def agreement(text):
 
 # %% experiment="greedy"
 with needs("generate"):
-    model = trained["with"]  # from section 5
-    greedy = generate(model, torch.tensor([3], device=device), 200).cpu()
-    sampled = sample_text(model, 50, 200, seed=0)
+    greedy = generate(trained, torch.tensor([3], device=device), 200).cpu()
+    sampled = sample_text(trained, 50, 200, seed=0)
     print("greedy: ", language.spell(greedy[:22]), "…")
     print("sampled:", language.spell(sampled[0, :22]), "…")
     print(f"verbs in 200 greedy tokens: {(greedy >= language.first_verb).sum()}")

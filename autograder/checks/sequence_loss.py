@@ -142,8 +142,8 @@ def steady(model: Handle, ask: tuple[Any, ...], got: Any) -> Iterator[None]:
         yield
     except Wrong as wrong:
         if wrong.finding.sign == "value" and first_difference(model(*ask), got) is not None:
-            clue = "The same call gives other numbers each time. What is drawn at random, or kept from call to call?"
-            raise Wrong(replace(wrong.finding, sign="unsteady", clues=(clue,))) from None
+            deny("unsteady", "two calls with the same tokens and the same state gave different logits",
+                 "What is drawn at random in your model, or kept from one call to the next?")  # fmt: skip
         raise
 
 
