@@ -6,6 +6,8 @@ from __future__ import annotations
 def on(error: Exception) -> tuple[str, ...]:
     """The question that leads out of an error, where it is one that learners of this subject meet; else nothing."""
     text = str(error)
+    if clues := on_a_broken_gpu(error):
+        return clues
     if "modified by an inplace operation" in text:
         return ("A tensor that autograd needs for the backward pass was overwritten. Which line writes into a tensor"
                 " that an earlier step still needs? Collect the steps in a list, and stack it at the end.",)  # fmt: skip
@@ -40,3 +42,13 @@ def on(error: Exception) -> tuple[str, ...]:
     if "Expected all tensors to be on the same device" in text or "expected device" in text:
         return ("A tensor was made on another device than the inputs. Make it with `device=x.device`.",)
     return ()
+
+
+def on_a_broken_gpu(error: Exception) -> tuple[str, ...]:
+    """What to do when an index out of range has ended the work on the GPU; nothing for any other error."""
+    if "device-side assert" not in str(error):
+        return ()
+    return (
+        "On a GPU, an index that does not exist ends all further work: a token or class below 0, or not below their "
+        "number. Restart the kernel; with `BPTT_DEVICE=cpu` the error names the line. Which index can be too large?",
+    )

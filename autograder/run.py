@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from autograder import rules
+from autograder import advice, rules
 from autograder.draw import Draw
 from autograder.hygiene import full_precision
 from autograder.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, load
@@ -67,6 +67,9 @@ def _once(check: Check, student: Student, draw: Draw) -> Verdict:
     except CheckError:
         raise
     except Exception as error:  # our own fault: say so, and do not blame the learner
+        if clues := advice.on_a_broken_gpu(error):  # it shows where the GPU is waited for, which may be here
+            finding = Finding("raised", f"{check.of} ended the work on the GPU", clues=clues)
+            return Verdict(check.id, "error", check.claim, student.last, finding)
         finding = Finding("broken", f"the check {check.id} itself failed: {type(error).__name__}: {error}")
         return Verdict(check.id, "broken", check.claim, student.last, finding)
     if student.changed:
