@@ -2,6 +2,7 @@
 PYTHON ?= python3
 TORCH  ?=
 ARGS   ?=
+JOBS   ?= 2
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -19,7 +20,7 @@ CPU = $(if $(filter cpu,$(TORCH)),@$(PIP) --no-deps --extra-index-url https://do
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo "  Options: PYTHON=python3.12 (to make .venv with), TORCH=cpu (PyTorch without CUDA), ARGS=\"…\" (passed on)"
+	@echo "  Options: PYTHON=python3.12 (to make .venv with), TORCH=cpu (PyTorch without CUDA), ARGS=\"…\" (passed on), JOBS=2 (tests at a time)"
 
 lab: $(LEARNER)  ## open the course in JupyterLab, on your own copies in work/
 	@$(BIN)/course lab $(ARGS)
@@ -27,7 +28,7 @@ lab: $(LEARNER)  ## open the course in JupyterLab, on your own copies in work/
 test: $(STAFF)  ## lint, then every test that this machine can run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 release: $(STAFF)  ## build notebooks/ from solutions/
 	@$(BIN)/course release $(ARGS)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jupytext
@@ -239,15 +240,14 @@ def _rows(paths: list[Path], judge: Judge, report: Callable[..., None], quiet: b
     from autograder.release import released
 
     rows: dict[str, Row] = {}
-    for path in paths:
-        source = lesson(path)
-        aside = ROOT / "build" / "verify" / f"{path.stem}.ipynb"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(released(path))
-        for id, row in verify(source.stem, source, lesson(aside), judge, ROOT / "tests", report):
-            rows[id] = row
-            if not quiet:
-                _print_row(id, row)
+    with TemporaryDirectory() as folder:
+        for path in paths:
+            source, stub = lesson(path), Path(folder) / f"{path.stem}.ipynb"
+            stub.write_bytes(released(path))
+            for id, row in verify(source.stem, source, lesson(stub), judge, ROOT / "tests", report):
+                rows[id] = row
+                if not quiet:
+                    _print_row(id, row)
     return rows
 
 

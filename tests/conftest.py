@@ -54,6 +54,18 @@ def why_not(item: pytest.Item) -> str:
     return ""
 
 
+# One lesson after the other in one process would take as long as all other tests together.
+BY_LESSON = ("test_verify.py", "test_nbgrader_lessons.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes, those of a file run in one, since they share what they have set up."""
+    for item in items:
+        lesson = item.name.partition("[")[2] if item.path.name in BY_LESSON else ""
+        item.add_marker(pytest.mark.xdist_group(item.path.name + lesson))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here, and say what would make it run."""
     if reason := why_not(item):
