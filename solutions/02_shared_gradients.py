@@ -138,12 +138,14 @@ for ax, edges, title in zip(axes, (TIED, UNTIED), ("one θ, three arrows", "thre
 figures.show(fig, "Left: one parameter node feeds every state. Right: each state has a parameter node of its own.")
 
 # %% [markdown]
-# In the network on the right nothing is shared, so each $\partial L/\partial\theta^{(t)}$ is a gradient as you know it. Going back to the network on the left means to
+# In the network on the right nothing is shared, so each $\partial L/\partial\theta^{(t)}$ is a gradient as you know it. Going back to the network on
+# the left means to
 # move all copies *together*. If each copy moves by the same $d\theta$, the loss moves by the sum of what the single copies cause:
 #
 # $$\boxed{\ \frac{dL}{d\theta} = \sum_{t=1}^{T} \frac{\partial L}{\partial\theta^{(t)}}\ }$$
 #
-# Call $\partial L/\partial\theta^{(t)}$ the **share** of step $t$. In the example, the share of step 2 is 3 and the share of step 1 is 3. That is the whole secret of shared weights;
+# Call $\partial L/\partial\theta^{(t)}$ the **share** of step $t$. In the example, the share of step 2 is 3 and the share of step 1 is 3. That is the
+# whole secret of shared weights;
 # what follows is how to compute the shares without waste.
 #
 # ### Exercise: `untied_gradients`
@@ -153,13 +155,16 @@ figures.show(fig, "Left: one parameter node feeds every state. Right: each state
 # Compute all shares, for a loss that looks at the last state only. All that the network has to know about such a loss is
 # `dh_T`, a tensor (B, H) with $dL/dh_T$. For example, if $L$ is the sum of all entries of $h_T$, then `dh_T` is full of ones.
 #
-# `untied_gradients(x, h0, params, dh_T)` returns a list of $T$ dicts. Entry $t - 1$ has the keys of `params` (here the three recurrent ones) and holds the gradient for
+# `untied_gradients(x, h0, params, dh_T)` returns a list of $T$ dicts. Entry $t - 1$ has the keys of `params` (here the three recurrent ones) and holds
+# the gradient for
 # the copy of step $t$.
 #
-# *With autograd:* for an output `y` that is no single number, `torch.autograd.grad(y, leaves, grad_outputs=dy)` gives the gradients of $L$ for a list of leaves, where
+# *With autograd:* for an output `y` that is no single number, `torch.autograd.grad(y, leaves, grad_outputs=dy)` gives the gradients of $L$ for a list
+# of leaves, where
 # `dy` is $dL/dy$. A leaf is a tensor on which you called `requires_grad_()`.
 #
-# **A tiny example**, the one with the click from lesson 01: one sequence, one unit, $W_{ih} = 0.5$, $W_{hh} = 0.8$, $b = 0$, $h_0 = 0$, inputs 1, 0, 0. The states are 0.4621, 0.3537, 0.2757.
+# **A tiny example**, the one with the click from lesson 01: one sequence, one unit, $W_{ih} = 0.5$, $W_{hh} = 0.8$, $b = 0$, $h_0 = 0$, inputs 1, 0, 0.
+# The states are 0.4621, 0.3537, 0.2757.
 # With $dL/dh_3 = 1$ the shares of $W_{hh}$ are, for steps 1, 2, 3: 0, 0.2989, 0.3268. (Why is the first one 0? Which number does $W_{hh}$ multiply in step 1?)
 
 
@@ -188,13 +193,15 @@ check("shared-gradients-untied")
 # %% [markdown] hint="shared-gradients-untied"
 # <details><summary>Hint 1: a question</summary>
 #
-# `copy = params` makes no copy: it is a second name for the same dict of the same tensors. What do you need, so that step 1 and step 2 use *different* tensors with equal
+# `copy = params` makes no copy: it is a second name for the same dict of the same tensors. What do you need, so that step 1 and step 2 use *different*
+# tensors with equal
 # values, each of which asks for a gradient?
 # </details>
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# First make a list of $T$ dicts, each with cloned tensors that require a gradient. Then run the recurrence; in step $t$ use dict $t - 1$. `forward` on a piece of one step,
+# First make a list of $T$ dicts, each with cloned tensors that require a gradient. Then run the recurrence; in step $t$ use dict $t - 1$. `forward` on
+# a piece of one step,
 # `x[:, t:t+1]`, does one step and returns `[h_before, h_after]`. At the end ask autograd for the gradients of all leaves at once.
 # </details>
 #
@@ -225,7 +232,8 @@ check("shared-gradients-untied")
 # %% [markdown]
 # ### Experiment: whose gradient is it?
 #
-# Now the sum can be taken apart. A network with 16 units reads 30 steps; the loss looks at the last state. How large is the share of each step in $dL/dW_{hh}$, compared with the
+# Now the sum can be taken apart. A network with 16 units reads 30 steps; the loss looks at the last state. How large is the share of each step in
+# $dL/dW_{hh}$, compared with the
 # share of the last step? Three networks differ in one number, the *gain*: a factor on the random matrix $W_{hh}$.
 
 
@@ -270,7 +278,8 @@ with needs("untied_gradients"):
     )
 
 # %% [markdown]
-# **What to see.** Read the figure from the right to the left, back in time. With gain 0.5 each step back costs about a factor of 3, and 15 steps back a share is less than a
+# **What to see.** Read the figure from the right to the left, back in time. With gain 0.5 each step back costs about a factor of 3, and 15 steps back a
+# share is less than a
 # millionth of the last one. With gain 1 a step costs less. With gain 2.5 the first steps contribute *more* than the last one. The sum hides all this: it is
 # one matrix, whoever contributed. Why the shares shrink or grow is the subject of lesson 03. Here we compute them.
 
@@ -281,7 +290,8 @@ with needs("untied_gradients"):
 #
 # $$h_{t-1},\ x_t \ \longrightarrow\ a_t = x_t W_{ih}^\top + h_{t-1} W_{hh}^\top + b \ \longrightarrow\ h_t = \tanh(a_t)\ \longrightarrow\ \text{everything later} \ \longrightarrow\ L$$
 #
-# What happens later is not the step's business. One tensor tells it all that it needs to know: the **upstream gradient** $\dfrac{dL}{dh_t}$, of the shape of $h_t$. It says: *if
+# What happens later is not the step's business. One tensor tells it all that it needs to know: the **upstream gradient** $\dfrac{dL}{dh_t}$, of the
+# shape of $h_t$. It says: *if
 # this entry of $h_t$ moves by a little, the loss moves by so much.* It comes from above, and the step has no say in it.
 #
 # What the step does know is itself: how its output moves if its input moves. That is the **local factor**. Every gradient that leaves the step is a product:
@@ -290,7 +300,8 @@ with needs("untied_gradients"):
 #
 # Whenever you are lost in a backward pass, ask of each number: is this what comes from above, or what happens here?
 #
-# **Through the tanh.** Each unit for itself, with the slope from lesson 00: $\dfrac{dL}{da_t} = \dfrac{dL}{dh_t} \odot (1 - h_t \odot h_t)$, where $\odot$ multiplies entry by entry. Call it
+# **Through the tanh.** Each unit for itself, with the slope from lesson 00: $\dfrac{dL}{da_t} = \dfrac{dL}{dh_t} \odot (1 - h_t \odot h_t)$, where
+# $\odot$ multiplies entry by entry. Call it
 # `da` in code. *Everything else in the step lies before the tanh. So everything else starts from `da`, not from `dh`.*
 #
 # **Through the matrix.** Written out for row $n$ of the batch and unit $i$,
@@ -307,20 +318,29 @@ with needs("untied_gradients"):
 # | $(W_{ih})_{i,k}$ | $a_{n,i}$ for every $n$ | $x_{n,k}$ | $\sum_n \dfrac{dL}{da_{n,i}}\,x_{n,k}$ |
 # | $b_i$ | $a_{n,i}$ for every $n$ | 1 | $\sum_n \dfrac{dL}{da_{n,i}}$ |
 #
-# Each line sums over everything that the thing *reaches*. A weight is used once for each row of the batch, so its gradient sums over the batch: the same rule as for the
+# Each line sums over everything that the thing *reaches*. A weight is used once for each row of the batch, so its gradient sums over the batch: the
+# same rule as for the
 # steps of time. Each sum is a matrix product; the shapes tell you which way round.
 #
 # ### Exercise: `rnn_step_backward`
 #
 # *difficulty 3 of 5 · importance 5 of 5 · 15 minutes · ✋ without autograd*
 #
-# `rnn_step_backward(dh, x_t, h_prev, h, params)` takes the upstream gradient `dh` (B, H) and what the step saw going forward: `x_t` (B, D), `h_prev` (B, H), and its output `h` (B, H).
-# It returns `(dx, dh_prev, dparams)`: `dx` (B, D), `dh_prev` (B, H), and a dict with the gradients of `weight_ih`, `weight_hh` and `bias`, each of its parameter's shape.
+# `rnn_step_backward(dh, x_t, h_prev, h, params)` takes the upstream gradient `dh` (B, H) and what the step saw going forward: `x_t` (B, D), `h_prev`
+# (B, H), and its output `h` (B, H).
+# It returns `(dx, dh_prev, dparams)`: `dx` (B, D), `dh_prev` (B, H), and a dict with the gradients of `weight_ih`, `weight_hh` and `bias`, each of its
+# parameter's shape.
 #
-# Return the contribution of *this* step, in a fresh dict: adding up over the steps is the caller's business. And write into none of the tensors that you were given.
+# Return the contribution of *this* step, in a fresh dict: adding up over the steps is the caller's business. And write into none of the tensors that
+# you were given.
 #
-# **A tiny example**: step 2 of the click, with $h_1 = 0.4621$, $x_2 = 0$, $h_2 = 0.3537$ and the upstream gradient 1. The slope is $1 - h_2^2 = 0.8749$. So `dh_prev` is
-# $0.8749 \cdot 0.8 = 0.6999$, `dx` is $0.8749 \cdot 0.5 = 0.4374$, and the gradients of `weight_hh`, `weight_ih`, `bias` are $0.8749 \cdot 0.4621 = 0.4043$, $0$ and $0.8749$.
+# *What ✋ means:* the check reads your code, and the helpers that it calls, and sends the answer back if it uses `torch.autograd`, `torch.func` or
+# `backward()`. You may use them in a cell of your own, to compare. Helpers are welcome.
+#
+# **A tiny example**: step 2 of the click, with $h_1 = 0.4621$, $x_2 = 0$, $h_2 = 0.3537$ and the upstream gradient 1. The slope is $1 - h_2^2 =
+# 0.8749$. So `dh_prev` is
+# $0.8749 \cdot 0.8 = 0.6999$, `dx` is $0.8749 \cdot 0.5 = 0.4374$, and the gradients of `weight_hh`, `weight_ih`, `bias` are $0.8749 \cdot 0.4621 =
+# 0.4043$, $0$ and $0.8749$.
 
 
 # %% answer="shared-gradients-step-backward"
@@ -349,12 +369,14 @@ check("shared-gradients-step-backward")
 # %% [markdown] hint="shared-gradients-step-backward"
 # <details><summary>Hint 1: a question</summary>
 #
-# Which of the three lines of the step, read backwards, comes first: the matrix products or the tanh? What is its local factor, and what do you have at hand to write it with?
+# Which of the three lines of the step, read backwards, comes first: the matrix products or the tanh? What is its local factor, and what do you have at
+# hand to write it with?
 # </details>
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# First `da` (B, H), from `dh` and `h`. Then five results from it, one for each line of the table. Write the shapes behind each line: `dh_prev` (B, H) is made from
+# First `da` (B, H), from `dh` and `h`. Then five results from it, one for each line of the table. Write the shapes behind each line: `dh_prev` (B, H)
+# is made from
 # `da` (B, H) and a matrix (H, H); the gradient of `weight_hh` (H, H) is made from `da` (B, H) and `h_prev` (B, H), and B has to disappear.
 # </details>
 #
@@ -385,7 +407,8 @@ check("shared-gradients-step-backward")
 # %% [markdown]
 # ### Experiment: a gradient is a promise about small moves
 #
-# `dh_prev` claims: *if $h_{t-1}$ moves by a little, the loss moves by the sum of `dh_prev` times that move.* Take it at its word. The next cell moves $h_{t-1}$ in the direction of your `dh_prev`, by a
+# `dh_prev` claims: *if $h_{t-1}$ moves by a little, the loss moves by the sum of `dh_prev` times that move.* Take it at its word. The next cell moves
+# $h_{t-1}$ in the direction of your `dh_prev`, by a
 # growing distance, runs the step forward again, and draws what the loss really does.
 
 # %% experiment="promise"
@@ -420,12 +443,15 @@ with needs("rnn_step_backward"):
     )
 
 # %% [markdown]
-# **What to see.** The line and the points touch at 0 and have the same slope there. That is all that a gradient says. Farther out the tanh saturates and the points leave the line.
+# **What to see.** The line and the points touch at 0 and have the same slope there. That is all that a gradient says. Farther out the tanh saturates
+# and the points leave the line.
 #
 # ## 3. Backpropagation through time: a loss at the end
 #
-# Now put the steps together. A loss that looks at $h_T$ alone sends its upstream gradient into the last step. What comes out below, `dh_prev`, is the upstream gradient
-# of the step before. And so on, down to the first step. With a name for the upstream gradient of step $t$, the **adjoint** $\delta_t = \dfrac{dL}{dh_t}$, this reads
+# Now put the steps together. A loss that looks at $h_T$ alone sends its upstream gradient into the last step. What comes out below, `dh_prev`, is the
+# upstream gradient
+# of the step before. And so on, down to the first step. With a name for the upstream gradient of step $t$, the **adjoint** $\delta_t =
+# \dfrac{dL}{dh_t}$, this reads
 #
 # $$\delta_T = \frac{dL}{dh_T}\ \text{(given)}, \qquad \delta_{t-1} = \delta_t\,\frac{\partial h_t}{\partial h_{t-1}}.$$
 #
@@ -433,10 +459,13 @@ with needs("rnn_step_backward"):
 #
 # $$\frac{dL}{d\theta} = \sum_{t=1}^{T} \delta_t\,\frac{\partial^+ h_t}{\partial \theta}.$$
 #
-# Look at the plus sign. The derivative in the sum is the *immediate* one: step $t$, with $h_{t-1}$ held fixed. You need not worry that $h_{t-1}$ depends on $\theta$
-# too: that dependence is not lost, it is the business of $\delta_{t-1}$ and of the terms for the earlier steps. **The immediate derivatives, weighted by the adjoints, sum to the total one.**
+# Look at the plus sign. The derivative in the sum is the *immediate* one: step $t$, with $h_{t-1}$ held fixed. You need not worry that $h_{t-1}$
+# depends on $\theta$
+# too: that dependence is not lost, it is the business of $\delta_{t-1}$ and of the terms for the earlier steps. **The immediate derivatives, weighted
+# by the adjoints, sum to the total one.**
 #
-# Why is this a good algorithm? Written out path by path, the share of step 1 needs a product of $T - 1$ factors, that of step 2 a product of $T - 2$, and so on: $T(T-1)/2$ factors. The sweep
+# Why is this a good algorithm? Written out path by path, the share of step 1 needs a product of $T - 1$ factors, that of step 2 a product of $T - 2$,
+# and so on: $T(T-1)/2$ factors. The sweep
 # reuses what the paths have in common and needs one multiplication for each step. That is all there is to "through time".
 #
 # **A tiny example**: the click again, with $\delta_3 = 1$.
@@ -453,7 +482,8 @@ with needs("rnn_step_backward"):
 #
 # *difficulty 3 of 5 · importance 5 of 5 · 15 minutes · ✋ without autograd*
 #
-# `bptt_last(x, h0, params, dh_T)` returns one dict with the gradients of the three parameters, under their own names, and of the inputs under `"x"` (B, T, D) and `"h0"` (B, H). Use `forward`, and your `rnn_step_backward`
+# `bptt_last(x, h0, params, dh_T)` returns one dict with the gradients of the three parameters, under their own names, and of the inputs under `"x"` (B,
+# T, D) and `"h0"` (B, H). Use `forward`, and your `rnn_step_backward`
 # if you like. Leave the arguments as they are.
 
 
@@ -489,8 +519,10 @@ check("shared-gradients-bptt-last")
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# Run `forward` and keep the list. Make sums of zeros, one for each parameter. Go through $t = T, T - 1, …, 1$: call the step's backward with the current upstream gradient,
-# add its `dparams` to the sums, put its `dx` where it belongs, and let its `dh_prev` be the upstream gradient of the next turn. When the loop is over, one last tensor is left: whose gradient is it?
+# Run `forward` and keep the list. Make sums of zeros, one for each parameter. Go through $t = T, T - 1, …, 1$: call the step's backward with the
+# current upstream gradient,
+# add its `dparams` to the sums, put its `dx` where it belongs, and let its `dh_prev` be the upstream gradient of the next turn. When the loop is over,
+# one last tensor is left: whose gradient is it?
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
@@ -514,14 +546,16 @@ check("shared-gradients-bptt-last")
 # - *the way back stops before step t = 1*: print the values of your loop's counter.
 # - *dL/dh_1 is returned in the place of dL/dh_0*: what is left after the loop has passed the first step too.
 # - *index t − 1 is −1 there*: in Python, `states[-1]` is the last state.
-# - *last step first* or *mixes the rows of the batch*: the list of `dx` was filled from the back; `torch.stack(…, 1)` makes the time axis, and `reshape` never swaps axes.
+# - *last step first* or *mixes the rows of the batch*: the list of `dx` was filled from the back; `torch.stack(…, 1)` makes the time axis, and
+#   `reshape` never swaps axes.
 # - *mend rnn_step_backward first*: this exercise uses it.
 # </details>
 
 # %% [markdown]
 # ### Experiment: the sweep against autograd, for long sequences
 #
-# Errors of rounding are handed on from step to step, like everything else. Do they pile up? The next cell runs your `bptt_last` and autograd on sequences of growing length and draws how far
+# Errors of rounding are handed on from step to step, like everything else. Do they pile up? The next cell runs your `bptt_last` and autograd on
+# sequences of growing length and draws how far
 # the two gradients of `weight_hh` lie apart, in both precisions.
 
 
@@ -570,7 +604,8 @@ with needs("bptt_last"):
     figures.show(fig, "The hand-written gradient and autograd's differ by rounding only, for up to 100 steps.")
 
 # %% [markdown]
-# **What to see.** The difference stays at the level of rounding, however long the sequence: here the adjoint shrinks going back, and so do the errors that it carries. (Values of exactly 0 are drawn at $10^{-18}$.)
+# **What to see.** The difference stays at the level of rounding, however long the sequence: here the adjoint shrinks going back, and so do the errors
+# that it carries. (Values of exactly 0 are drawn at $10^{-18}$.)
 # You have written what `backward()` does.
 
 # %% [markdown]
@@ -593,20 +628,26 @@ with needs("bptt_last"):
 #
 # One sweep of $T$ steps sums all $T(T+1)/2$ paths that you counted in lesson 01.
 #
-# **From the loss to the scores.** For one row with softmax probabilities $p_v = e^{z_v} / \sum_u e^{z_u}$ and target $y$ the loss is $-\ln p_y = \ln \sum_u e^{z_u} - z_y$. Differentiate this by $z_v$: the first term gives $p_v$, the second gives $-1$
-# if $v = y$ and 0 otherwise. So the gradient is *softmax minus one-hot*. For three classes with $p = (0.7, 0.2, 0.1)$ and target 0 it is $(-0.3, 0.2, 0.1)$: push the right score up, the others down, by as much as they are off. The mean over the batch divides it by $B$.
+# **From the loss to the scores.** For one row with softmax probabilities $p_v = e^{z_v} / \sum_u e^{z_u}$ and target $y$ the loss is $-\ln p_y = \ln
+# \sum_u e^{z_u} - z_y$. Differentiate this by $z_v$: the first term gives $p_v$, the second gives $-1$
+# if $v = y$ and 0 otherwise. So the gradient is *softmax minus one-hot*. For three classes with $p = (0.7, 0.2, 0.1)$ and target 0 it is $(-0.3, 0.2,
+# 0.1)$: push the right score up, the others down, by as much as they are off. The mean over the batch divides it by $B$.
 #
-# **From the scores to the state.** The read-out is a matrix product like the others: the table of section 2 holds with $z_t$ in the place of $a_t$, $W_{out}$ in the place of the weight, $h_t$ in the place of what enters. Its parameters, too, are shared by all steps.
+# **From the scores to the state.** The read-out is a matrix product like the others: the table of section 2 holds with $z_t$ in the place of $a_t$,
+# $W_{out}$ in the place of the weight, $h_t$ in the place of what enters. Its parameters, too, are shared by all steps.
 #
 # ### Exercise: `bptt_every_step`
 #
 # *difficulty 4 of 5 · importance 5 of 5 · 25 minutes · ✋ without autograd*
 #
-# `bptt_every_step(x, h0, params, targets)` gets `targets` (B, T) and all five parameters. It returns `(loss, grads)`: the loss as above, a tensor of shape (), and a dict of gradients for the five parameters, `"x"` and `"h0"`.
+# `bptt_every_step(x, h0, params, targets)` gets `targets` (B, T) and all five parameters. It returns `(loss, grads)`: the loss as above, a tensor of
+# shape (), and a dict of gradients for the five parameters, `"x"` and `"h0"`.
 # For the value of the loss you may use `F.cross_entropy`, which takes scores (N, V) and targets (N,); the gradients you write yourself.
 #
-# **A tiny example**: the click, with $V = 2$, $W_{out} = (1, -1)^\top$, $c = 0$ and the target 0 at all three steps. The scores are $(h_t, -h_t)$, the probabilities of class 0 are 0.7159, 0.6698, 0.6344, and the loss is
-# $-\ln 0.7159 - \ln 0.6698 - \ln 0.6344 = 1.1899$. Every step pushes its state up: $\partial \ell_t/\partial h_t = 2\,(p_0 - 1)$, which is $-0.5682$, $-0.6603$, $-0.7311$. The adjoints are
+# **A tiny example**: the click, with $V = 2$, $W_{out} = (1, -1)^\top$, $c = 0$ and the target 0 at all three steps. The scores are $(h_t, -h_t)$, the
+# probabilities of class 0 are 0.7159, 0.6698, 0.6344, and the loss is
+# $-\ln 0.7159 - \ln 0.6698 - \ln 0.6344 = 1.1899$. Every step pushes its state up: $\partial \ell_t/\partial h_t = 2\,(p_0 - 1)$, which is $-0.5682$,
+# $-0.6603$, $-0.7311$. The adjoints are
 # $\delta_3 = -0.7311$, $\delta_2 = -0.6603 - 0.5405 = -1.2008$, $\delta_1 = -0.5682 - 0.8404 = -1.4086$.
 
 
@@ -646,13 +687,15 @@ check("shared-gradients-bptt")
 # %% [markdown] hint="shared-gradients-bptt"
 # <details><summary>Hint 1: a question</summary>
 #
-# Compare with `bptt_last`. There, one tensor started the sweep, and after that each step got all that it needed from the step after it. What does each step need in addition now, and
+# Compare with `bptt_last`. There, one tensor started the sweep, and after that each step got all that it needed from the step after it. What does each
+# step need in addition now, and
 # at which place do the two meet?
 # </details>
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# Keep the loop of `bptt_last`, with two changes. It starts from zeros: no step comes after the last. And before each step's backward: compute the scores, the gradient of the scores, from it the gradients of the read-out (added up over the steps)
+# Keep the loop of `bptt_last`, with two changes. It starts from zeros: no step comes after the last. And before each step's backward: compute the
+# scores, the gradient of the scores, from it the gradients of the read-out (added up over the steps)
 # and what the own loss wants of $h_t$. The sum of this and of what comes from later is the upstream gradient of the step.
 # </details>
 #
@@ -687,12 +730,15 @@ check("shared-gradients-bptt")
 # %% [markdown]
 # ### Experiment: what the second term is good for
 #
-# A network sees a random symbol at each step (one of 3) and has to name the symbol from **two steps ago**. It is trained with *your* gradients; no autograd anywhere. The stored runs compare two ways to train:
+# A network sees a random symbol at each step (one of 3) and has to name the symbol from **two steps ago**. It is trained with *your* gradients; no
+# autograd anywhere. The stored runs compare two ways to train:
 #
 # - **all paths**: `bptt_every_step` as it stands;
-# - **own step only**: the second term of $\delta_t$ is dropped. The same function can do it: each step is called as a sequence of length 1 that starts from the state as a given number.
+# - **own step only**: the second term of $\delta_t$ is dropped. The same function can do it: each step is called as a sequence of length 1 that starts
+#   from the state as a given number.
 #
-# Whoever knows nothing pays $\ln 3 = 1.10$ nats per step. The first two targets cannot be known, which costs $\frac{2}{10} \ln 3 = 0.22$ for $T = 10$: the floor.
+# Whoever knows nothing pays $\ln 3 = 1.10$ nats per step. The first two targets cannot be known, which costs $\frac{2}{10} \ln 3 = 0.22$ for $T = 10$:
+# the floor.
 
 
 # %% given="echo"
@@ -742,26 +788,34 @@ with needs("bptt_every_step"):
     )
 
 # %% [markdown]
-# **What to see.** With all paths the loss goes down to the floor and stays there. With the own step only (one thin line for each seed) it falls too, at first: a random recurrence keeps traces of the past by itself, and the read-out learns to
-# use them. Then it *rises*. To be useful two steps later, a symbol has to be stored in step $t$. The reward for that arrives at $t + 2$ and travels back through the second term. Without the term no step is ever told that
-# somebody later needs something from it; so the weights are changed for the sake of the present, and the traces are overwritten. A sum in which terms are missing is not a poorer gradient of the loss, it is no gradient of the loss.
+# **What to see.** With all paths the loss goes down to the floor and stays there. With the own step only (one thin line for each seed) it falls too, at
+# first: a random recurrence keeps traces of the past by itself, and the read-out learns to
+# use them. Then it *rises*. To be useful two steps later, a symbol has to be stored in step $t$. The reward for that arrives at $t + 2$ and travels
+# back through the second term. Without the term no step is ever told that
+# somebody later needs something from it; so the weights are changed for the sake of the present, and the traces are overwritten. A sum in which terms
+# are missing is not a poorer gradient of the loss, it is no gradient of the loss.
 #
 # ## 5. How do you know that a gradient is right?
 #
-# So far autograd was the referee. Who checks autograd, or a gradient for which there is none? Go back to what a derivative is: move one entry $\theta_i$ by a small $\varepsilon$ to both sides and see what the loss does,
+# So far autograd was the referee. Who checks autograd, or a gradient for which there is none? Go back to what a derivative is: move one entry
+# $\theta_i$ by a small $\varepsilon$ to both sides and see what the loss does,
 #
 # $$\frac{\partial f}{\partial \theta_i} \approx \frac{f(\theta + \varepsilon e_i) - f(\theta - \varepsilon e_i)}{2\varepsilon},$$
 #
-# where $e_i$ is 1 at entry $i$ and 0 elsewhere. This is the **central difference**. It needs nothing but $f$, and it costs two evaluations for *each* entry, which is why nobody trains with it.
+# where $e_i$ is 1 at entry $i$ and 0 elsewhere. This is the **central difference**. It needs nothing but $f$, and it costs two evaluations for *each*
+# entry, which is why nobody trains with it.
 #
-# How small should $\varepsilon$ be? Two errors pull in opposite directions. A Taylor expansion shows that the curve itself costs $\frac{\varepsilon^2}{6} f'''$: smaller is better. But the two values of $f$ are rounded, and their difference is divided by $2\varepsilon$: an error of about $u |f| / \varepsilon$, where $u$
+# How small should $\varepsilon$ be? Two errors pull in opposite directions. A Taylor expansion shows that the curve itself costs
+# $\frac{\varepsilon^2}{6} f'''$: smaller is better. But the two values of $f$ are rounded, and their difference is divided by $2\varepsilon$: an error
+# of about $u |f| / \varepsilon$, where $u$
 # is the precision, $10^{-16}$ in float64: larger is better.
 #
 # ### Predict: the best step
 #
 # *difficulty 3 of 5 · importance 3 of 5 · 3 minutes*
 #
-# For the sine, in float64: **at which $\varepsilon = 10^{-k}$ is the central difference most accurate?** Write the whole number $k$. (Compare the two errors, with $f$ and $f'''$ of order 1.)
+# For the sine, in float64: **at which $\varepsilon = 10^{-k}$ is the central difference most accurate?** Write the whole number $k$. (Compare the two
+# errors, with $f$ and $f'''$ of order 1.)
 
 # %% answer="shared-gradients-predict-eps"
 ### BEGIN SOLUTION
@@ -779,9 +833,11 @@ check("shared-gradients-predict-eps")
 #
 # *difficulty 2 of 5 · importance 4 of 5 · 8 minutes*
 #
-# `finite_difference(f, theta, eps)` takes a function `f`, which maps a tensor of the shape of `theta` to a tensor of shape (), and returns the central differences, a tensor of the shape of `theta`. `theta` may have any shape, also () , and any layout in memory; it must not be changed.
+# `finite_difference(f, theta, eps)` takes a function `f`, which maps a tensor of the shape of `theta` to a tensor of shape (), and returns the central
+# differences, a tensor of the shape of `theta`. `theta` may have any shape, also `()`, and any layout in memory; it must not be changed.
 #
-# **A tiny example**: $f(\theta) = \theta_1^3 + \theta_1\theta_2$ at $\theta = (1, 2)$ with $\varepsilon = 0.1$. For the first entry: $(1.1^3 + 2.2 - 0.9^3 - 1.8) / 0.2 = 5.01$; the derivative is $3 + 2 = 5$. For the second: $(2.1 - 1.9)/0.2 = 1$.
+# **A tiny example**: $f(\theta) = \theta_1^3 + \theta_1\theta_2$ at $\theta = (1, 2)$ with $\varepsilon = 0.1$. For the first entry: $(1.1^3 + 2.2 -
+# 0.9^3 - 1.8) / 0.2 = 5.01$; the derivative is $3 + 2 = 5$. For the second: $(2.1 - 1.9)/0.2 = 1$.
 
 
 # %% answer="shared-gradients-finite-difference"
@@ -812,7 +868,8 @@ check("shared-gradients-finite-difference")
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# Think of `theta` as flat, with `theta.numel()` entries. For each $i$ make a flat step of zeros with $\varepsilon$ at place $i$ and give it the shape of `theta`. Evaluate `f` on both sides, divide by the distance of the two points. Collect, and give the result the shape of `theta`.
+# Think of `theta` as flat, with `theta.numel()` entries. For each $i$ make a flat step of zeros with $\varepsilon$ at place $i$ and give it the shape
+# of `theta`. Evaluate `f` on both sides, divide by the distance of the two points. Collect, and give the result the shape of `theta`.
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
@@ -839,7 +896,8 @@ check("shared-gradients-finite-difference")
 # %% [markdown]
 # ### Experiment: how exact is the test?
 #
-# The next cell takes the gradient of `weight_hh` from your `bptt_every_step` and holds your central differences against it, for every $\varepsilon$ from $10^{-1}$ down to $10^{-12}$, in both precisions.
+# The next cell takes the gradient of `weight_hh` from your `bptt_every_step` and holds your central differences against it, for every $\varepsilon$
+# from $10^{-1}$ down to $10^{-12}$, in both precisions.
 
 
 # %% given="differences"
@@ -888,30 +946,38 @@ with needs("finite_difference", "bptt_every_step"):
     )
 
 # %% [markdown]
-# **What to see.** Each curve is a V. On its right arm the error falls with the square of $\varepsilon$; on its left arm rounding grows as $1/\varepsilon$. In float64 the lowest point is near $10^{-5}$ and far below the dotted line. In float32 it is near $10^{-2}$ and stays above: **a
-# gradient check in float32 cannot tell a mistake in the fourth digit from rounding.** That is why the checks use float64, and why `torch.autograd.gradcheck`, PyTorch's own test of this kind, asks for it.
+# **What to see.** Each curve is a V. On its right arm the error falls with the square of $\varepsilon$; on its left arm rounding grows as
+# $1/\varepsilon$. In float64 the lowest point is near $10^{-5}$ and far below the dotted line. In float32 it is near $10^{-2}$ and stays above: **a
+# gradient check in float32 cannot tell a mistake in the fourth digit from rounding.** That is why the checks use float64, and why
+# `torch.autograd.gradcheck`, PyTorch's own test of this kind, asks for it.
 #
 # ## 6. The other direction: derivatives that run forward
 #
-# Backpropagation through time needs the whole sequence before it can start, and it needs all states. There is an algorithm that needs neither. It carries the *total derivative of the state* along, forward in time, beside the state itself. In it, immediate and total
+# Backpropagation through time needs the whole sequence before it can start, and it needs all states. There is an algorithm that needs neither. It
+# carries the *total derivative of the state* along, forward in time, beside the state itself. In it, immediate and total
 # derivative stand in one formula, and you can see the difference in the code.
 #
-# Take one sequence, without a batch, so $h_t$ has $H$ entries, and look at $W_{hh}$ alone. Write $S_t$ for the total derivative $dh_t/dW_{hh}$: a tensor with three axes, whose entry $[i, j, k]$ says how unit $i$ of $h_t$ moves if entry $[j, k]$ of $W_{hh}$ moves, in *all* steps so far. The rule from
+# Take one sequence, without a batch, so $h_t$ has $H$ entries, and look at $W_{hh}$ alone. Write $S_t$ for the total derivative $dh_t/dW_{hh}$: a
+# tensor with three axes, whose entry $[i, j, k]$ says how unit $i$ of $h_t$ moves if entry $[j, k]$ of $W_{hh}$ moves, in *all* steps so far. The rule
+# from
 # section 1, immediate part plus what the previous state brings along, becomes
 #
 # $$S_t = \underbrace{J_t\, S_{t-1}}_{\text{through } h_{t-1}} + \underbrace{\frac{\partial^+ h_t}{\partial W_{hh}}}_{\text{immediate}}, \qquad S_0 = 0, \qquad J_t = \frac{\partial h_t}{\partial h_{t-1}} = \text{diag}(1 - h_t^2)\, W_{hh}.$$
 #
-# This is **real-time recurrent learning** (Williams and Zipser, 1989): at any time $t$, with any loss on $h_t$, the gradient is there at once, $\frac{\partial \ell_t}{\partial h_t}\, S_t$, and nothing of the past was stored but $S_t$.
+# This is **real-time recurrent learning** (Williams and Zipser, 1989): at any time $t$, with any loss on $h_t$, the gradient is there at once,
+# $\frac{\partial \ell_t}{\partial h_t}\, S_t$, and nothing of the past was stored but $S_t$.
 #
 # ### Exercise: `immediate_jacobian`
 #
 # *difficulty 3 of 5 · importance 4 of 5 · 10 minutes · ✋ without autograd*
 #
-# First the immediate part. Unit $i$ is $h_t[i] = \tanh(\sum_k W_{hh}[i, k]\, h_{t-1}[k] + …)$. Hold $h_{t-1}$ fixed and move $W_{hh}[j, k]$. Which units move at all?
+# First the immediate part. Unit $i$ is $h_t[i] = \tanh(\sum_k W_{hh}[i, k]\, h_{t-1}[k] + …)$. Hold $h_{t-1}$ fixed and move $W_{hh}[j, k]$. Which
+# units move at all?
 #
 # `immediate_jacobian(h_t, h_prev)` takes two tensors (H,) and returns a tensor (H, H, H), with $\partial^+ h_t[i] / \partial W_{hh}[j, k]$ at `[i, j, k]`.
 #
-# **A tiny example**: $H = 2$, $h_t = (0.6,\, 0)$, $h_{t-1} = (0.5,\, -1)$. The slopes are 0.64 and 1. Of the 8 entries 4 are not zero: `[0, 0]` is $(0.32, -0.64)$ and `[1, 1]` is $(0.5, -1)$.
+# **A tiny example**: $H = 2$, $h_t = (0.6,\, 0)$, $h_{t-1} = (0.5,\, -1)$. The slopes are 0.64 and 1. Of the 8 entries 4 are not zero: `[0, 0]` is
+# $(0.32, -0.64)$ and `[1, 1]` is $(0.5, -1)$.
 
 
 # %% answer="shared-gradients-immediate"
@@ -940,7 +1006,8 @@ check("shared-gradients-immediate")
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# Start from zeros (H, H, H). Only the blocks with $i = j$ are filled. In block `[i, i]` stand $H$ numbers, one for each $k$: what comes through the tanh of unit $i$, times what $W_{hh}[i, k]$ multiplies.
+# Start from zeros (H, H, H). Only the blocks with $i = j$ are filled. In block `[i, i]` stand $H$ numbers, one for each $k$: what comes through the
+# tanh of unit $i$, times what $W_{hh}[i, k]$ multiplies.
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
@@ -965,7 +1032,8 @@ check("shared-gradients-immediate")
 #
 # *difficulty 3 of 5 · importance 4 of 5 · 3 minutes*
 #
-# For one sequence, backpropagation through time keeps all states: $T$ times $H$ numbers. Real-time recurrent learning keeps $S_t$, whose size you know. Take $H = 64$. **From which length $T$ on does $S_t$ take less memory than the states?** Write a whole number.
+# For one sequence, backpropagation through time keeps all states: $T$ times $H$ numbers. Real-time recurrent learning keeps $S_t$, whose size you know.
+# Take $H = 64$. **From which length $T$ on does $S_t$ take less memory than the states?** Write a whole number.
 
 # %% answer="shared-gradients-predict-memory"
 ### BEGIN SOLUTION
@@ -983,9 +1051,11 @@ check("shared-gradients-predict-memory")
 #
 # *difficulty 4 of 5 · importance 4 of 5 · 15 minutes · ✋ without autograd*
 #
-# `total_jacobian(x, h0, params)` takes one sequence, `x` (T, D) and `h0` (H,), and returns all of $S_1, …, S_T$ as one tensor (T, H, H, H). You may use your `immediate_jacobian`. (`forward` wants a batch: `x[None]` is a batch of one.)
+# `total_jacobian(x, h0, params)` takes one sequence, `x` (T, D) and `h0` (H,), and returns all of $S_1, …, S_T$ as one tensor (T, H, H, H). You may use
+# your `immediate_jacobian`. (`forward` wants a batch: `x[None]` is a batch of one.)
 #
-# **A tiny example**: the click, $W_{hh} = 0.8$. $S_1 = 0.7864 \cdot 0 = 0$. $S_2 = 0.8749\,(0.8 \cdot 0 + 0.4621) = 0.4043$. $S_3 = 0.9240\,(0.8 \cdot 0.4043 + 0.3537) = 0.6257$. That last number you have met: it is $dL/dW_{hh}$ from section 3, found from the other end.
+# **A tiny example**: the click, $W_{hh} = 0.8$. $S_1 = 0.7864 \cdot 0 = 0$. $S_2 = 0.8749\,(0.8 \cdot 0 + 0.4621) = 0.4043$. $S_3 = 0.9240\,(0.8 \cdot
+# 0.4043 + 0.3537) = 0.6257$. That last number you have met: it is $dL/dW_{hh}$ from section 3, found from the other end.
 
 
 # %% answer="shared-gradients-total"
@@ -1014,12 +1084,14 @@ check("shared-gradients-total")
 # %% [markdown] hint="shared-gradients-total"
 # <details><summary>Hint 1: a question</summary>
 #
-# $S_{t-1}[l, j, k]$ says how unit $l$ of $h_{t-1}$ moves. $J_t[i, l]$ says how unit $i$ of $h_t$ moves if unit $l$ of $h_{t-1}$ does. Over which letter do you have to sum to get $[i, j, k]$?
+# $S_{t-1}[l, j, k]$ says how unit $l$ of $h_{t-1}$ moves. $J_t[i, l]$ says how unit $i$ of $h_t$ moves if unit $l$ of $h_{t-1}$ does. Over which letter
+# do you have to sum to get $[i, j, k]$?
 # </details>
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# Compute the states. Start with $S$ full of zeros: $h_0$ is given, and no weight moves it. In each step build $J_t$ (H, H), whose *rows* are scaled by the slopes; multiply it into the first axis of $S$ (`torch.einsum`, `torch.tensordot`, or a reshape to (H, H·H) and a matrix product);
+# Compute the states. Start with $S$ full of zeros: $h_0$ is given, and no weight moves it. In each step build $J_t$ (H, H), whose *rows* are scaled by
+# the slopes; multiply it into the first axis of $S$ (`torch.einsum`, `torch.tensordot`, or a reshape to (H, H·H) and a matrix product);
 # add the immediate part; store.
 # </details>
 #
@@ -1048,7 +1120,9 @@ check("shared-gradients-total")
 # %% [markdown]
 # ### Experiment: three roads to one gradient
 #
-# A forward mode does not need the whole $S_t$, if one direction is enough. `torch.func.jvp` carries along *one* number for each value of the network: how it moves if all parameters move in a given direction $v$. For the loss this must be $\sum \frac{dL}{d\theta} \cdot v$, by your backward sweep. The next
+# A forward mode does not need the whole $S_t$, if one direction is enough. `torch.func.jvp` carries along *one* number for each value of the network:
+# how it moves if all parameters move in a given direction $v$. For the loss this must be $\sum \frac{dL}{d\theta} \cdot v$, by your backward sweep. The
+# next
 # cell compares, and then counts what the two full gradients cost.
 
 
@@ -1128,23 +1202,35 @@ with needs("bptt_every_step", "bptt_last", "total_jacobian"):
     )
 
 # %% [markdown]
-# **What to see.** Three algorithms, one gradient, to the last digits. The price is another matter: $J_t S_{t-1}$ multiplies an (H, H) matrix into $H^2$ columns at every step, so about $H^4$ operations, where the backward sweep needs about $H^2$. Both grow in proportion to $T$. So real-time
-# recurrent learning is used where the sequence never ends and $H$ is small, or in approximations. (If a program multiplies single numbers in a loop, PyTorch's counter does not see it, and its line is missing.)
+# **What to see.** Three algorithms, one gradient, to the last digits. The price is another matter: $J_t S_{t-1}$ multiplies an (H, H) matrix into $H^2$
+# columns at every step, so about $H^4$ operations, where the backward sweep needs about $H^2$. Both grow in proportion to $T$. So real-time
+# recurrent learning is used where the sequence never ends and $H$ is small, or in approximations. (If a program multiplies single numbers in a loop,
+# PyTorch's counter does not see it, and its line is missing.)
 #
-# The reason is the shape of the problem. One loss, many parameters: going backwards, one vector of size $H$ carries all that is needed. Going forward, every parameter needs a passenger of its own.
+# The reason is the shape of the problem. One loss, many parameters: going backwards, one vector of size $H$ carries all that is needed. Going forward,
+# every parameter needs a passenger of its own.
 #
 # ## 7. Find the bug: half of the past
 #
 # *difficulty 4 of 5 · importance 5 of 5 · 15 minutes*
 #
-# A *leaky* unit keeps a part of its old state and mixes in something new. With a leak $0 < \alpha < 1$ and, for simplicity, one weight $u$ from each unit to itself in the place of a matrix:
+# A *leaky* unit keeps a part of its old state and mixes in something new. With a leak $0 < \alpha < 1$ and, for simplicity, one weight $u$ from each
+# unit to itself in the place of a matrix:
 #
 # $$s_t = \tanh(u \odot h_{t-1} + w\, x_t + b), \qquad h_t = (1 - \alpha)\, h_{t-1} + \alpha\, s_t, \qquad \text{guess}_t = h_t \cdot v.$$
 #
-# `leaky_gradients` returns the mean squared error over batch and time, and the gradients of `u`, `w`, `b` and `v`, each (H,), written by hand. The loss is right. With these gradients training lowers it to a tenth of where it started, and less. **And yet there is one mistake in the backward half. Find
+# `leaky_gradients` returns the mean squared error over batch and time, and the gradients of `u`, `w`, `b` and `v`, each (H,), written by hand. The loss
+# is right. With these gradients training lowers it to a tenth of where it started, and less. **And yet there is one mistake in the backward half. Find
 # it and mend it**, in the cell itself.
 #
-# Do not only stare: you have a referee. Make a cell of your own, take a small `x`, `y` and `params`, and compare each gradient with `finite_difference`. Which of them are right, and for which $T$?
+# Do not only stare: you have a referee. Make a cell of your own, take a small `x`, `y` and `params`, and compare each gradient with central
+# differences. For `u`, the loss as a function of `u` alone is
+#
+# ```python
+# lambda u: leaky_gradients(x, y, {**params, "u": u}, 0.2)[0]
+# ```
+#
+# Which gradients are right, which are wrong, and for which $T$?
 
 
 # %% answer="shared-gradients-bug"
@@ -1218,7 +1304,8 @@ check("shared-gradients-bug")
 # %% [markdown]
 # ### Experiment: what the mistake costs
 #
-# The task: $y_t$ is a fast running average of $x$ minus a slow one. The next cell trains with whatever `leaky_gradients` you have now; the bands are stored runs over five seeds, with the program as you found it and mended. Guessing 0 all the time costs 1.
+# The task: $y_t$ is a fast running average of $x$ minus a slow one. The next cell trains with whatever `leaky_gradients` you have now; the bands are
+# stored runs over five seeds, with the program as you found it and mended. Guessing 0 all the time costs 1.
 
 
 # %% given="leaky"
@@ -1271,7 +1358,8 @@ with needs("leaky_gradients"):
     )
 
 # %% [markdown]
-# **What to see.** As found, the program learns, and you might ship it. The mended one ends several times lower. The way that was missing is the one on which a leaky unit keeps its memory: the straight way, which no tanh damps. Remember it:
+# **What to see.** As found, the program learns, and you might ship it. The mended one ends several times lower. The way that was missing is the one on
+# which a leaky unit keeps its memory: the straight way, which no tanh damps. Remember it:
 # in lesson 07 it comes back as the cell of an LSTM.
 
 # %% [markdown]
@@ -1279,17 +1367,24 @@ with needs("leaky_gradients"):
 #
 # *difficulty 3 of 5 · importance 4 of 5 · 8 minutes · graded by a person*
 #
-# A textbook writes: "$\dfrac{dL}{dW} = \sum_t \dfrac{\partial L}{\partial h_t} \dfrac{\partial h_t}{\partial W}$". A friend implements it: computes $\partial L/\partial h_t$ for every $t$ by the backward sweep, computes $\partial h_t/\partial W$ with `torch.func.jacrev` of the whole unrolled network, and multiplies and sums. The result is
-# wrong for $T > 1$. **Which two meanings can the second factor have, which one did the friend take, which one does the formula need, and why does the other one count something twice?** Four to six sentences. You may use the example $h_2 = w\,h_1$, $h_1 = w\,h_0$ with $L = h_2$.
+# A textbook writes: "$\dfrac{dL}{dW} = \sum_t \dfrac{\partial L}{\partial h_t} \dfrac{\partial h_t}{\partial W}$". A friend implements it: computes
+# $\partial L/\partial h_t$ for every $t$ by the backward sweep, computes $\partial h_t/\partial W$ with `torch.func.jacrev` of the whole unrolled
+# network, and multiplies and sums. The result is
+# wrong for $T > 1$. **Which two meanings can the second factor have, which one did the friend take, which one does the formula need, and why does the
+# other one count something twice?** Four to six sentences. You may use the example $h_2 = w\,h_1$, $h_1 = w\,h_0$ with $L = h_2$.
 #
 # Points: one for the two meanings by name, one for which is needed and which was taken, one for what is counted twice.
 
 # %% [markdown] written="shared-gradients-why" points=3
 # ### BEGIN SOLUTION
-# The factor can be the immediate derivative, with h_{t-1} held fixed, or the total derivative, in which h_{t-1} moves along because it was made with the same W. jacrev of the unrolled network gives
-# the total one. The formula needs the immediate one. The first factor, dL/dh_t from the sweep, is already total with respect to everything that comes later: it contains all ways from h_t to the loss. So with the immediate
-# derivative each path from W to L, which enters at one step t and then runs along the states, is counted once, in the term of the step at which it enters. With the total derivative a path that enters at step 1 is counted
-# in the term for t = 1 and once more in the terms for all later t, since the total derivative of h_t contains the earlier uses too. In the example: dL/dh_2 = 1, dL/dh_1 = w. With immediate derivatives,
+# The factor can be the immediate derivative, with h_{t-1} held fixed, or the total derivative, in which h_{t-1} moves along because it was made with
+# the same W. jacrev of the unrolled network gives
+# the total one. The formula needs the immediate one. The first factor, dL/dh_t from the sweep, is already total with respect to everything that comes
+# later: it contains all ways from h_t to the loss. So with the immediate
+# derivative each path from W to L, which enters at one step t and then runs along the states, is counted once, in the term of the step at which it
+# enters. With the total derivative a path that enters at step 1 is counted
+# in the term for t = 1 and once more in the terms for all later t, since the total derivative of h_t contains the earlier uses too. In the example:
+# dL/dh_2 = 1, dL/dh_1 = w. With immediate derivatives,
 # 1 · h_1 + w · h_0 = 2 w h_0, which is right. With total ones, 1 · 2 w h_0 + w · h_0 = 3 w h_0: the path through step 1 is there twice.
 # ### END SOLUTION
 
@@ -1309,11 +1404,17 @@ with needs("leaky_gradients"):
 #
 # ## Further reading
 #
-# - P. J. Werbos, *Backpropagation through time: what it does and how to do it*, Proceedings of the IEEE 78(10), 1990. Its "ordered derivatives" are the total ones of this lesson.
+# - P. J. Werbos, *Backpropagation through time: what it does and how to do it*, Proceedings of the IEEE 78(10), 1990. Its "ordered derivatives" are the
+#   total ones of this lesson.
 # - D. E. Rumelhart, G. E. Hinton, R. J. Williams, *Learning representations by back-propagating errors*, Nature 323, 1986.
-# - R. J. Williams, D. Zipser, *A learning algorithm for continually running fully recurrent neural networks*, Neural Computation 1(2), 1989: real-time recurrent learning.
-# - R. J. Williams, D. Zipser, *Gradient-based learning algorithms for recurrent networks and their computational complexity*, in: Backpropagation: Theory, Architectures and Applications, Erlbaum, 1995.
+# - R. J. Williams, D. Zipser, *A learning algorithm for continually running fully recurrent neural networks*, Neural Computation 1(2), 1989: real-time
+#   recurrent learning.
+# - R. J. Williams, D. Zipser, *Gradient-based learning algorithms for recurrent networks and their computational complexity*, in: Backpropagation:
+#   Theory, Architectures and Applications, Erlbaum, 1995.
 # - B. A. Pearlmutter, *Gradient calculations for dynamic recurrent neural networks: a survey*, IEEE Transactions on Neural Networks 6(5), 1995.
-# - I. Goodfellow, Y. Bengio, A. Courville, [*Deep Learning*](https://www.deeplearningbook.org/contents/rnn.html), MIT Press, 2016, section 10.2.2: the gradient of a recurrent network, with untied copies.
-# - R. Pascanu, T. Mikolov, Y. Bengio, [*On the difficulty of training recurrent neural networks*](https://arxiv.org/abs/1211.5063), ICML 2013: writes the immediate derivative with a plus, as here.
-# - PyTorch documentation, [*torch.func.jvp*](https://docs.pytorch.org/docs/stable/generated/torch.func.jvp.html) and [*Gradcheck mechanics*](https://docs.pytorch.org/docs/stable/notes/gradcheck.html).
+# - I. Goodfellow, Y. Bengio, A. Courville, [*Deep Learning*](https://www.deeplearningbook.org/contents/rnn.html), MIT Press, 2016, section 10.2.2: the
+#   gradient of a recurrent network, with untied copies.
+# - R. Pascanu, T. Mikolov, Y. Bengio, [*On the difficulty of training recurrent neural networks*](https://arxiv.org/abs/1211.5063), ICML 2013: writes
+#   the immediate derivative with a plus, as here.
+# - PyTorch documentation, [*torch.func.jvp*](https://docs.pytorch.org/docs/stable/generated/torch.func.jvp.html) and [*Gradcheck
+#   mechanics*](https://docs.pytorch.org/docs/stable/notes/gradcheck.html).
