@@ -219,7 +219,8 @@ def _encode_tensor(tensor: Tensor, blobs: list[bytes]) -> dict[str, Any]:
         raise WireError(f"a tensor of dtype {tensor.dtype} cannot be sent")
     bare = tensor.detach()
     order = sorted(range(bare.dim()), key=lambda d: -bare.stride(d))  # memory order, so that layouts survive
-    flat = bare.permute(order).contiguous().cpu().reshape(-1)
+    # Not contiguous(): a tensor of one entry counts as contiguous whatever its stride, and then has no view as bytes.
+    flat = torch.empty(bare.numel(), dtype=bare.dtype).copy_(bare.permute(order).reshape(-1))
     blob = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
     blobs.append(blob)
     was = flags(tensor)

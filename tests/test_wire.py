@@ -106,3 +106,9 @@ def test_malformed_messages_are_refused(message):
     """Nothing that `dumps` does not write is read."""
     with pytest.raises(WireError):
         loads(message)
+
+
+def test_a_single_entry_cut_out_of_a_matrix_crosses():
+    """A column of one row, which keeps the stride of the matrix it was cut from, arrives as it is."""
+    column = torch.arange(5.0).reshape(1, 5).split([3, 1, 1], dim=1)[1]
+    assert torch.equal(wire.loads(wire.dumps(column)), column)

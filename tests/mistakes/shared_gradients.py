@@ -3102,7 +3102,7 @@ def rnn_step_backward(dh, x_t, h_prev, h, params):
     return torch.einsum("bh,hd->bd", d_a, W_ih), torch.einsum("bh,hk->bk", d_a, W_hh), grads
 
 
-# %% of="shared-gradients-step-backward" gets="shape"
+# %% of="shared-gradients-step-backward" gets="results-swapped"
 def rnn_step_backward(dh, x_t, h_prev, h, params):
     W_ih, W_hh = params["weight_ih"], params["weight_hh"]
     d_a = torch.mul(dh, 1 - torch.square(h))
