@@ -97,7 +97,7 @@ def main() -> None:
             with sync_playwright() as playwright:
                 as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
                 browser = playwright.chromium.launch(executable_path=chromium, args=["--disable-gpu", *as_root])
-                page = browser.new_page(viewport={"width": 1330, "height": 1400}, device_scale_factor=1.5)
+                page = browser.new_page(viewport={"width": 1370, "height": 1400}, device_scale_factor=1.5)
                 take(page, f"http://127.0.0.1:{port}/lab/tree/{name}?token=picture&reset")
                 browser.close()
         finally:
