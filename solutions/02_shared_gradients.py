@@ -1296,7 +1296,7 @@ check("shared-gradients-bug")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *takes the way through the tanh only*: that is the program as you found it.
+# - *only a part of what is due to it*: that is the program as you found it. Hint 1.
 # - *the slope of the tanh is applied to the way past the tanh too*: that way does not meet the tanh.
 # - *without the factor 1 − α*: a straight way has a local factor too.
 # </details>

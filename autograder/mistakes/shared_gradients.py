@@ -179,8 +179,8 @@ def finite_difference(slips: Set[str], f: Callable[[Tensor], Tensor], theta: Ten
 @reference(
     Slip(
         "no-leak-back",
-        "what flows back to h_{t-1} takes the way through the tanh only; the way past it, by (1 − α) h_{t-1}, is missing",
-        "By how many ways does h_{t-1} reach h_t in this formula? Each of them needs a way back.",
+        "h_{t-1} gets back only a part of what is due to it, so that every gradient that needs more than one step is wrong",
+        "By how many ways does h_{t-1} reach h_t in the formula? Each of them needs a way back.",
     ),
     Slip(
         "leak-through-slope",
