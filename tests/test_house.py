@@ -133,6 +133,35 @@ def test_a_module_can_be_read_in_one_sitting(path):
     assert lines <= 400
 
 
+def unlisted(design: str, modules: list[Path]) -> list[str]:
+    """Modules that the design's tables do not name; a lesson's own are one line for all lessons."""
+    lessons = {"checks", "mistakes", "experiments"}
+    own = [path for path in modules if path.stem[:2] != "__" and path.parent.name not in lessons]
+    section = {
+        path: design.partition(f"| `{path.parent.relative_to(ROOT)}/` |")[2].partition("\n## ")[0] for path in own
+    }
+    return [str(path.relative_to(ROOT)) for path in own if f"`{path.name}`" not in section[path]]
+
+
+def test_the_design_says_where_everything_is():
+    """Every module has its place in the tables of docs/design.md."""
+    assert [] == unlisted((ROOT / "docs" / "design.md").read_text(), MODULES)
+
+
+def test_a_module_that_the_design_leaves_out_would_be_found():
+    """The twin: a module without a line is named."""
+    new = ROOT / "autograder" / "judge" / "new.py"
+    assert ["autograder/judge/new.py"] == unlisted((ROOT / "docs" / "design.md").read_text(), [new])
+
+
+def test_the_design_names_no_module_that_is_gone():
+    """A name in the tables of docs/design.md is a file."""
+    tables = (ROOT / "docs" / "design.md").read_text().partition("## Where everything is")[2].partition("\n## ")[0]
+    there = {path.name for path in (*MODULES, *(ROOT / "experiments").glob("*.py"))}
+    named = set(re.findall(r"`([a-z_]+\.py)`", tables))
+    assert set() == named - there - {"nbgrader_config.py"}
+
+
 def test_no_module_is_a_drawer():
     """A name says what is inside."""
     drawers = {"utils", "helpers", "common", "misc"}
