@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,8 +63,8 @@ BY_LESSON = ("test_verify.py", "test_nbgrader_lessons.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run in several processes, those of a file run in one, since they share what they have set up."""
     for item in items:
-        lesson = item.name.partition("[")[2] if item.path.name in BY_LESSON else ""
-        item.add_marker(pytest.mark.xdist_group(item.path.name + lesson))
+        lesson = re.search(r"\d\d_[a-z_]+", item.name) if item.path.name in BY_LESSON else None
+        item.add_marker(pytest.mark.xdist_group(item.path.name + (lesson.group() if lesson else "")))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
