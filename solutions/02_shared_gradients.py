@@ -69,7 +69,9 @@ def make_params(D, H, V, seed, gain=1.0):
 # | $x_1, …, x_T$ | `x` | (B, T, D) |
 # | $h_0$ | `h0` | (B, H) |
 # | $W_{ih},\ W_{hh},\ b$ | `params["weight_ih"]`, `params["weight_hh"]`, `params["bias"]` | (H, D), (H, H), (H,) |
-# | $W_{out},\ c$ | `params["weight_out"]`, `params["bias_out"]` | (V, H), (V,) |
+# | $W_{out},\ c$, from section 4 on | `params["weight_out"]`, `params["bias_out"]` | (V, H), (V,) |
+#
+# The letters count: $B$ sequences in the batch, $T$ steps, $D$ inputs at each step, $H$ units, and $V$ scores at each step.
 #
 # The forward pass is given. It returns a **list** of $T + 1$ states, each (B, H), and it begins with $h_0$: so $h_t$ is `states[t]`, and the step that made it
 # read `x[:, t - 1]`.
@@ -122,6 +124,9 @@ check("shared-gradients-predict-total")
 # No pair of notions in this subject is confused more often, because both are written $\partial h_2/\partial w$ in many books. Keep them apart by name.
 # **The immediate derivative knows one use of the weight. The total derivative knows them all.** Training needs the total one.
 #
+# A plain $\partial$ stands where the two agree, because what is moved is used at one place only: in $\partial h_t/\partial h_{t-1}$, which is one
+# step, or below for a copy of a weight that belongs to one step.
+#
 # ### Untie the weights
 #
 # There is a way to see the sum without any care about what is held fixed. Give each step a copy of its own, $\theta^{(1)}, …, \theta^{(T)}$, all with the
@@ -161,7 +166,7 @@ figures.show(fig, "Left: one parameter node feeds every state. Right: each state
 #
 # *With autograd:* for an output `y` that is no single number, `torch.autograd.grad(y, leaves, grad_outputs=dy)` gives the gradients of $L$ for a list
 # of leaves, where
-# `dy` is $dL/dy$. A leaf is a tensor on which you called `requires_grad_()`.
+# `dy` is $dL/dy$. A leaf is a tensor on which you called `requires_grad_()`. If `y` does not depend on one of the leaves, that is an error.
 #
 # **A tiny example**, the one with the click from lesson 01: one sequence, one unit, $W_{ih} = 0.5$, $W_{hh} = 0.8$, $b = 0$, $h_0 = 0$, inputs 1, 0, 0.
 # The states are 0.4621, 0.3537, 0.2757.
@@ -172,12 +177,14 @@ figures.show(fig, "Left: one parameter node feeds every state. Right: each state
 def untied_gradients(x, h0, params, dh_T):
     """The gradient for each step's own copy of the parameters, for a loss on the last state.
 
-    x: (B, T, D), h0: (B, H), params: weight_ih (H, D), weight_hh (H, H), bias (H,); dh_T: dL/dh_T, (B, H).
+    x: (B, T, D), h0: (B, H), params: weight_ih (H, D), weight_hh (H, H), bias (H,); dh_T:
+    dL/dh_T, (B, H).
     Returns a list of T dicts with the keys of params; entry t - 1 is the share of step t.
     """
     ### BEGIN SOLUTION
     T = x.shape[1]
-    copies = [{name: value.clone().requires_grad_() for name, value in params.items()} for _ in range(T)]
+    copies = [{name: value.clone().requires_grad_() for name, value in params.items()} for _ in
+    range(T)]
     h = h0
     for t in range(T):
         h = forward(x[:, t : t + 1], h, copies[t])[-1]  # one step, with a copy of its own
@@ -223,7 +230,7 @@ check("shared-gradients-untied")
 # <details><summary>My check fails with…</summary>
 #
 # - *each entry holds the whole gradient*: all steps share one copy. `[copy] * T` repeats the same object.
-# - *None*: this copy was never used. Does step $t$ use `copies[t]`?
+# - *None*, or *appears to not have been used in the graph*: this copy was never used (does step $t$ use `copies[t - 1]`?), or the graph is cut.
 # - *only step T gets a gradient*: the graph is cut between the steps; look for `detach`, `.data` or `torch.no_grad()`.
 # - *Trying to backward through the graph a second time*: ask for all leaves in one call, or pass `retain_graph=True`.
 # - *grad can be implicitly created only for scalar outputs*: pass `grad_outputs=dh_T`.
@@ -324,7 +331,7 @@ with needs("untied_gradients"):
 #
 # ### Exercise: `rnn_step_backward`
 #
-# *difficulty 3 of 5 · importance 5 of 5 · 15 minutes · ✋ without autograd*
+# *difficulty 3 of 5 · importance 5 of 5 · 15 minutes · without autograd*
 #
 # `rnn_step_backward(dh, x_t, h_prev, h, params)` takes the upstream gradient `dh` (B, H) and what the step saw going forward: `x_t` (B, D), `h_prev`
 # (B, H), and its output `h` (B, H).
@@ -334,7 +341,7 @@ with needs("untied_gradients"):
 # Return the contribution of *this* step, in a fresh dict: adding up over the steps is the caller's business. And write into none of the tensors that
 # you were given.
 #
-# *What ✋ means:* the check reads your code, and the helpers that it calls, and sends the answer back if it uses `torch.autograd`, `torch.func` or
+# *What "without autograd" means:* the check reads your code, and the helpers that it calls, and sends the answer back if it uses `torch.autograd`, `torch.func` or
 # `backward()`. You may use them in a cell of your own, to compare. Helpers are welcome.
 #
 # **A tiny example**: step 2 of the click, with $h_1 = 0.4621$, $x_2 = 0$, $h_2 = 0.3537$ and the upstream gradient 1. The slope is $1 - h_2^2 =
@@ -347,8 +354,10 @@ with needs("untied_gradients"):
 def rnn_step_backward(dh, x_t, h_prev, h, params):
     """One step of a simple recurrent network, backwards.
 
-    dh: dL/dh_t, (B, H); x_t: (B, D); h_prev: h_{t-1}, (B, H); h: h_t, (B, H); params: weight_ih (H, D), weight_hh (H, H), bias.
-    Returns dx (B, D), dh_prev (B, H), and a dict with this step's gradients of the three parameters.
+    dh: dL/dh_t, (B, H); x_t: (B, D); h_prev: h_{t-1}, (B, H); h: h_t, (B, H); params: weight_ih
+    (H, D), weight_hh (H, H), bias.
+    Returns dx (B, D), dh_prev (B, H), and a dict with this step's gradients of the three
+    parameters.
     """
     ### BEGIN SOLUTION
     da = dh * (1 - h**2)  # (B, H): back through the tanh
@@ -415,7 +424,8 @@ check("shared-gradients-step-backward")
 with needs("rnn_step_backward"):
     generator = torch.Generator().manual_seed(2)
     params = make_params(3, 8, 0, seed=2)
-    x_t, h_prev, dh = normal(generator, 1, 3), 0.5 * normal(generator, 1, 8), normal(generator, 1, 8)
+    x_t, h_prev, dh = normal(generator, 1, 3), 0.5 * normal(generator, 1, 8), normal(generator, 1,
+    8)
     h = forward(x_t[:, None], h_prev, params)[-1]
     _, dh_prev, _ = rnn_step_backward(dh, x_t, h_prev, h, params)
     direction = dh_prev / dh_prev.norm()
@@ -439,7 +449,8 @@ with needs("rnn_step_backward"):
     )
     ax.legend()
     figures.show(
-        fig, "Change of the loss against the distance moved: the gradient's line touches the measured points at 0."
+        fig, "Change of the loss against the distance moved: the gradient's line touches the
+        measured points at 0."
     )
 
 # %% [markdown]
@@ -454,6 +465,9 @@ with needs("rnn_step_backward"):
 # \dfrac{dL}{dh_t}$, this reads
 #
 # $$\delta_T = \frac{dL}{dh_T}\ \text{(given)}, \qquad \delta_{t-1} = \delta_t\,\frac{\partial h_t}{\partial h_{t-1}}.$$
+#
+# Here $\delta_t$ is a row, one for each sequence of the batch, and the matrix $\partial h_t/\partial h_{t-1}$, with a row for each unit of $h_t$, stands
+# on its right.
 #
 # Each step leaves behind its share of the parameters' gradients, and the shares are added up:
 #
@@ -480,7 +494,7 @@ with needs("rnn_step_backward"):
 #
 # ### Exercise: `bptt_last`
 #
-# *difficulty 3 of 5 · importance 5 of 5 · 15 minutes · ✋ without autograd*
+# *difficulty 3 of 5 · importance 5 of 5 · 15 minutes · without autograd*
 #
 # `bptt_last(x, h0, params, dh_T)` returns one dict with the gradients of the three parameters, under their own names, and of the inputs under `"x"` (B,
 # T, D) and `"h0"` (B, H). Use `forward`, and your `rnn_step_backward`
@@ -492,7 +506,8 @@ def bptt_last(x, h0, params, dh_T):
     """Backpropagation through time for a loss on the last state.
 
     x: (B, T, D), h0: (B, H), params: the three recurrent parameters, dh_T: dL/dh_T, (B, H).
-    Returns a dict of gradients with the keys of params, "x" and "h0", each of the shape of its tensor.
+    Returns a dict of gradients with the keys of params, "x" and "h0", each of the shape of its
+    tensor.
     """
     ### BEGIN SOLUTION
     states = forward(x, h0, params)
@@ -500,7 +515,8 @@ def bptt_last(x, h0, params, dh_T):
     grads["x"] = torch.zeros_like(x)
     dh = dh_T
     for t in range(x.shape[1], 0, -1):  # T, …, 1
-        grads["x"][:, t - 1], dh, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], states[t], params)
+        grads["x"][:, t - 1], dh, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1],
+        states[t], params)
         for name, share in dparams.items():
             grads[name] += share
     grads["h0"] = dh
@@ -638,7 +654,7 @@ with needs("bptt_last"):
 #
 # ### Exercise: `bptt_every_step`
 #
-# *difficulty 4 of 5 · importance 5 of 5 · 25 minutes · ✋ without autograd*
+# *difficulty 4 of 5 · importance 5 of 5 · 25 minutes · without autograd*
 #
 # `bptt_every_step(x, h0, params, targets)` gets `targets` (B, T) and all five parameters. It returns `(loss, grads)`: the loss as above, a tensor of
 # shape (), and a dict of gradients for the five parameters, `"x"` and `"h0"`.
@@ -655,8 +671,10 @@ with needs("bptt_last"):
 def bptt_every_step(x, h0, params, targets):
     """Loss and gradients of a simple recurrent network with a cross-entropy at every step.
 
-    x: (B, T, D), h0: (B, H), targets: (B, T) in 0…V-1; params: the recurrent three, weight_out (V, H), bias_out (V,).
-    Returns the loss, summed over time and averaged over the batch, and a dict of gradients: params, "x", "h0".
+    x: (B, T, D), h0: (B, H), targets: (B, T) in 0…V-1; params: the recurrent three, weight_out
+    (V, H), bias_out (V,).
+    Returns the loss, summed over time and averaged over the batch, and a dict of gradients:
+    params, "x", "h0".
     """
     ### BEGIN SOLUTION
     B, T, _ = x.shape
@@ -664,7 +682,8 @@ def bptt_every_step(x, h0, params, targets):
     grads = {name: torch.zeros_like(value) for name, value in params.items()}
     grads["x"] = torch.zeros_like(x)
     loss = 0
-    dh_next = torch.zeros_like(h0)  # what comes from later steps; behind the last one there are none
+    dh_next = torch.zeros_like(h0)  # what comes from later steps; behind the last one there are
+    none
     for t in range(T, 0, -1):
         h, y = states[t], targets[:, t - 1]
         scores = h @ params["weight_out"].T + params["bias_out"]  # (B, V)
@@ -673,7 +692,8 @@ def bptt_every_step(x, h0, params, targets):
         grads["weight_out"] += dscores.T @ h
         grads["bias_out"] += dscores.sum(0)
         dh = dscores @ params["weight_out"] + dh_next  # the two ways in which h_t matters
-        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1],
+        h, params)
         for name, share in dparams.items():
             grads[name] += share
     grads["h0"] = dh_next
@@ -775,12 +795,15 @@ with needs("bptt_every_step"):
         name = f"own step only, stored ({len(runs)} seeds)" if number == 0 else None
         ax.plot(steps, run["own_step"], color=figures.VERMILION, lw=1, label=name)
     figures.band(ax, steps, [run["all_paths"] for run in runs], figures.BLUE, "all paths, stored")
-    ax.plot(steps, learn_echo(seed=0), "o-", color=figures.BLUE, label="all paths, with your gradients, seed 0")
-    for level, name in ((math.log(3), "knows nothing: ln 3"), (0.2 * math.log(3), "knows all that can be known")):
+    ax.plot(steps, learn_echo(seed=0), "o-", color=figures.INK, label="all paths, with your gradients, seed 0")
+    for level, name, side in (
+        (math.log(3), "knows nothing: ln 3", "bottom"),
+        (0.2 * math.log(3), "knows all that can be known", "top"),
+    ):
         ax.axhline(level, color=figures.INK, ls=":")
-        ax.text(160, level + 0.02, name, ha="right", va="bottom", fontsize=9)
+        ax.text(160, level + (0.02 if side == "bottom" else -0.03), name, ha="right", va=side, fontsize=9)
     ax.set(xlabel="update", ylabel="loss (nats per step)", ylim=(0, 1.75))
-    ax.set_title("Without what comes from later, nothing is kept for later")
+    ax.set_title("Without what comes from later, the loss falls and then rises")
     ax.legend(fontsize=9, loc="upper right")
     figures.show(
         fig,
@@ -834,7 +857,8 @@ check("shared-gradients-predict-eps")
 # *difficulty 2 of 5 · importance 4 of 5 · 8 minutes*
 #
 # `finite_difference(f, theta, eps)` takes a function `f`, which maps a tensor of the shape of `theta` to a tensor of shape (), and returns the central
-# differences, a tensor of the shape of `theta`. `theta` may have any shape, also `()`, and any layout in memory; it must not be changed.
+# differences, a tensor of the shape of `theta`. `theta` may have any shape and any layout in memory, and
+# may be a single number, of shape `()`; it must not be changed.
 #
 # **A tiny example**: $f(\theta) = \theta_1^3 + \theta_1\theta_2$ at $\theta = (1, 2)$ with $\varepsilon = 0.1$. For the first entry: $(1.1^3 + 2.2 -
 # 0.9^3 - 1.8) / 0.2 = 5.01$; the derivative is $3 + 2 = 5$. For the second: $(2.1 - 1.9)/0.2 = 1$.
@@ -844,7 +868,8 @@ check("shared-gradients-predict-eps")
 def finite_difference(f, theta, eps):
     """Central differences of f at theta, one entry at a time.
 
-    f: a function of a tensor of theta's shape, to a tensor of shape (). Returns a tensor of theta's shape.
+    f: a function of a tensor of theta's shape, to a tensor of shape (). Returns a tensor of
+    theta's shape.
     """
     ### BEGIN SOLUTION
     slopes = []
@@ -905,7 +930,8 @@ STEPS = [10.0**-k for k in range(1, 13)]
 
 
 def difference_errors(seed, kind):
-    """Largest error of central differences in dL/dweight_hh, relative to the largest entry, for each step of STEPS.
+    """Largest error of central differences in dL/dweight_hh, relative to the largest entry, for
+    each step of STEPS.
 
     The gradient that they are compared with is always computed in the notebook's own precision.
     """
@@ -918,7 +944,8 @@ def difference_errors(seed, kind):
     others = {name: value.to(kind) for name, value in params.items()}
 
     def loss(weight_hh):
-        return torch.as_tensor(bptt_every_step(x, h0, {**others, "weight_hh": weight_hh}, targets)[0])
+        return torch.as_tensor(bptt_every_step(x, h0, {**others, "weight_hh": weight_hh},
+        targets)[0])
 
     found = [finite_difference(loss, others["weight_hh"], eps).to(dtype) for eps in STEPS]
     return [((one - right).abs().max() / right.abs().max()).item() for one in found]
@@ -935,19 +962,24 @@ with needs("finite_difference", "bptt_every_step"):
             continue  # this device has no float64
         runs = [run[name] for run in stored("shared_gradients", "differences")]
         figures.band(ax, STEPS, runs, color, f"{name}, stored")
-        ax.plot(STEPS, difference_errors(0, kind), marker=marker, color=color, label=f"{name}, seed 0")
+        ax.plot(STEPS, difference_errors(0, kind), marker=marker, color=color, label=f"{name},
+        seed 0")
     ax.axhline(5e-6, color=figures.INK, ls=":", label="where the checks draw their line")
-    ax.set(xscale="log", yscale="log", xlabel="step ε (no unit)", ylabel="relative error (no unit)", ylim=(1e-12, 1e9))
+    ax.set(xscale="log", yscale="log", xlabel="step ε (no unit)", ylabel="relative error (no
+    unit)", ylim=(1e-14, 1e3))
     ax.set_title("Too large a step sees the curve, too small a one sees rounding")
-    ax.legend(fontsize=9, loc="upper right")
+    ax.legend(fontsize=8, loc="lower left")
     figures.show(
         fig,
-        "Error of central differences against the step: a V with its lowest point near 1e-5 in float64 and 1e-2 in float32.",
+        "Error of central differences against the step: lowest near 1e-5 in float64 and near 1e-2
+        in float32, "
+        "which does not see the smallest steps at all.",
     )
 
 # %% [markdown]
-# **What to see.** Each curve is a V. On its right arm the error falls with the square of $\varepsilon$; on its left arm rounding grows as
-# $1/\varepsilon$. In float64 the lowest point is near $10^{-5}$ and far below the dotted line. In float32 it is near $10^{-2}$ and stays above: **a
+# **What to see.** Each curve has a lowest point. To the right of it the error grows with the square of $\varepsilon$; to the left of it rounding
+# grows as $1/\varepsilon$. The curve of float32 ends in a plateau: for $\varepsilon = 10^{-9}$ and less, $\theta \pm \varepsilon$ rounds to $\theta$,
+# the step is not seen at all, the answer is 0 and its relative error 1. In float64 the lowest point is near $10^{-5}$ and far below the dotted line. In float32 it is near $10^{-2}$ and stays above: **a
 # gradient check in float32 cannot tell a mistake in the fourth digit from rounding.** That is why the checks use float64, and why
 # `torch.autograd.gradcheck`, PyTorch's own test of this kind, asks for it.
 #
@@ -969,7 +1001,7 @@ with needs("finite_difference", "bptt_every_step"):
 #
 # ### Exercise: `immediate_jacobian`
 #
-# *difficulty 3 of 5 · importance 4 of 5 · 10 minutes · ✋ without autograd*
+# *difficulty 3 of 5 · importance 4 of 5 · 10 minutes · without autograd*
 #
 # First the immediate part. Unit $i$ is $h_t[i] = \tanh(\sum_k W_{hh}[i, k]\, h_{t-1}[k] + …)$. Hold $h_{t-1}$ fixed and move $W_{hh}[j, k]$. Which
 # units move at all?
@@ -982,7 +1014,8 @@ with needs("finite_difference", "bptt_every_step"):
 
 # %% answer="shared-gradients-immediate"
 def immediate_jacobian(h_t, h_prev):
-    """The immediate derivative of a state by weight_hh: entry [i, j, k] is ∂⁺h_t[i]/∂weight_hh[j, k], h_prev held fixed.
+    """The immediate derivative of a state by weight_hh: entry [i, j, k] is ∂⁺h_t[i]/∂weight_hh[j,
+    k], h_prev held fixed.
 
     h_t, h_prev: (H,), for one sequence. Returns (H, H, H).
     """
@@ -1033,7 +1066,8 @@ check("shared-gradients-immediate")
 # *difficulty 3 of 5 · importance 4 of 5 · 3 minutes*
 #
 # For one sequence, backpropagation through time keeps all states: $T$ times $H$ numbers. Real-time recurrent learning keeps $S_t$, whose size you know.
-# Take $H = 64$. **From which length $T$ on does $S_t$ take less memory than the states?** Write a whole number.
+# Take $H = 64$. **Beyond which length $T$ does $S_t$ take less memory than the states
+# $h_1, …, h_T$?** Write a whole number.
 
 # %% answer="shared-gradients-predict-memory"
 ### BEGIN SOLUTION
@@ -1049,7 +1083,7 @@ check("shared-gradients-predict-memory")
 # %% [markdown]
 # ### Exercise: `total_jacobian`
 #
-# *difficulty 4 of 5 · importance 4 of 5 · 15 minutes · ✋ without autograd*
+# *difficulty 4 of 5 · importance 4 of 5 · 15 minutes · without autograd*
 #
 # `total_jacobian(x, h0, params)` takes one sequence, `x` (T, D) and `h0` (H,), and returns all of $S_1, …, S_T$ as one tensor (T, H, H, H). You may use
 # your `immediate_jacobian`. (`forward` wants a batch: `x[None]` is a batch of one.)
@@ -1060,9 +1094,11 @@ check("shared-gradients-predict-memory")
 
 # %% answer="shared-gradients-total"
 def total_jacobian(x, h0, params):
-    """The total derivative of every state by weight_hh, for one sequence, by real-time recurrent learning.
+    """The total derivative of every state by weight_hh, for one sequence, by real-time recurrent
+    learning.
 
-    x: (T, D), h0: (H,), params: the three recurrent parameters. Returns (T, H, H, H): entry [t - 1, i, j, k] is
+    x: (T, D), h0: (H,), params: the three recurrent parameters. Returns (T, H, H, H): entry [t -
+    1, i, j, k] is
     dh_t[i]/dweight_hh[j, k].
     """
     ### BEGIN SOLUTION
@@ -1072,7 +1108,8 @@ def total_jacobian(x, h0, params):
     found = []
     for t in range(1, len(states)):
         J = (1 - states[t] ** 2)[:, None] * params["weight_hh"]  # (H, H): dh_t/dh_{t-1}
-        S = (J @ S.reshape(H, H * H)).reshape(H, H, H) + immediate_jacobian(states[t], states[t - 1])
+        S = (J @ S.reshape(H, H * H)).reshape(H, H, H) + immediate_jacobian(states[t], states[t -
+        1])
         found.append(S)
     return torch.stack(found)  # (T, H, H, H)
     ### END SOLUTION
@@ -1198,19 +1235,20 @@ with needs("bptt_every_step", "bptt_last", "total_jacobian"):
     ax.legend()
     figures.show(
         fig,
-        "Counted operations against H: real-time recurrent learning grows with the fourth power, the backward sweep with the second.",
+        "Counted operations against H: real-time recurrent learning grows with about the fourth power, the backward sweep with about the second.",
     )
 
 # %% [markdown]
 # **What to see.** Three algorithms, one gradient, to the last digits. The price is another matter: $J_t S_{t-1}$ multiplies an (H, H) matrix into $H^2$
-# columns at every step, so about $H^4$ operations, where the backward sweep needs about $H^2$. Both grow in proportion to $T$. So real-time
+# columns at every step, about $H^4$ multiplications, where each product of the backward sweep takes $H^2$, or $H D$. It has several of them, so for
+# $H = 32$ the ratio is a few hundred and not $32^2$: *of the order of* $H^2$. Both costs grow in proportion to $T$. So real-time
 # recurrent learning is used where the sequence never ends and $H$ is small, or in approximations. (If a program multiplies single numbers in a loop,
 # PyTorch's counter does not see it, and its line is missing.)
 #
 # The reason is the shape of the problem. One loss, many parameters: going backwards, one vector of size $H$ carries all that is needed. Going forward,
 # every parameter needs a passenger of its own.
 #
-# ## 7. Find the bug: half of the past
+# ## 7. Find the bug: it trains all the same
 #
 # *difficulty 4 of 5 · importance 5 of 5 · 15 minutes*
 #
@@ -1220,7 +1258,7 @@ with needs("bptt_every_step", "bptt_last", "total_jacobian"):
 # $$s_t = \tanh(u \odot h_{t-1} + w\, x_t + b), \qquad h_t = (1 - \alpha)\, h_{t-1} + \alpha\, s_t, \qquad \text{guess}_t = h_t \cdot v.$$
 #
 # `leaky_gradients` returns the mean squared error over batch and time, and the gradients of `u`, `w`, `b` and `v`, each (H,), written by hand. The loss
-# is right. With these gradients training lowers it to a tenth of where it started, and less. **And yet there is one mistake in the backward half. Find
+# is right. In the experiment below, training with these gradients brings it under a tenth of what guessing 0 costs. **And yet there is one mistake in the backward half. Find
 # it and mend it**, in the cell itself.
 #
 # Do not only stare: you have a referee. Make a cell of your own, take a small `x`, `y` and `params`, and compare each gradient with central
@@ -1230,14 +1268,15 @@ with needs("bptt_every_step", "bptt_last", "total_jacobian"):
 # lambda u: leaky_gradients(x, y, {**params, "u": u}, 0.2)[0]
 # ```
 #
-# Which gradients are right, which are wrong, and for which $T$?
+# Which gradients are right, which are wrong, and for which $T$? Try $T = 1, 2, 5$.
 
 
 # %% answer="shared-gradients-bug"
 def leaky_gradients(x, y, params, alpha):
     """Mean squared error of a network of leaky units, and its gradients.
 
-    x, y: (B, T), one number in and one out at each step; params: u, w, b, v, each (H,); the states start from zeros.
+    x, y: (B, T), one number in and one out at each step; params: u, w, b, v, each (H,); the
+    states start from zeros.
     Returns the loss, shape (), and a dict of gradients with the keys of params.
     """
     B, T = x.shape
@@ -1349,8 +1388,8 @@ with needs("leaky_gradients"):
         yscale="log",
         xlabel="update",
         ylabel="squared error (guessing 0 = 1)",
-        ylim=(4e-3, 10),
-        title="It trains, with half of the past missing",
+        ylim=(4e-3, 2),
+        title="It trains, with one of two ways back missing",
     )
     ax.legend()
     figures.show(
@@ -1368,7 +1407,7 @@ with needs("leaky_gradients"):
 # *difficulty 3 of 5 · importance 4 of 5 · 8 minutes · graded by a person*
 #
 # A textbook writes: "$\dfrac{dL}{dW} = \sum_t \dfrac{\partial L}{\partial h_t} \dfrac{\partial h_t}{\partial W}$". A friend implements it: computes
-# $\partial L/\partial h_t$ for every $t$ by the backward sweep, computes $\partial h_t/\partial W$ with `torch.func.jacrev` of the whole unrolled
+# $\partial L/\partial h_t$ (our $\delta_t$) for every $t$ by the backward sweep, computes $\partial h_t/\partial W$ with `torch.func.jacrev` of the whole unrolled
 # network, and multiplies and sums. The result is
 # wrong for $T > 1$. **Which two meanings can the second factor have, which one did the friend take, which one does the formula need, and why does the
 # other one count something twice?** Four to six sentences. You may use the example $h_2 = w\,h_1$, $h_1 = w\,h_0$ with $L = h_2$.
@@ -1397,9 +1436,9 @@ with needs("leaky_gradients"):
 # 4. In a step, everything that lies before the tanh starts from `da`, not from `dh`.
 # 5. $\delta_t = \partial \ell_t/\partial h_t + \delta_{t+1}\, \partial h_{t+1}/\partial h_t$: one sweep sums all $T(T+1)/2$ paths.
 # 6. Adjoints times *immediate* derivatives sum to the *total* gradient.
-# 7. Without the second term of $\delta_t$ no step learns to keep anything for later, though the loss falls at first.
+# 7. Without the second term of $\delta_t$ no step is told to keep anything for later: in the experiment the loss fell at first, and rose again.
 # 8. Central differences test a gradient to about $10^{-10}$ in float64 and hardly to $10^{-4}$ in float32.
-# 9. Real-time recurrent learning carries the total derivative forward: the same gradient, nothing stored, and about $H^2$ times the work.
+# 9. Real-time recurrent learning carries the total derivative forward: the same gradient, no past stored, and of the order of $H^2$ times the work.
 # 10. Next: [03 Gradient flow](03_gradient_flow.ipynb), where the product of the $\partial h_{t+1}/\partial h_t$ is looked at by itself.
 #
 # ## Further reading
