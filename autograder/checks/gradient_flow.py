@@ -14,6 +14,7 @@ from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import gradient_flow as mistakes
 from autograder.mistakes import gradient_flow_growth as growth
+from autograder.mistakes import gradient_flow_norms as norms
 from autograder.predictions import chosen, committed, told
 from autograder.spec import LearnerFailed, check
 from autograder.student import Student
@@ -165,7 +166,7 @@ def gradient_norms(student: Student, draw: Draw) -> None:
         x, h0, dh_T = draw.normal(B, T, D, scale=0.6), draw.normal(B, H), draw.normal(B, H)
         got = student.gradient_norms(x, h0, params, dh_T)
         want = torch_norms(x, h0, params, dh_T)
-        slips = mistakes.gradient_norms.on(x, h0, params, dh_T)
+        slips = norms.gradient_norms.on(x, h0, params, dh_T)
         expect(got, want, "the norms", axes="T0", slips=slips, factors={"B": B, "T": T})
     half = draw.to(torch.float32)
     params, x, h0, dh_T = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4), half.normal(2, 4)
