@@ -17,7 +17,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def explore(picture: Callable[..., tuple[Figure, str]], **ranges: tuple[float, float, float, float]) -> None:
     """Show ``picture(**values)`` with a slider for each of its arguments.
 
-    ``ranges`` gives for each argument (lowest, highest, step, start). ``picture`` returns a finished figure and the
+    ``ranges`` gives for each argument (lowest, highest, step, start); a slider moves over whole numbers if all four are. ``picture`` returns a finished figure and the
     sentence that it shows. The picture is an ordinary output of the cell, which the sliders replace; so it is there, as
     it was at the start, where no kernel runs (on a web page, in an export, in a notebook that is only read). Outside
     of notebooks the sentence is printed.
@@ -60,10 +60,13 @@ def _sliders(ranges: dict[str, tuple[float, float, float, float]]) -> dict[str, 
     except ImportError:
         return None
     wide = {"description_width": "90px"}
-    return {
-        name: ipywidgets.FloatSlider(start, min=low, max=high, step=step, description=name, style=wide)
-        for name, (low, high, step, start) in ranges.items()
-    }
+
+    def slider(name: str, low: float, high: float, step: float, start: float) -> Any:
+        whole = all(isinstance(number, int) for number in (low, high, step, start))
+        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+        return kind(start, min=low, max=high, step=step, description=name, style=wide)
+
+    return {name: slider(name, *given) for name, given in ranges.items()}
 
 
 def _box(sliders: dict[str, Any]) -> tuple[Any, Any]:

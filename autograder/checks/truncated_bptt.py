@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import truncated_bptt as mistakes
@@ -44,7 +45,7 @@ def batchify(student: Student, draw: Draw) -> None:
                 )
             raise
         want = torch.stack(stream[: N // B * B].chunk(B))
-        expect(got, want, "the rows", axes="B N", slips=mistakes.batchify.on(stream, B))
+        expect(got, want, "the result", axes="B N", slips=mistakes.batchify.on(stream, B))
 
 
 def chunks_standin(x: Tensor, y: Tensor, k: int) -> list[tuple[Tensor, Tensor]]:
@@ -83,7 +84,7 @@ def _chunks(got: Any, x: Tensor, y: Tensor, k: int) -> None:
                 says = ", and ".join(table[id].says for id in ids)
                 deny(" + ".join(ids), summary, f"This is what comes out when {says}.", *(table[id].asks for id in ids))
         deny("count", summary, "With which step does the first window begin, and the last?")
-    expect(got, want, "the windows", slips=slips)
+    expect(got, want, "windows", slips=slips)
 
 
 def _equal(got: Any, value: Any) -> bool:
@@ -109,7 +110,7 @@ def detach_state(student: Student, draw: Draw) -> None:
             got = student.probe("with_a_past", call="detach_state", state=state, shown=f"detach_state({form(state)})")
         except LearnerFailed as failed:
             raise kind_missed(failed, state) from None
-        judge_detached(got, state, "the state")
+        judge_detached(got, state, "state")
         parts = list(graphs_in(got))
         if any(parts):
             some = "every part" if all(parts) else f"part {parts.index(True) + 1} of {len(parts)}"
@@ -150,7 +151,7 @@ def _trained(student: Student, draw: Draw, kind: str, B: int, N: int, k: int, pa
         after = student.probe("parameters", of=model)
         want_losses, want, ended = training.train_tbptt(kind, weights, x, y, k, LR)
         slips = training.train_tbptt.on(kind, weights, x, y, k, LR, before, pick=lambda value: value[1])
-        name = "the model's parameters afterwards" + (" (second pass)" if number else "")
+        name = f"after {'the second' if number else 'the'} pass, parameters"
         try:
             expect(after, want, name, slips=slips, rtol=None if draw.dtype == torch.float64 else 1e-3)
         except Wrong as wrong:
@@ -195,7 +196,7 @@ def truncated_gradient(student: Student, draw: Draw) -> None:
         slips = gradients.truncated_gradient.on(case, k1, k2)
         factors = {"B": B, "T": T, "number of windows": T // k1, "k1": k1, "k2": k2}
         try:
-            expect(got, want, "the gradient", slips=slips, factors=factors)
+            expect(got, want, "grads", slips=slips, factors=factors)
         except Wrong as wrong:
             raise explained(wrong, case, got, want, gradients.truncated_gradient) from None
 
@@ -250,7 +251,7 @@ def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
     got = student.randomized_truncation_gradient(*_asked(case), 1.0, draw.integer(0, 1000))
     factors = {"B": 2, "T": 5}
     try:
-        expect(got, want, "the gradient for p = 1, where nothing is cut,", factors=factors)
+        expect(got, want, "with p = 1, where nothing is cut, grads", factors=factors)
     except Wrong as wrong:
         named_at_one(wrong, case, got)
         raise explained(wrong, case, got, want, gradients.randomized) from None
@@ -258,8 +259,9 @@ def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
     count = 4 if student.pretend else 150
     draws = [student.randomized_truncation_gradient(*_asked(case), p, first + i) for i in range(count)]
     note = judge_draws(case, p, draws, student.pretend)
-    again = student.randomized_truncation_gradient(*_asked(case), p, first)
-    if any(not torch.equal(again[name], draws[0][name]) for name in want):
+    # A pattern may come up twice by chance, in one case of five: eight seeds leave no chance.
+    again = [student.randomized_truncation_gradient(*_asked(case), p, first + i) for i in range(min(8, count))]
+    if any(first_difference(one, other) for one, other in zip(again, draws, strict=False)):
         deny("seed-not-used", "two calls with the same seed gave two different gradients; expected the same one",
              "Where do your random numbers come from, and does the seed get there?")  # fmt: skip
     for B, T, p in ((1, 3, 0.3), (2, 1, 0.5)):
@@ -294,7 +296,7 @@ def checkpointed_loss(student: Student, draw: Draw) -> None:
         expect(
             (loss, grads),
             want,
-            ("the loss", "the gradient"),
+            ("the loss", "grads"),
             slips=slips,
             factors={"B": B, "T": T, "S": S, "T/S": T / S},
             rtol=1e-5,
@@ -334,7 +336,7 @@ def train_on_text(student: Student, draw: Draw) -> None:
         slips = training.train_tbptt.on(kind, weights, x, y, k, LR, pick=lambda value: value[1])
         want_losses, want, _ = training.train_tbptt(kind, weights, x, y, k, LR)
         try:
-            expect(after, want, "the model's parameters afterwards", slips=slips)
+            expect(after, want, "after the pass, parameters", slips=slips)
         except Wrong as wrong:
             events = student.probe("events", of=made["model"])
             raise named_training(wrong, events, x, k, training.train_tbptt) from None

@@ -24,7 +24,7 @@ def judge_draws(case: Case, p: float, draws: Sequence[dict[str, Tensor]], few: b
     """Raise Wrong unless every draw is a possible one and, where there are enough, all are as frequent as they should be."""
     want = gradient_of(case)
     for draw in draws:
-        missing = first_difference(draw, want, "the gradient")
+        missing = first_difference(draw, want, "grads")
         if missing is not None and missing.sign not in ("value",):
             deny(missing.sign, missing.summary, "The result is a dict with the keys, shapes and dtype of `params`.")
     patterns = list(itertools.product((False, True), repeat=case.T - 1))

@@ -19,8 +19,8 @@ def weights_in(case: Case, got: dict[str, Tensor]) -> Tensor | None:
     pairs = [(t, s) for t in range(T) for s in range(t + 1)]
     columns = torch.stack(
         [torch.cat([case.parts[name][t, s].flatten() for name in RECURRENT]) for t, s in pairs], 1
-    ).double()
-    right = torch.cat([got[name].flatten() for name in RECURRENT]).double()
+    ).to("cpu", torch.float64)  # CUDA has no least squares that can do without full rank
+    right = torch.cat([got[name].flatten() for name in RECURRENT]).to("cpu", torch.float64)
     if not bool(torch.isfinite(right).all()) or len(pairs) > len(right):
         return None
     scale = columns.norm(dim=0).clamp_min(1e-300)
@@ -216,7 +216,7 @@ def _seen(events: Sequence[dict[str, Any]], x: Tensor, k: int) -> tuple[str, ...
             "zeroing",
             f"`zero_grad()` was called {zeroed} times for {len(asked)} windows. What is in `.grad` when a window begins?",
         )
-    return "other-update", ("Windows, states and the calls of the optimizer are as they should be. What remains is the loss itself: "
+    return "other-update", ("Windows, states and the calls of the optimizer are as they should be. What remains is the loss, or something done to the gradients before `step()`: "
                             "which logits meet which targets, and over what is the mean taken?")  # fmt: skip
 
 
