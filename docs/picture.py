@@ -22,7 +22,9 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "card.png"
 EXERCISE = "unrolled-graph-rnn-step"
-ANSWER = '    a_t = x_t @ params["weight_ih"].T + h_prev @ params["weight_hh"] + params["bias"]\n    return torch.tanh(a_t)'
+ANSWER = (
+    '    a_t = x_t @ params["weight_ih"].T + h_prev @ params["weight_hh"] + params["bias"]\n    return torch.tanh(a_t)'
+)
 STUB = "    raise NotImplementedError"
 ROOM = 6  # pixels around what is shown
 

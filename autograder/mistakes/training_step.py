@@ -78,7 +78,9 @@ def train_step(
 ) -> tuple[float, dict[str, Tensor]]:
     """The loss that the last of these steps returns, and how far all of them together have moved each parameter."""
     if len(slips) > 1 and not slips & COMMON:
-        raise ValueError("two mistakes at once are looked for only where one of them is common: a simulation takes time")
+        raise ValueError(
+            "two mistakes at once are looked for only where one of them is common: a simulation takes time"
+        )
     now = dict(weights)
     grads: dict[str, Tensor] = dict(stale)
     speed: dict[str, Tensor] = {}

@@ -2,10 +2,12 @@
 
 # ================================================================================= sequence_loss
 
+
 # %% of="sequence-loss-loss" gets="always-mean"
 def sequence_loss(logits, targets, reduction):
     B, T, V = logits.shape
     return F.cross_entropy(logits.reshape(B * T, V), targets.reshape(B * T))
+
 
 # %% of="sequence-loss-loss" gets="always-sum"
 def sequence_loss(logits, targets, reduction):
@@ -14,6 +16,7 @@ def sequence_loss(logits, targets, reduction):
         loss = loss + F.cross_entropy(logits[:, t], targets[:, t], reduction="sum")
     return loss
 
+
 # %% of="sequence-loss-loss" gets="mean-over-batch"
 def sequence_loss(logits, targets, reduction):
     loss = 0
@@ -21,10 +24,12 @@ def sequence_loss(logits, targets, reduction):
         loss = loss + F.cross_entropy(logits[:, t], targets[:, t], reduction=reduction)
     return loss
 
+
 # %% of="sequence-loss-loss" gets="mean-over-time"
 def sequence_loss(logits, targets, reduction):
     total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
     return total if reduction == "sum" else total / logits.shape[1]
+
 
 # %% of="sequence-loss-loss" gets="mean-over-classes"
 def sequence_loss(logits, targets, reduction):
@@ -32,20 +37,24 @@ def sequence_loss(logits, targets, reduction):
     losses = -one_hot * torch.log_softmax(logits, -1)
     return losses.mean() if reduction == "mean" else losses.sum()
 
+
 # %% of="sequence-loss-loss" gets="shifted-again"
 def sequence_loss(logits, targets, reduction):
     shift_logits = logits[:, :-1].contiguous()
     shift_labels = targets[:, 1:].contiguous()
     return F.cross_entropy(shift_logits.view(-1, logits.size(-1)), shift_labels.view(-1), reduction=reduction)
 
+
 # %% of="sequence-loss-loss" gets="shifted-back"
 def sequence_loss(logits, targets, reduction):
     logits, targets = logits[:, 1:], targets[:, :-1]
     return F.cross_entropy(logits.transpose(1, 2), targets, reduction=reduction)
 
+
 # %% of="sequence-loss-loss" gets="last-step"
 def sequence_loss(logits, targets, reduction):
     return F.cross_entropy(logits[:, -1], targets[:, -1], reduction=reduction)
+
 
 # %% of="sequence-loss-loss" gets="first-step"
 def sequence_loss(logits, targets, reduction):
@@ -53,25 +62,30 @@ def sequence_loss(logits, targets, reduction):
         loss = F.cross_entropy(logits[:, t], targets[:, t], reduction=reduction)
         return loss
 
+
 # %% of="sequence-loss-loss" gets="targets-time-first"
 def sequence_loss(logits, targets, reduction):
     B, T, V = logits.shape
     return F.cross_entropy(logits.reshape(B * T, V), targets.T.reshape(B * T), reduction=reduction)
+
 
 # %% of="sequence-loss-loss" gets="logits-time-first"
 def sequence_loss(logits, targets, reduction):
     flat = torch.cat([logits[:, t] for t in range(logits.shape[1])])
     return F.cross_entropy(flat, targets.reshape(-1), reduction=reduction)
 
+
 # %% of="sequence-loss-loss" gets="reshape-for-transpose"
 def sequence_loss(logits, targets, reduction):
     B, T, V = logits.shape
     return F.cross_entropy(logits.reshape(B, V, T), targets, reduction=reduction)
 
+
 # %% of="sequence-loss-loss" gets="softmax-first"
 def sequence_loss(logits, targets, reduction):
     probabilities = torch.softmax(logits, dim=-1)
     return F.cross_entropy(probabilities.reshape(-1, logits.shape[-1]), targets.reshape(-1), reduction=reduction)
+
 
 # %% of="sequence-loss-loss" gets="softmax-over-time"
 def sequence_loss(logits, targets, reduction):
@@ -79,19 +93,23 @@ def sequence_loss(logits, targets, reduction):
     losses = -log_p.gather(2, targets[..., None])[..., 0]
     return losses.mean() if reduction == "mean" else losses.sum()
 
+
 # %% of="sequence-loss-loss" gets="softmax-over-batch"
 def sequence_loss(logits, targets, reduction):
     log_p = torch.log_softmax(logits, dim=0)
     losses = -log_p.gather(2, targets[..., None])[..., 0]
     return losses.mean() if reduction == "mean" else losses.sum()
 
+
 # %% of="sequence-loss-loss" gets="no-softmax"
 def sequence_loss(logits, targets, reduction):
     return F.nll_loss(logits.flatten(0, 1), targets.flatten(), reduction=reduction)
 
+
 # %% of="sequence-loss-loss" gets="no-log"
 def sequence_loss(logits, targets, reduction):
     return F.nll_loss(torch.softmax(logits, -1).flatten(0, 1), targets.flatten(), reduction=reduction)
+
 
 # %% of="sequence-loss-loss" gets="bits"
 def sequence_loss(logits, targets, reduction):
@@ -99,32 +117,39 @@ def sequence_loss(logits, targets, reduction):
     losses = -torch.log2(p)
     return losses.mean() if reduction == "mean" else losses.sum()
 
+
 # %% of="sequence-loss-loss" gets="class-0-left-out"
 def sequence_loss(logits, targets, reduction):
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction, ignore_index=0)
+
 
 # %% of="sequence-loss-loss" gets="sign"
 def sequence_loss(logits, targets, reduction):
     log_p = torch.log_softmax(logits, -1).gather(2, targets.unsqueeze(2))
     return log_p.mean() if reduction == "mean" else log_p.sum()
 
+
 # %% of="sequence-loss-loss" gets="number-for-tensor"
 def sequence_loss(logits, targets, reduction):
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction).item()
+
 
 # %% of="sequence-loss-loss" gets="graph-lost"
 def sequence_loss(logits, targets, reduction):
     loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction)
     return torch.tensor(loss.item(), dtype=logits.dtype)
 
+
 # %% of="sequence-loss-loss" gets="not-reduced"
 def sequence_loss(logits, targets, reduction):
     return F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+
 
 # %% of="sequence-loss-loss" gets="not-reduced"
 def sequence_loss(logits, targets, reduction):
     losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
     return losses.mean(1) if reduction == "mean" else losses.sum(1)
+
 
 # %% of="sequence-loss-loss" gets="extra-axis"
 def sequence_loss(logits, targets, reduction):
@@ -134,23 +159,28 @@ def sequence_loss(logits, targets, reduction):
             loss = loss - torch.log_softmax(logits[b, t], 0)[targets[b, t]]
     return loss / targets.numel() if reduction == "mean" else loss
 
+
 # %% of="sequence-loss-loss" gets="raised"
 def sequence_loss(logits, targets, reduction):
     return F.cross_entropy(logits, targets, reduction=reduction)
+
 
 # %% of="sequence-loss-loss" gets="none"
 def sequence_loss(logits, targets, reduction):
     loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction)
 
+
 # %% of="sequence-loss-loss" gets="dtype"
 def sequence_loss(logits, targets, reduction):
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction=reduction)
+
 
 # %% of="sequence-loss-loss" gets="nonfinite"
 def sequence_loss(logits, targets, reduction):
     p = torch.exp(logits) / torch.exp(logits).sum(-1, keepdim=True)
     losses = -torch.log(p.gather(2, targets.unsqueeze(2)))
     return losses.mean() if reduction == "mean" else losses.sum()
+
 
 # %% of="sequence-loss-loss" gets="mean-over-batch + softmax-first"
 def sequence_loss(logits, targets, reduction):
@@ -160,28 +190,35 @@ def sequence_loss(logits, targets, reduction):
         loss = loss + F.cross_entropy(p, targets[:, t], reduction=reduction)
     return loss
 
+
 # %% of="sequence-loss-loss" gets="always-sum + softmax-over-time"
 def sequence_loss(logits, targets, reduction):
     log_p = F.log_softmax(logits, dim=1)
     return F.nll_loss(log_p.flatten(0, 1), targets.flatten(), reduction="sum")
 
+
 # %% of="sequence-loss-loss" gets="shifted-again + class-0-left-out"
 def sequence_loss(logits, targets, reduction):
     V = logits.shape[2]
-    return F.cross_entropy(logits[:, :-1].reshape(-1, V), targets[:, 1:].reshape(-1), ignore_index=0, reduction=reduction)
+    return F.cross_entropy(
+        logits[:, :-1].reshape(-1, V), targets[:, 1:].reshape(-1), ignore_index=0, reduction=reduction
+    )
 
 
 # ========================================================================== masked_sequence_loss
 
+
 # %% of="sequence-loss-masked-loss" gets="no-mask"
 def masked_sequence_loss(logits, targets, lengths):
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
 
 # %% of="sequence-loss-masked-loss" gets="mean-over-padding"
 def masked_sequence_loss(logits, targets, lengths):
     losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     return (losses * mask).mean()
+
 
 # %% of="sequence-loss-masked-loss" gets="mean-of-means"
 def masked_sequence_loss(logits, targets, lengths):
@@ -190,11 +227,13 @@ def masked_sequence_loss(logits, targets, lengths):
         means.append(F.cross_entropy(logits[b, : lengths[b]], targets[b, : lengths[b]]))
     return torch.stack(means).mean()
 
+
 # %% of="sequence-loss-masked-loss" gets="sum"
 def masked_sequence_loss(logits, targets, lengths):
     losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     return (losses * mask).sum()
+
 
 # %% of="sequence-loss-masked-loss" gets="divided-by-rows"
 def masked_sequence_loss(logits, targets, lengths):
@@ -202,11 +241,13 @@ def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     return (losses * mask).sum(1).mean()
 
+
 # %% of="sequence-loss-masked-loss" gets="divided-by-steps"
 def masked_sequence_loss(logits, targets, lengths):
     losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     return (losses * mask).sum(0).mean()
+
 
 # %% of="sequence-loss-masked-loss" gets="one-too-many"
 def masked_sequence_loss(logits, targets, lengths):
@@ -214,16 +255,19 @@ def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(logits.shape[1]) <= lengths[:, None]
     return (losses * mask).sum() / mask.sum()
 
+
 # %% of="sequence-loss-masked-loss" gets="one-too-few"
 def masked_sequence_loss(logits, targets, lengths):
     losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
     mask = torch.arange(logits.shape[1]) + 1 < lengths[:, None]
     return losses[mask].mean()
 
+
 # %% of="sequence-loss-masked-loss" gets="mask-inverted"
 def masked_sequence_loss(logits, targets, lengths):
     padding = torch.arange(logits.shape[1]) >= lengths[:, None]
     return F.cross_entropy(logits[padding], targets[padding])
+
 
 # %% of="sequence-loss-masked-loss" gets="padded-in-front"
 def masked_sequence_loss(logits, targets, lengths):
@@ -231,20 +275,24 @@ def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(T, 0, -1) <= lengths[:, None]
     return F.cross_entropy(logits[mask], targets[mask])
 
+
 # %% of="sequence-loss-masked-loss" gets="one-length"
 def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(logits.shape[1]) < lengths[0]
     mask = mask.expand(targets.shape)
     return F.cross_entropy(logits[mask], targets[mask])
 
+
 # %% of="sequence-loss-masked-loss" gets="last-real-step"
 def masked_sequence_loss(logits, targets, lengths):
     rows = torch.arange(len(lengths))
     return F.cross_entropy(logits[rows, lengths - 1], targets[rows, lengths - 1])
 
+
 # %% of="sequence-loss-masked-loss" gets="padding-means-0"
 def masked_sequence_loss(logits, targets, lengths):
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=0)
+
 
 # %% of="sequence-loss-masked-loss" gets="logits-masked"
 def masked_sequence_loss(logits, targets, lengths):
@@ -252,21 +300,25 @@ def masked_sequence_loss(logits, targets, lengths):
     logits = logits * mask[..., None]
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
+
 # %% of="sequence-loss-masked-loss" gets="targets-masked"
 def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     return F.cross_entropy(logits.flatten(0, 1), (targets * mask).flatten())
+
 
 # %% of="sequence-loss-masked-loss" gets="softmax-first"
 def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     return F.cross_entropy(torch.softmax(logits[mask], -1), targets[mask])
 
+
 # %% of="sequence-loss-masked-loss" gets="softmax-over-time"
 def masked_sequence_loss(logits, targets, lengths):
     losses = -torch.log_softmax(logits, 1).gather(2, targets[..., None])[..., 0]
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     return losses[mask].mean()
+
 
 # %% of="sequence-loss-masked-loss" gets="reshape-for-transpose"
 def masked_sequence_loss(logits, targets, lengths):
@@ -275,6 +327,7 @@ def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(T) < lengths[:, None]
     return (losses * mask).sum() / mask.sum()
 
+
 # %% of="sequence-loss-masked-loss" gets="targets-time-first"
 def masked_sequence_loss(logits, targets, lengths):
     B, T, V = logits.shape
@@ -282,15 +335,18 @@ def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(T) < lengths[:, None]
     return (losses * mask).sum() / mask.sum()
 
+
 # %% of="sequence-loss-masked-loss" gets="shifted-again"
 def masked_sequence_loss(logits, targets, lengths):
     mask = (torch.arange(logits.shape[1]) < lengths[:, None])[:, 1:]
     return F.cross_entropy(logits[:, :-1][mask], targets[:, 1:][mask])
 
+
 # %% of="sequence-loss-masked-loss" gets="mean-over-padding + one-too-many"
 def masked_sequence_loss(logits, targets, lengths):
     losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
     return torch.where(torch.arange(logits.shape[1]) <= lengths[:, None], losses, 0).mean()
+
 
 # %% of="sequence-loss-masked-loss" gets="mean-of-means + softmax-first"
 def masked_sequence_loss(logits, targets, lengths):
@@ -299,11 +355,13 @@ def masked_sequence_loss(logits, targets, lengths):
         total = total + F.cross_entropy(row[:length].softmax(-1), target[:length])
     return total / len(lengths)
 
+
 # %% of="sequence-loss-masked-loss" gets="not-reduced"
 def masked_sequence_loss(logits, targets, lengths):
     losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     return (losses * mask).sum(1) / lengths
+
 
 # %% of="sequence-loss-masked-loss" gets="raised"
 def masked_sequence_loss(logits, targets, lengths):
@@ -311,11 +369,13 @@ def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(logits.shape[1]) < lengths
     return (losses * mask).sum() / mask.sum()
 
+
 # %% of="sequence-loss-masked-loss" gets="device"
 def masked_sequence_loss(logits, targets, lengths):
     losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     return losses[mask].sum() / lengths.sum()
+
 
 # %% of="sequence-loss-masked-loss" gets="nonfinite"
 def masked_sequence_loss(logits, targets, lengths):
@@ -326,6 +386,7 @@ def masked_sequence_loss(logits, targets, lengths):
 
 
 # ================================================================================= SequenceModel
+
 
 # %% of="sequence-loss-model" gets="time-first"
 class SequenceModel(nn.Module):
@@ -339,6 +400,7 @@ class SequenceModel(nn.Module):
         out, h = self.rnn(self.embedding(tokens), h)
         return self.readout(out), h
 
+
 # %% of="sequence-loss-model" gets="h-ignored"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -350,6 +412,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         out, h = self.rnn(self.embedding(tokens))
         return self.readout(out), h
+
 
 # %% of="sequence-loss-model" gets="kept-on-self"
 class SequenceModel(nn.Module):
@@ -366,6 +429,7 @@ class SequenceModel(nn.Module):
         out, self.h = self.rnn(self.embedding(tokens), self.h)
         return self.readout(out), self.h
 
+
 # %% of="sequence-loss-model" gets="all-states"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -377,6 +441,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states), states
+
 
 # %% of="sequence-loss-model" gets="old-state"
 class SequenceModel(nn.Module):
@@ -390,6 +455,7 @@ class SequenceModel(nn.Module):
         states, _ = self.rnn(self.embedding(tokens), h)
         return self.readout(states), h
 
+
 # %% of="sequence-loss-model" gets="old-state"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -401,6 +467,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         states, last = self.rnn(self.embedding(tokens), h)
         return self.readout(states), last if h is None else h
+
 
 # %% of="sequence-loss-model" gets="flat-state"
 class SequenceModel(nn.Module):
@@ -414,6 +481,7 @@ class SequenceModel(nn.Module):
         states, _ = self.rnn(self.embedding(tokens), None if h is None else h.unsqueeze(0))
         return self.readout(states), states[:, -1]
 
+
 # %% of="sequence-loss-model" gets="last-step-only"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -425,6 +493,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states[:, -1]), h
+
 
 # %% of="sequence-loss-model" gets="swapped"
 class SequenceModel(nn.Module):
@@ -438,6 +507,7 @@ class SequenceModel(nn.Module):
         states, h = self.rnn(self.embedding(tokens), h)
         return h, self.readout(states)
 
+
 # %% of="sequence-loss-model" gets="classes-second"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -449,6 +519,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states).transpose(1, 2), h
+
 
 # %% of="sequence-loss-model" gets="softmax"
 class SequenceModel(nn.Module):
@@ -462,6 +533,7 @@ class SequenceModel(nn.Module):
         states, h = self.rnn(self.embedding(tokens), h)
         return torch.softmax(self.readout(states), -1), h
 
+
 # %% of="sequence-loss-model" gets="log-softmax"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -473,6 +545,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return F.log_softmax(self.readout(states), -1), h
+
 
 # %% of="sequence-loss-model" gets="tanh-twice"
 class SequenceModel(nn.Module):
@@ -486,6 +559,7 @@ class SequenceModel(nn.Module):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(torch.tanh(states)), h
 
+
 # %% of="sequence-loss-model" gets="relu-between"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -498,6 +572,7 @@ class SequenceModel(nn.Module):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(F.relu(states)), h
 
+
 # %% of="sequence-loss-model" gets="relu"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -509,6 +584,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states), h
+
 
 # %% of="sequence-loss-model" gets="h-ignored + tanh-twice"
 class SequenceModel(nn.Module):
@@ -524,6 +600,7 @@ class SequenceModel(nn.Module):
             states = torch.tanh(states)
         return self.readout(states), h
 
+
 # %% of="sequence-loss-model" gets="one-of-several"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -535,6 +612,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states)
+
 
 # %% of="sequence-loss-model" gets="keys"
 class SequenceModel(nn.Module):
@@ -548,6 +626,7 @@ class SequenceModel(nn.Module):
         states, h = self.rnn(self.embed(tokens), h)
         return self.out(states), h
 
+
 # %% of="sequence-loss-model" gets="shape"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -559,6 +638,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states), h
+
 
 # %% of="sequence-loss-model" gets="shape"
 class SequenceModel(nn.Module):
@@ -572,6 +652,7 @@ class SequenceModel(nn.Module):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states), h
 
+
 # %% of="sequence-loss-model" gets="raised"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -582,6 +663,7 @@ class SequenceModel(nn.Module):
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states), h
+
 
 # %% of="sequence-loss-model" gets="raised"
 class SequenceModel(nn.Module):
@@ -598,6 +680,7 @@ class SequenceModel(nn.Module):
 
 # ==================================================================================== train_step
 
+
 # %% of="sequence-loss-train-step" gets="no-zero-grad"
 def train_step(model, optimizer, tokens, targets):
     logits, _ = model(tokens)
@@ -605,6 +688,7 @@ def train_step(model, optimizer, tokens, targets):
     loss.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% of="sequence-loss-train-step" gets="sum-step"
 def train_step(model, optimizer, tokens, targets):
@@ -614,6 +698,7 @@ def train_step(model, optimizer, tokens, targets):
     loss.backward()
     optimizer.step()
     return loss.item() / targets.numel()
+
 
 # %% of="sequence-loss-train-step" gets="mean-over-batch"
 def train_step(model, optimizer, tokens, targets):
@@ -626,6 +711,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="loss-after-step"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -636,6 +722,7 @@ def train_step(model, optimizer, tokens, targets):
         logits, _ = model(tokens)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten()).item()
 
+
 # %% of="sequence-loss-train-step" gets="sum-returned"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -644,6 +731,7 @@ def train_step(model, optimizer, tokens, targets):
     loss.backward()
     optimizer.step()
     return loss.item() * tokens.numel()
+
 
 # %% of="sequence-loss-train-step" gets="sum-loss"
 def train_step(model, optimizer, tokens, targets):
@@ -654,6 +742,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="shifted-again"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -662,6 +751,7 @@ def train_step(model, optimizer, tokens, targets):
     loss.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% of="sequence-loss-train-step" gets="inputs-as-targets"
 def train_step(model, optimizer, tokens, targets):
@@ -672,6 +762,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="last-step"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -681,6 +772,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="softmax-first"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -689,6 +781,7 @@ def train_step(model, optimizer, tokens, targets):
     loss.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% of="sequence-loss-train-step" gets="reshape-for-transpose"
 def train_step(model, optimizer, tokens, targets):
@@ -700,6 +793,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="targets-time-first"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -709,6 +803,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="uphill"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -717,6 +812,7 @@ def train_step(model, optimizer, tokens, targets):
     log_p.backward()
     optimizer.step()
     return -log_p.item()
+
 
 # %% of="sequence-loss-train-step" gets="backward-twice"
 def train_step(model, optimizer, tokens, targets):
@@ -728,6 +824,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="step-twice"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -737,6 +834,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="clipped"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -745,6 +843,7 @@ def train_step(model, optimizer, tokens, targets):
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     return loss.item()
+
 
 # %% of="sequence-loss-train-step" gets="momentum-lost"
 def train_step(model, optimizer, tokens, targets):
@@ -757,8 +856,10 @@ def train_step(model, optimizer, tokens, targets):
             p -= lr * p.grad
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="state-carried"
 carried_state = {}
+
 
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -770,6 +871,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="readout-only"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -780,6 +882,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="no-step"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -787,6 +890,7 @@ def train_step(model, optimizer, tokens, targets):
     loss.backward()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="no-gradient-left"
 def train_step(model, optimizer, tokens, targets):
     loss = sequence_loss(model(tokens)[0], targets, "mean")
@@ -795,12 +899,14 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="no-gradient-left"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
     loss = sequence_loss(model(tokens)[0], targets, "mean")
     optimizer.step()
     return loss.item()
+
 
 # %% of="sequence-loss-train-step" gets="tensor-returned"
 def train_step(model, optimizer, tokens, targets):
@@ -810,12 +916,14 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss
 
+
 # %% of="sequence-loss-train-step" gets="none"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
     loss = sequence_loss(model(tokens)[0], targets, "mean")
     loss.backward()
     optimizer.step()
+
 
 # %% of="sequence-loss-train-step" gets="raised"
 def train_step(model, optimizer, tokens, targets):
@@ -825,6 +933,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="raised"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -833,6 +942,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="no-zero-grad + sum-step"
 def train_step(model, optimizer, tokens, targets):
     loss = sequence_loss(model(tokens)[0], targets, "sum")
@@ -840,17 +950,20 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item() / targets.numel()
 
+
 # %% of="sequence-loss-train-step" gets="no-zero-grad + loss-after-step"
 def train_step(model, optimizer, tokens, targets):
     sequence_loss(model(tokens)[0], targets, "mean").backward()
     optimizer.step()
     return sequence_loss(model(tokens)[0], targets, "mean").item()
 
+
 # %% of="sequence-loss-train-step" gets="no-zero-grad + no-backward"
 def train_step(model, optimizer, tokens, targets):
     loss = sequence_loss(model(tokens)[0], targets, "mean")
     optimizer.step()
     return loss.item()
+
 
 # %% of="sequence-loss-train-step" gets="momentum-lost"
 def train_step(model, optimizer, tokens, targets):
@@ -864,10 +977,12 @@ def train_step(model, optimizer, tokens, targets):
 
 # =================================================================================== final_state
 
+
 # %% of="sequence-loss-final-state" gets="padding-moves-it"
 def final_state(model, tokens, lengths):
     _, h = model(tokens)
     return h
+
 
 # %% of="sequence-loss-final-state" gets="one-too-late"
 def final_state(model, tokens, lengths):
@@ -876,16 +991,19 @@ def final_state(model, tokens, lengths):
     index = lengths.clamp(max=tokens.shape[1] - 1)
     return states[rows, index].unsqueeze(0)
 
+
 # %% of="sequence-loss-final-state" gets="one-too-early"
 def final_state(model, tokens, lengths):
     states, _ = model.rnn(model.embedding(tokens))
     rows = torch.arange(len(tokens))
     return states[rows, lengths - 2].unsqueeze(0)
 
+
 # %% of="sequence-loss-final-state" gets="one-length"
 def final_state(model, tokens, lengths):
     states, _ = model.rnn(model.embedding(tokens))
     return states[:, lengths[0] - 1].unsqueeze(0)
+
 
 # %% of="sequence-loss-final-state" gets="set-to-zero"
 def final_state(model, tokens, lengths):
@@ -895,10 +1013,12 @@ def final_state(model, tokens, lengths):
         h = h * (t < lengths)[None, :, None]
     return h
 
+
 # %% of="sequence-loss-final-state" gets="first-state"
 def final_state(model, tokens, lengths):
     states, _ = model.rnn(model.embedding(tokens))
     return states[:, 0].unsqueeze(0)
+
 
 # %% of="sequence-loss-final-state" gets="mean-state"
 def final_state(model, tokens, lengths):
@@ -906,26 +1026,31 @@ def final_state(model, tokens, lengths):
     mask = torch.arange(tokens.shape[1]) < lengths[:, None]
     return ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).unsqueeze(0)
 
+
 # %% of="sequence-loss-final-state" gets="sorted-rows"
 def final_state(model, tokens, lengths):
     order = lengths.argsort(descending=True)
     packed = nn.utils.rnn.pack_padded_sequence(model.embedding(tokens[order]), lengths[order].cpu(), batch_first=True)
     return model.rnn(packed)[1]
 
+
 # %% of="sequence-loss-final-state" gets="missing-axis"
 def final_state(model, tokens, lengths):
     states, _ = model.rnn(model.embedding(tokens))
     return states[torch.arange(len(tokens)), lengths - 1]
+
 
 # %% of="sequence-loss-final-state" gets="swapped-axes"
 def final_state(model, tokens, lengths):
     states, _ = model.rnn(model.embedding(tokens))
     return states[torch.arange(len(tokens)), lengths - 1].unsqueeze(1)
 
+
 # %% of="sequence-loss-final-state" gets="shape"
 def final_state(model, tokens, lengths):
     logits, _ = model(tokens)
     return logits[torch.arange(len(tokens)), lengths - 1].unsqueeze(0)
+
 
 # %% of="sequence-loss-final-state" gets="raised"
 def final_state(model, tokens, lengths):
@@ -934,6 +1059,7 @@ def final_state(model, tokens, lengths):
 
 
 # ====================================================================================== generate
+
 
 # %% of="sequence-loss-generate" gets="state-lost"
 def generate(model, prompt, n):
@@ -944,6 +1070,7 @@ def generate(model, prompt, n):
         out.append(token)
     return torch.stack(out)
 
+
 # %% of="sequence-loss-generate" gets="prompt-forgotten"
 def generate(model, prompt, n):
     token, h, out = prompt[-1], None, []
@@ -952,6 +1079,7 @@ def generate(model, prompt, n):
         token = logits[0, -1].argmax()
         out.append(token)
     return torch.stack(out)
+
 
 # %% of="sequence-loss-generate" gets="lost-after-prompt"
 def generate(model, prompt, n):
@@ -963,6 +1091,7 @@ def generate(model, prompt, n):
         logits, h = model(token.view(1, 1), h)
     return torch.stack(out)
 
+
 # %% of="sequence-loss-generate" gets="state-frozen"
 def generate(model, prompt, n):
     logits, h = model(prompt[None])
@@ -972,6 +1101,7 @@ def generate(model, prompt, n):
         out.append(token)
         logits, _ = model(token.view(1, 1), h)
     return torch.stack(out)
+
 
 # %% of="sequence-loss-generate" gets="last-read-twice"
 def generate(model, prompt, n):
@@ -983,6 +1113,7 @@ def generate(model, prompt, n):
         out.append(token)
     return torch.stack(out)
 
+
 # %% of="sequence-loss-generate" gets="first-left-out"
 def generate(model, prompt, n):
     logits, h = model(prompt[None])
@@ -993,6 +1124,7 @@ def generate(model, prompt, n):
         out.append(token)
     return torch.stack(out)
 
+
 # %% of="sequence-loss-generate" gets="prompt-too"
 def generate(model, prompt, n):
     logits, h = model(prompt[None])
@@ -1001,6 +1133,7 @@ def generate(model, prompt, n):
         out.append(logits[0, -1].argmax())
         logits, h = model(out[-1].view(1, 1), h)
     return torch.stack(out)
+
 
 # %% of="sequence-loss-generate" gets="one-too-many"
 def generate(model, prompt, n):
@@ -1011,6 +1144,7 @@ def generate(model, prompt, n):
         out.append(logits[0, -1].argmax())
     return torch.stack(out)
 
+
 # %% of="sequence-loss-generate" gets="one-too-few"
 def generate(model, prompt, n):
     logits, h = model(prompt[None])
@@ -1019,6 +1153,7 @@ def generate(model, prompt, n):
         out.append(logits[0, -1].argmax())
         logits, h = model(out[-1].view(1, 1), h)
     return torch.stack(out)
+
 
 # %% of="sequence-loss-generate" gets="first-logits"
 def generate(model, prompt, n):
@@ -1029,6 +1164,7 @@ def generate(model, prompt, n):
         logits, h = model(out[-1].view(1, 1), h)
     return torch.stack(out)
 
+
 # %% of="sequence-loss-generate" gets="least-likely"
 def generate(model, prompt, n):
     logits, h = model(prompt[None])
@@ -1038,6 +1174,7 @@ def generate(model, prompt, n):
         logits, h = model(out[-1].view(1, 1), h)
     return torch.stack(out)
 
+
 # %% of="sequence-loss-generate" gets="same-token"
 def generate(model, prompt, n):
     logits, h = model(prompt[None])
@@ -1046,6 +1183,7 @@ def generate(model, prompt, n):
         out.append(token)
         logits, h = model(token.view(1, 1), h)
     return torch.stack(out)
+
 
 # %% of="sequence-loss-generate" gets="prompt-cut"
 def generate(model, prompt, n):
@@ -1060,6 +1198,7 @@ def generate(model, prompt, n):
         logits, h = model(out[-1].view(1, 1), h)
     return torch.stack(out)
 
+
 # %% of="sequence-loss-generate" gets="sampled"
 def generate(model, prompt, n):
     logits, h = model(prompt[None])
@@ -1068,6 +1207,7 @@ def generate(model, prompt, n):
         out.append(torch.multinomial(torch.softmax(logits[0, -1], -1), 1)[0])
         logits, h = model(out[-1].view(1, 1), h)
     return torch.stack(out)
+
 
 # %% of="sequence-loss-generate" gets="read-again"
 def generate(model, prompt, n):
@@ -1078,6 +1218,7 @@ def generate(model, prompt, n):
             tokens = torch.cat([tokens, logits[0, -1:].argmax(-1)])
     return tokens[len(prompt) :]
 
+
 # %% of="sequence-loss-generate" gets="extra-axis"
 def generate(model, prompt, n):
     logits, h = model(prompt[None])
@@ -1086,6 +1227,7 @@ def generate(model, prompt, n):
         out.append(logits[:, -1].argmax(-1))
         logits, h = model(out[-1].view(1, 1), h)
     return torch.stack(out)
+
 
 # %% of="sequence-loss-generate" gets="not-stacked"
 def generate(model, prompt, n):
@@ -1096,6 +1238,7 @@ def generate(model, prompt, n):
         logits, h = model(torch.tensor([[out[-1]]]), h)
     return out
 
+
 # %% of="sequence-loss-generate" gets="raised"
 def generate(model, prompt, n):
     logits, h = model(prompt)
@@ -1104,6 +1247,7 @@ def generate(model, prompt, n):
         out.append(logits[-1].argmax())
         logits, h = model(out[-1], h)
     return torch.stack(out)
+
 
 # %% of="sequence-loss-generate" gets="state-frozen + prompt-too"
 def generate(model, prompt, n):
@@ -1117,6 +1261,7 @@ def generate(model, prompt, n):
 
 # =========================================================================================== bug
 
+
 # %% of="sequence-loss-bug" gets="class-0-left-out"
 def labelling_loss(model, readings, labels):
     tokens = pad_sequence(readings, batch_first=True)
@@ -1124,12 +1269,14 @@ def labelling_loss(model, readings, labels):
     logits, _ = model(tokens)
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=0)
 
+
 # %% of="sequence-loss-bug" gets="padding-counts"
 def labelling_loss(model, readings, labels):
     tokens = pad_sequence(readings, batch_first=True)
     targets = pad_sequence(labels, batch_first=True)
     logits, _ = model(tokens)
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
 
 # %% of="sequence-loss-bug" gets="mean-of-means"
 def labelling_loss(model, readings, labels):
@@ -1139,6 +1286,7 @@ def labelling_loss(model, readings, labels):
         losses.append(F.cross_entropy(logits[0], y))
     return sum(losses) / len(losses)
 
+
 # %% of="sequence-loss-bug" gets="sum"
 def labelling_loss(model, readings, labels):
     loss = 0
@@ -1147,12 +1295,14 @@ def labelling_loss(model, readings, labels):
         loss = loss + F.cross_entropy(logits[0], y, reduction="sum")
     return loss
 
+
 # %% of="sequence-loss-bug" gets="mean-over-padding"
 def labelling_loss(model, readings, labels):
     tokens = pad_sequence(readings, batch_first=True)
     targets = pad_sequence(labels, batch_first=True, padding_value=-100)
     logits, _ = model(tokens)
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").mean()
+
 
 # %% of="sequence-loss-bug" gets="last-left-out"
 def labelling_loss(model, readings, labels):
@@ -1164,12 +1314,14 @@ def labelling_loss(model, readings, labels):
         real[b, : len(row) - 1] = True
     return F.cross_entropy(logits[real], targets[real])
 
+
 # %% of="sequence-loss-bug" gets="raised"
 def labelling_loss(model, readings, labels):
     tokens = pad_sequence(readings, batch_first=True, padding_value=-1)
     targets = pad_sequence(labels, batch_first=True, padding_value=-1)
     logits, _ = model(tokens)
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
+
 
 # %% of="sequence-loss-bug" gets="graph-lost"
 def labelling_loss(model, readings, labels):
@@ -1211,53 +1363,64 @@ guess_larger = 2
 
 # ============================================================ found by trying what is not on the list
 
+
 # %% of="sequence-loss-loss" gets="single-token"
 def sequence_loss(logits, targets, reduction):
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction, label_smoothing=0.1)
+
 
 # %% of="sequence-loss-loss" gets="binary"
 def sequence_loss(logits, targets, reduction):
     V = logits.shape[-1]
     return F.binary_cross_entropy_with_logits(logits, F.one_hot(targets, V).to(logits.dtype), reduction=reduction)
 
+
 # %% of="sequence-loss-loss" gets="squared"
 def sequence_loss(logits, targets, reduction):
     V = logits.shape[-1]
     return F.mse_loss(logits.softmax(-1), F.one_hot(targets, V).to(logits.dtype), reduction=reduction)
+
 
 # %% of="sequence-loss-loss" gets="first-row"
 def sequence_loss(logits, targets, reduction):
     B, T, V = logits.shape
     return F.cross_entropy(logits[0], targets[0], reduction=reduction)
 
+
 # %% of="sequence-loss-loss" gets="perplexity"
 def sequence_loss(logits, targets, reduction):
     loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction)
     return torch.exp(loss)
 
+
 # %% of="sequence-loss-loss" gets="trailing-comma"
 def sequence_loss(logits, targets, reduction):
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction),
+    return (F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction=reduction),)
+
 
 # %% of="sequence-loss-loss" gets="mean-over-batch"
 def sequence_loss(logits, targets, reduction):
     loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="mean")
     return loss if reduction == "mean" else loss * logits.shape[1]
 
+
 # %% of="sequence-loss-masked-loss" gets="no-mask"
 def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(logits.shape[1]) < lengths.max()
     return F.cross_entropy(logits[:, mask].flatten(0, 1), targets[:, mask].flatten())
+
 
 # %% of="sequence-loss-masked-loss" gets="shortest"
 def masked_sequence_loss(logits, targets, lengths):
     n = int(lengths.min())
     return F.cross_entropy(logits[:, :n].flatten(0, 1), targets[:, :n].flatten())
 
+
 # %% of="sequence-loss-masked-loss" gets="changed-input"
 def masked_sequence_loss(logits, targets, lengths):
     targets[torch.arange(logits.shape[1]) >= lengths[:, None]] = -100
     return F.cross_entropy(logits.transpose(1, 2), targets)
+
 
 # %% of="sequence-loss-model" gets="keys"
 class SequenceModel(nn.Module):
@@ -1266,9 +1429,11 @@ class SequenceModel(nn.Module):
         self.embedding = nn.Embedding(vocab, embed)
         self.rnn = nn.RNN(embed, hidden, num_layers=2, batch_first=True)
         self.readout = nn.Linear(hidden, vocab)
+
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states), h
+
 
 # %% of="sequence-loss-model" gets="keys"
 class SequenceModel(nn.Module):
@@ -1276,10 +1441,12 @@ class SequenceModel(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocab, embed)
         self.rnn = nn.RNN(embed, hidden, batch_first=True, bidirectional=True)
-        self.readout = nn.Linear(2*hidden, vocab)
+        self.readout = nn.Linear(2 * hidden, vocab)
+
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states), h
+
 
 # %% of="sequence-loss-model" gets="unsteady"
 class SequenceModel(nn.Module):
@@ -1289,9 +1456,11 @@ class SequenceModel(nn.Module):
         self.rnn = nn.RNN(embed, hidden, batch_first=True)
         self.dropout = nn.Dropout(0.5)
         self.readout = nn.Linear(hidden, vocab)
+
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(self.dropout(states)), h
+
 
 # %% of="sequence-loss-model" gets="right-to-left"
 class SequenceModel(nn.Module):
@@ -1300,9 +1469,11 @@ class SequenceModel(nn.Module):
         self.embedding = nn.Embedding(vocab, embed)
         self.rnn = nn.RNN(embed, hidden, batch_first=True)
         self.readout = nn.Linear(hidden, vocab)
+
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens.flip(1)), h)
         return self.readout(states.flip(1)), h
+
 
 # %% of="sequence-loss-train-step" gets="factor"
 def train_step(model, optimizer, tokens, targets):
@@ -1312,41 +1483,45 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item() * 2
 
+
 # %% of="sequence-loss-train-step" gets="step-each-time-step"
 def train_step(model, optimizer, tokens, targets):
     total, h = 0, None
     for t in range(tokens.shape[1]):
         optimizer.zero_grad()
-        logits, h = model(tokens[:, t:t+1], h)
+        logits, h = model(tokens[:, t : t + 1], h)
         h = h.detach()
-        loss = sequence_loss(logits, targets[:, t:t+1], "mean")
+        loss = sequence_loss(logits, targets[:, t : t + 1], "mean")
         loss.backward()
         optimizer.step()
         total += loss.item()
     return total / tokens.shape[1]
+
 
 # %% of="sequence-loss-train-step" gets="cut-each-step"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
     loss, h = 0, None
     for t in range(tokens.shape[1]):
-        logits, h = model(tokens[:, t:t+1], h)
+        logits, h = model(tokens[:, t : t + 1], h)
         h = h.detach()
-        loss = loss + sequence_loss(logits, targets[:, t:t+1], "mean") / tokens.shape[1]
+        loss = loss + sequence_loss(logits, targets[:, t : t + 1], "mean") / tokens.shape[1]
     loss.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% of="sequence-loss-train-step" gets="state-lost"
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
     loss = 0
     for t in range(tokens.shape[1]):
-        logits, h = model(tokens[:, t:t+1])
-        loss = loss + sequence_loss(logits, targets[:, t:t+1], "mean") / tokens.shape[1]
+        logits, h = model(tokens[:, t : t + 1])
+        loss = loss + sequence_loss(logits, targets[:, t : t + 1], "mean") / tokens.shape[1]
     loss.backward()
     optimizer.step()
     return loss.item()
+
 
 # %% of="sequence-loss-train-step" gets="step-each-row"
 def train_step(model, optimizer, tokens, targets):
@@ -1357,6 +1532,7 @@ def train_step(model, optimizer, tokens, targets):
         optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-train-step" gets="two-rounds"
 def train_step(model, optimizer, tokens, targets):
     for _ in range(2):
@@ -1366,10 +1542,12 @@ def train_step(model, optimizer, tokens, targets):
         optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-final-state" gets="padding-set-to-0"
 def final_state(model, tokens, lengths):
     mask = torch.arange(tokens.shape[1]) < lengths[:, None]
     return model(tokens * mask)[1]
+
 
 # %% of="sequence-loss-generate" gets="dtype"
 def generate(model, prompt, n):
@@ -1379,4 +1557,3 @@ def generate(model, prompt, n):
         out.append(logits[0, -1].max())
         logits, h = model(out[-1].long().view(1, 1), h)
     return torch.stack(out)
-

@@ -1,8 +1,10 @@
 """Right answers to lesson 04 in other ways than the solution's, as learners write them."""
 
+
 # %% of="sequence-loss-loss" variant="transpose"
 def sequence_loss(logits, targets, reduction):
     return F.cross_entropy(logits.transpose(1, 2), targets, reduction=reduction)
+
 
 # %% of="sequence-loss-loss" variant="two loops"
 def sequence_loss(logits, targets, reduction="mean"):
@@ -13,18 +15,22 @@ def sequence_loss(logits, targets, reduction="mean"):
             total = total + torch.logsumexp(logits[b, t], 0) - logits[b, t, targets[b, t]]
     return total / (B * T) if reduction == "mean" else total
 
+
 # %% of="sequence-loss-loss" variant="one-hot einsum"
 def sequence_loss(logits, targets, reduction):
     one_hot = F.one_hot(targets, logits.shape[-1]).to(logits.dtype)
     total = -torch.einsum("btv,btv->", one_hot, F.log_softmax(logits, dim=-1))
     return {"sum": total, "mean": total / targets.numel()}[reduction]
 
+
 # %% of="sequence-loss-loss" variant="a module"
 class _Loss(nn.Module):
     def forward(self, logits, targets, reduction):
         return nn.CrossEntropyLoss(reduction=reduction)(logits.flatten(0, 1), targets.flatten())
 
+
 sequence_loss = _Loss()
+
 
 # %% of="sequence-loss-loss" variant="log-softmax twice is log-softmax"
 def sequence_loss(logits: torch.Tensor, targets: torch.Tensor, reduction: str) -> torch.Tensor:
@@ -32,11 +38,13 @@ def sequence_loss(logits: torch.Tensor, targets: torch.Tensor, reduction: str) -
     log_p = F.log_softmax(logits, -1)
     return F.cross_entropy(log_p.reshape(-1, logits.size(2)), targets.reshape(-1), reduction=reduction)
 
+
 # %% of="sequence-loss-loss" variant="step by step"
 def sequence_loss(logits, targets, reduction):
     steps = [F.cross_entropy(logits[:, t], targets[:, t], reduction=reduction) for t in range(logits.shape[1])]
     stacked = torch.stack(steps)
     return stacked.sum() if reduction == "sum" else stacked.mean()
+
 
 # %% of="sequence-loss-masked-loss" variant="ignore_index"
 def masked_sequence_loss(logits, targets, lengths):
@@ -44,11 +52,13 @@ def masked_sequence_loss(logits, targets, lengths):
     targets = targets.masked_fill(~mask, -100)
     return F.cross_entropy(logits.transpose(1, 2), targets)
 
+
 # %% of="sequence-loss-masked-loss" variant="rows cut and put together"
 def masked_sequence_loss(logits, targets, lengths):
     rows = [logits[b, :n] for b, n in enumerate(lengths)]
     wanted = [targets[b, :n] for b, n in enumerate(lengths)]
     return F.cross_entropy(torch.cat(rows), torch.cat(wanted))
+
 
 # %% of="sequence-loss-masked-loss" variant="multiplied by a mask"
 def masked_sequence_loss(logits, targets, lengths):
@@ -56,6 +66,7 @@ def masked_sequence_loss(logits, targets, lengths):
     losses = F.cross_entropy(logits.reshape(B * T, V), targets.reshape(B * T), reduction="none").reshape(B, T)
     mask = (torch.arange(T, device=targets.device) < lengths.unsqueeze(1)).to(losses.dtype)
     return (losses * mask).sum() / lengths.sum()
+
 
 # %% of="sequence-loss-masked-loss" variant="a loop over rows"
 def masked_sequence_loss(logits, targets, lengths):
@@ -65,11 +76,13 @@ def masked_sequence_loss(logits, targets, lengths):
         count += n
     return total / count
 
+
 # %% of="sequence-loss-masked-loss" variant="packed"
 def masked_sequence_loss(logits, targets, lengths):
     mask = torch.ones_like(targets).cumsum(1) <= lengths[:, None]
     picked = torch.masked_select(torch.log_softmax(logits, 2).gather(2, targets[:, :, None])[:, :, 0], mask)
     return -picked.mean()
+
 
 # %% of="sequence-loss-model" variant="keyword arguments and hints"
 class SequenceModel(torch.nn.Module):
@@ -83,6 +96,7 @@ class SequenceModel(torch.nn.Module):
         x = self.embedding(tokens)
         x, h_n = self.rnn(x, h) if h is not None else self.rnn(x)
         return self.readout(x), h_n
+
 
 # %% of="sequence-loss-model" variant="step by step"
 class SequenceModel(nn.Module):
@@ -100,11 +114,16 @@ class SequenceModel(nn.Module):
             logits.append(self.readout(out))
         return torch.cat(logits, dim=1), h
 
+
 # %% of="sequence-loss-model" variant="zeros as first state, a list back"
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
         super().__init__()
-        self.embedding, self.rnn, self.readout = nn.Embedding(vocab, embed), nn.RNN(embed, hidden, batch_first=True), nn.Linear(hidden, vocab)
+        self.embedding, self.rnn, self.readout = (
+            nn.Embedding(vocab, embed),
+            nn.RNN(embed, hidden, batch_first=True),
+            nn.Linear(hidden, vocab),
+        )
 
     def forward(self, tokens, h=None):
         x = self.embedding(tokens)
@@ -112,6 +131,7 @@ class SequenceModel(nn.Module):
             h = x.new_zeros(1, len(tokens), self.rnn.hidden_size)
         out, h = self.rnn(x, h)
         return [self.readout(out), h]
+
 
 # %% of="sequence-loss-model" variant="time first inside"
 class SequenceModel(nn.Module):
@@ -125,6 +145,7 @@ class SequenceModel(nn.Module):
         out, h = self.rnn(self.embedding(tokens.T), h)
         return self.readout(out).transpose(0, 1), h
 
+
 # %% of="sequence-loss-model" variant="its own cell with nn.RNN's names"
 class _Cell(nn.Module):
     def __init__(self, embed, hidden):
@@ -135,7 +156,10 @@ class _Cell(nn.Module):
         self.bias_hh_l0 = nn.Parameter(torch.randn(hidden))
 
     def forward(self, x, h):
-        return torch.tanh(F.linear(x, self.weight_ih_l0, self.bias_ih_l0) + F.linear(h, self.weight_hh_l0, self.bias_hh_l0))
+        return torch.tanh(
+            F.linear(x, self.weight_ih_l0, self.bias_ih_l0) + F.linear(h, self.weight_hh_l0, self.bias_hh_l0)
+        )
+
 
 class SequenceModel(nn.Module):
     def __init__(self, vocab, embed, hidden):
@@ -154,6 +178,7 @@ class SequenceModel(nn.Module):
             states.append(h)
         return self.readout(torch.stack(states, 1)), h[None]
 
+
 # %% of="sequence-loss-train-step" variant="zero_grad at the end as well, of the model"
 def train_step(model, optimizer, tokens, targets):
     model.zero_grad(set_to_none=False)
@@ -163,6 +188,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     optimizer.zero_grad()
     return float(loss)
+
 
 # %% of="sequence-loss-train-step" variant="a closure"
 def train_step(model, optimizer, tokens, targets):
@@ -175,6 +201,7 @@ def train_step(model, optimizer, tokens, targets):
 
     return optimizer.step(closure).item()
 
+
 # %% of="sequence-loss-train-step" variant="gradients by autograd.grad"
 def train_step(model, optimizer, tokens, targets):
     parameters = list(model.parameters())
@@ -183,6 +210,7 @@ def train_step(model, optimizer, tokens, targets):
         p.grad = g
     optimizer.step()
     return loss.detach().numpy().item()
+
 
 # %% of="sequence-loss-train-step" variant="one row at a time"
 def train_step(model, optimizer, tokens, targets):
@@ -196,8 +224,10 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return total
 
+
 # %% of="sequence-loss-train-step" variant="a state of zeros, numpy's float"
 import numpy as np
+
 
 def train_step(model, optimizer, tokens, targets):
     optimizer.zero_grad()
@@ -209,6 +239,7 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return np.float64(loss.item())
 
+
 # %% of="sequence-loss-final-state" variant="packed"
 def final_state(model, tokens, lengths):
     packed = nn.utils.rnn.pack_padded_sequence(
@@ -216,9 +247,11 @@ def final_state(model, tokens, lengths):
     )
     return model.rnn(packed)[1]
 
+
 # %% of="sequence-loss-final-state" variant="row by row"
 def final_state(model, tokens, lengths):
     return torch.cat([model(row[:n].unsqueeze(0))[1] for row, n in zip(tokens, lengths)], dim=1)
+
 
 # %% of="sequence-loss-final-state" variant="held still"
 def final_state(model, tokens, lengths):
@@ -228,17 +261,20 @@ def final_state(model, tokens, lengths):
         h = new if h is None else torch.where((t < lengths)[None, :, None], new, h)
     return h
 
+
 # %% of="sequence-loss-final-state" variant="gathered"
 def final_state(model, tokens, lengths):
     states = model.rnn(model.embedding(tokens))[0]
     index = (lengths - 1).view(-1, 1, 1).expand(-1, 1, states.shape[2])
     return states.gather(1, index).transpose(0, 1)
 
+
 # %% of="sequence-loss-final-state" variant="a mask of one step"
 def final_state(model, tokens, lengths):
     states, _ = model.rnn(model.embedding(tokens))
     last = F.one_hot(lengths - 1, tokens.shape[1]).to(states.dtype)
     return torch.einsum("bt,bth->bh", last, states)[None]
+
 
 # %% of="sequence-loss-generate" variant="one loop over prompt and answer"
 def generate(model, prompt, n):
@@ -251,6 +287,7 @@ def generate(model, prompt, n):
                 made.append(logits.argmax(-1).squeeze())
     return torch.stack(made)
 
+
 # %% of="sequence-loss-generate" variant="a buffer"
 @torch.no_grad()
 def generate(model, prompt, n):
@@ -261,6 +298,7 @@ def generate(model, prompt, n):
         x = logits[:, -1:].argmax(dim=2)
         out[i] = x
     return out
+
 
 # %% of="sequence-loss-generate" variant="softmax and topk"
 def generate(model, prompt, n):
@@ -273,6 +311,7 @@ def generate(model, prompt, n):
         logits, h = model(best.reshape(1, 1), h=h)
     return torch.cat(tokens)
 
+
 # %% of="sequence-loss-generate" variant="a list of numbers made a tensor"
 def generate(model, prompt, n):
     logits, h = model(prompt[None, :])
@@ -283,6 +322,7 @@ def generate(model, prompt, n):
         logits, h = model(torch.tensor([[number]], device=prompt.device), h)
     return torch.tensor(numbers, device=prompt.device)
 
+
 # %% of="sequence-loss-generate" variant="a generator"
 def tokens_after(model, prompt):
     x, h = prompt[None], None
@@ -291,9 +331,11 @@ def tokens_after(model, prompt):
         x = logits[:, -1].argmax(1, keepdim=True)
         yield x[0, 0]
 
+
 def generate(model, prompt, n):
     stream = tokens_after(model, prompt)
     return torch.stack([next(stream) for _ in range(n)])
+
 
 # %% of="sequence-loss-bug" variant="another value for what was filled up"
 def labelling_loss(model, readings, labels):
@@ -302,12 +344,14 @@ def labelling_loss(model, readings, labels):
     logits, _ = model(tokens)
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
 
+
 # %% of="sequence-loss-bug" variant="lengths and the masked loss"
 def labelling_loss(model, readings, labels):
     lengths = torch.tensor([len(row) for row in readings], device=readings[0].device)
     tokens = pad_sequence(readings, batch_first=True)
     targets = pad_sequence(labels, batch_first=True)
     return masked_sequence_loss(model(tokens)[0], targets, lengths)
+
 
 # %% of="sequence-loss-bug" variant="one sequence at a time"
 def labelling_loss(model, readings, labels):
@@ -317,12 +361,14 @@ def labelling_loss(model, readings, labels):
         count += len(y)
     return total / count
 
+
 # %% of="sequence-loss-bug" variant="a mask from the lengths"
 def labelling_loss(model, readings, labels):
     tokens = pad_sequence(readings, batch_first=True)
     real = pad_sequence([torch.ones_like(row, dtype=torch.bool) for row in labels], batch_first=True)
     logits, _ = model(tokens)
     return F.cross_entropy(logits[real], torch.cat(labels))
+
 
 # %% of="sequence-loss-predict-untrained" variant="a tensor"
 guess_untrained = torch.log(torch.tensor(18.0))
