@@ -166,7 +166,8 @@ figures.show(fig, "Left: one parameter node feeds every state. Right: each state
 #
 # *With autograd:* for an output `y` that is no single number, `torch.autograd.grad(y, leaves, grad_outputs=dy)` gives the gradients of $L$ for a list
 # of leaves, where
-# `dy` is $dL/dy$. A leaf is a tensor on which you called `requires_grad_()`. If `y` does not depend on one of the leaves, that is an error.
+# `dy` is $dL/dy$. A leaf is a tensor on which you called `requires_grad_()`. If `y` does not depend on
+# one of the leaves, that is an error.
 #
 # **A tiny example**, the one with the click from lesson 01: one sequence, one unit, $W_{ih} = 0.5$, $W_{hh} = 0.8$, $b = 0$, $h_0 = 0$, inputs 1, 0, 0.
 # The states are 0.4621, 0.3537, 0.2757.
@@ -177,14 +178,12 @@ figures.show(fig, "Left: one parameter node feeds every state. Right: each state
 def untied_gradients(x, h0, params, dh_T):
     """The gradient for each step's own copy of the parameters, for a loss on the last state.
 
-    x: (B, T, D), h0: (B, H), params: weight_ih (H, D), weight_hh (H, H), bias (H,); dh_T:
-    dL/dh_T, (B, H).
-    Returns a list of T dicts with the keys of params; entry t - 1 is the share of step t.
+    x: (B, T, D), h0: (B, H), params: weight_ih (H, D), weight_hh (H, H), bias (H,);
+    dh_T: dL/dh_T, (B, H). Returns a list of T dicts with the keys of params; entry t - 1 is the share of step t.
     """
     ### BEGIN SOLUTION
     T = x.shape[1]
-    copies = [{name: value.clone().requires_grad_() for name, value in params.items()} for _ in
-    range(T)]
+    copies = [{name: value.clone().requires_grad_() for name, value in params.items()} for _ in range(T)]
     h = h0
     for t in range(T):
         h = forward(x[:, t : t + 1], h, copies[t])[-1]  # one step, with a copy of its own
@@ -354,10 +353,9 @@ with needs("untied_gradients"):
 def rnn_step_backward(dh, x_t, h_prev, h, params):
     """One step of a simple recurrent network, backwards.
 
-    dh: dL/dh_t, (B, H); x_t: (B, D); h_prev: h_{t-1}, (B, H); h: h_t, (B, H); params: weight_ih
-    (H, D), weight_hh (H, H), bias.
-    Returns dx (B, D), dh_prev (B, H), and a dict with this step's gradients of the three
-    parameters.
+    dh: dL/dh_t, (B, H); x_t: (B, D); h_prev: h_{t-1}, (B, H); h: h_t, (B, H);
+    params: weight_ih (H, D), weight_hh (H, H), bias (H,).
+    Returns dx (B, D), dh_prev (B, H), and a dict with this step's gradients of the three parameters.
     """
     ### BEGIN SOLUTION
     da = dh * (1 - h**2)  # (B, H): back through the tanh
@@ -424,8 +422,7 @@ check("shared-gradients-step-backward")
 with needs("rnn_step_backward"):
     generator = torch.Generator().manual_seed(2)
     params = make_params(3, 8, 0, seed=2)
-    x_t, h_prev, dh = normal(generator, 1, 3), 0.5 * normal(generator, 1, 8), normal(generator, 1,
-    8)
+    x_t, h_prev, dh = normal(generator, 1, 3), 0.5 * normal(generator, 1, 8), normal(generator, 1, 8)
     h = forward(x_t[:, None], h_prev, params)[-1]
     _, dh_prev, _ = rnn_step_backward(dh, x_t, h_prev, h, params)
     direction = dh_prev / dh_prev.norm()
@@ -449,8 +446,7 @@ with needs("rnn_step_backward"):
     )
     ax.legend()
     figures.show(
-        fig, "Change of the loss against the distance moved: the gradient's line touches the
-        measured points at 0."
+        fig, "Change of the loss against the distance moved: the gradient's line touches the measured points at 0."
     )
 
 # %% [markdown]
@@ -506,8 +502,7 @@ def bptt_last(x, h0, params, dh_T):
     """Backpropagation through time for a loss on the last state.
 
     x: (B, T, D), h0: (B, H), params: the three recurrent parameters, dh_T: dL/dh_T, (B, H).
-    Returns a dict of gradients with the keys of params, "x" and "h0", each of the shape of its
-    tensor.
+    Returns a dict of gradients with the keys of params, "x" and "h0", each of the shape of its tensor.
     """
     ### BEGIN SOLUTION
     states = forward(x, h0, params)
@@ -515,8 +510,7 @@ def bptt_last(x, h0, params, dh_T):
     grads["x"] = torch.zeros_like(x)
     dh = dh_T
     for t in range(x.shape[1], 0, -1):  # T, …, 1
-        grads["x"][:, t - 1], dh, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1],
-        states[t], params)
+        grads["x"][:, t - 1], dh, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], states[t], params)
         for name, share in dparams.items():
             grads[name] += share
     grads["h0"] = dh
@@ -671,10 +665,9 @@ with needs("bptt_last"):
 def bptt_every_step(x, h0, params, targets):
     """Loss and gradients of a simple recurrent network with a cross-entropy at every step.
 
-    x: (B, T, D), h0: (B, H), targets: (B, T) in 0…V-1; params: the recurrent three, weight_out
-    (V, H), bias_out (V,).
-    Returns the loss, summed over time and averaged over the batch, and a dict of gradients:
-    params, "x", "h0".
+    x: (B, T, D), h0: (B, H), targets: (B, T) in 0…V-1;
+    params: the recurrent three, weight_out (V, H), bias_out (V,).
+    Returns the loss, summed over time and averaged over the batch, and a dict of gradients: params, "x", "h0".
     """
     ### BEGIN SOLUTION
     B, T, _ = x.shape
@@ -682,8 +675,7 @@ def bptt_every_step(x, h0, params, targets):
     grads = {name: torch.zeros_like(value) for name, value in params.items()}
     grads["x"] = torch.zeros_like(x)
     loss = 0
-    dh_next = torch.zeros_like(h0)  # what comes from later steps; behind the last one there are
-    none
+    dh_next = torch.zeros_like(h0)  # what comes from later steps; behind the last one there are none
     for t in range(T, 0, -1):
         h, y = states[t], targets[:, t - 1]
         scores = h @ params["weight_out"].T + params["bias_out"]  # (B, V)
@@ -692,8 +684,7 @@ def bptt_every_step(x, h0, params, targets):
         grads["weight_out"] += dscores.T @ h
         grads["bias_out"] += dscores.sum(0)
         dh = dscores @ params["weight_out"] + dh_next  # the two ways in which h_t matters
-        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1],
-        h, params)
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
         for name, share in dparams.items():
             grads[name] += share
     grads["h0"] = dh_next
@@ -868,8 +859,7 @@ check("shared-gradients-predict-eps")
 def finite_difference(f, theta, eps):
     """Central differences of f at theta, one entry at a time.
 
-    f: a function of a tensor of theta's shape, to a tensor of shape (). Returns a tensor of
-    theta's shape.
+    f: a function of a tensor of theta's shape, to a tensor of shape (). Returns a tensor of theta's shape.
     """
     ### BEGIN SOLUTION
     slopes = []
@@ -930,8 +920,7 @@ STEPS = [10.0**-k for k in range(1, 13)]
 
 
 def difference_errors(seed, kind):
-    """Largest error of central differences in dL/dweight_hh, relative to the largest entry, for
-    each step of STEPS.
+    """Largest error of central differences in dL/dweight_hh, relative to the largest entry, for each step of STEPS.
 
     The gradient that they are compared with is always computed in the notebook's own precision.
     """
@@ -944,8 +933,7 @@ def difference_errors(seed, kind):
     others = {name: value.to(kind) for name, value in params.items()}
 
     def loss(weight_hh):
-        return torch.as_tensor(bptt_every_step(x, h0, {**others, "weight_hh": weight_hh},
-        targets)[0])
+        return torch.as_tensor(bptt_every_step(x, h0, {**others, "weight_hh": weight_hh}, targets)[0])
 
     found = [finite_difference(loss, others["weight_hh"], eps).to(dtype) for eps in STEPS]
     return [((one - right).abs().max() / right.abs().max()).item() for one in found]
@@ -962,17 +950,14 @@ with needs("finite_difference", "bptt_every_step"):
             continue  # this device has no float64
         runs = [run[name] for run in stored("shared_gradients", "differences")]
         figures.band(ax, STEPS, runs, color, f"{name}, stored")
-        ax.plot(STEPS, difference_errors(0, kind), marker=marker, color=color, label=f"{name},
-        seed 0")
+        ax.plot(STEPS, difference_errors(0, kind), marker=marker, color=color, label=f"{name}, seed 0")
     ax.axhline(5e-6, color=figures.INK, ls=":", label="where the checks draw their line")
-    ax.set(xscale="log", yscale="log", xlabel="step ε (no unit)", ylabel="relative error (no
-    unit)", ylim=(1e-14, 1e3))
+    ax.set(xscale="log", yscale="log", xlabel="step ε (no unit)", ylabel="relative error (no unit)", ylim=(1e-14, 1e3))
     ax.set_title("Too large a step sees the curve, too small a one sees rounding")
     ax.legend(fontsize=8, loc="lower left")
     figures.show(
         fig,
-        "Error of central differences against the step: lowest near 1e-5 in float64 and near 1e-2
-        in float32, "
+        "Error of central differences against the step: lowest near 1e-5 in float64 and near 1e-2 in float32, "
         "which does not see the smallest steps at all.",
     )
 
@@ -1014,8 +999,7 @@ with needs("finite_difference", "bptt_every_step"):
 
 # %% answer="shared-gradients-immediate"
 def immediate_jacobian(h_t, h_prev):
-    """The immediate derivative of a state by weight_hh: entry [i, j, k] is ∂⁺h_t[i]/∂weight_hh[j,
-    k], h_prev held fixed.
+    """The immediate derivative of a state by weight_hh: entry [i, j, k] is ∂⁺h_t[i]/∂weight_hh[j, k], h_prev held fixed.
 
     h_t, h_prev: (H,), for one sequence. Returns (H, H, H).
     """
@@ -1094,11 +1078,9 @@ check("shared-gradients-predict-memory")
 
 # %% answer="shared-gradients-total"
 def total_jacobian(x, h0, params):
-    """The total derivative of every state by weight_hh, for one sequence, by real-time recurrent
-    learning.
+    """The total derivative of every state by weight_hh, for one sequence, by real-time recurrent learning.
 
-    x: (T, D), h0: (H,), params: the three recurrent parameters. Returns (T, H, H, H): entry [t -
-    1, i, j, k] is
+    x: (T, D), h0: (H,), params: the three recurrent parameters. Returns (T, H, H, H): entry [t - 1, i, j, k] is
     dh_t[i]/dweight_hh[j, k].
     """
     ### BEGIN SOLUTION
@@ -1108,8 +1090,7 @@ def total_jacobian(x, h0, params):
     found = []
     for t in range(1, len(states)):
         J = (1 - states[t] ** 2)[:, None] * params["weight_hh"]  # (H, H): dh_t/dh_{t-1}
-        S = (J @ S.reshape(H, H * H)).reshape(H, H, H) + immediate_jacobian(states[t], states[t -
-        1])
+        S = (J @ S.reshape(H, H * H)).reshape(H, H, H) + immediate_jacobian(states[t], states[t - 1])
         found.append(S)
     return torch.stack(found)  # (T, H, H, H)
     ### END SOLUTION
@@ -1275,8 +1256,7 @@ with needs("bptt_every_step", "bptt_last", "total_jacobian"):
 def leaky_gradients(x, y, params, alpha):
     """Mean squared error of a network of leaky units, and its gradients.
 
-    x, y: (B, T), one number in and one out at each step; params: u, w, b, v, each (H,); the
-    states start from zeros.
+    x, y: (B, T), one number in and one out at each step; params: u, w, b, v, each (H,); the states start from zeros.
     Returns the loss, shape (), and a dict of gradients with the keys of params.
     """
     B, T = x.shape
@@ -1389,7 +1369,7 @@ with needs("leaky_gradients"):
         xlabel="update",
         ylabel="squared error (guessing 0 = 1)",
         ylim=(4e-3, 2),
-        title="It trains, with one of two ways back missing",
+        title="With wrong gradients it trains too",
     )
     ax.legend()
     figures.show(
