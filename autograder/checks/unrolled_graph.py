@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect, explain
-from autograder.mistakes import unrolled_counts as miscounts
 from autograder.mistakes import unrolled_graph as mistakes
+from autograder.mistakes import unrolled_graph_counts as miscounts
 from autograder.predictions import committed, told
 from autograder.spec import LearnerFailed, Suspects, check
 from autograder.student import Student, describe
