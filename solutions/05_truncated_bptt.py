@@ -529,12 +529,12 @@ with needs("train_tbptt"):
     figures.show(fig, "Bytes kept grow in proportion to the window; a pass over the same steps is slowest for k = 1.")
     runs = stored("truncated_bptt", "window_bytes")
     print(
-        f"bytes for k = 240 over bytes for k = 40: {kept[-1] / kept[5]:.2f}; the same bytes in {sum(run['bytes'] == kept for run in runs)} of {len(runs)} stored runs"
+        f"bytes for k = 240 over bytes for k = 40: {kept[-1] / kept[5]:.2f}; the same bytes in {sum(run['bytes'] == kept for run in runs)} of {len(runs)} stored runs (on a CPU)"
     )
     print(f"time for k = 1 over time for k = 240, here and now: {seconds[0] / seconds[-1]:.0f}")
 
 # %% [markdown]
-# **What to see.** Bytes grow in proportion to $k$; they follow from the graph, so every run gives the same. Time falls: each step is read and gone back through exactly once whatever $k$ is, but every window has its own overhead, its own update.
+# **What to see.** Bytes grow in proportion to $k$; they follow from the graph, so on the same kind of device every run gives the same. Time falls: each step is read and gone back through exactly once whatever $k$ is, but every window has its own overhead, its own update.
 # So **truncation is not about time, it is about memory**, and about how soon an update comes: $k = 1$ makes 240 updates on this pass, $k = 240$ makes one.
 #
 # ## 3. Truncation, seen from outside
@@ -778,7 +778,9 @@ with needs("train_tbptt"):
     ax.set(xlabel="steps in a window, k", ylabel="share right (no unit)", ylim=(0.35, 1.05))
     ax.set_title("An LSTM learns the echo from k = d + 1 on (dotted), and not before")
     ax.legend(loc="center right", fontsize=9)
-    figures.show(fig, "For both delays accuracy is near chance up to k = d and near 1 from k = d + 1 on.")
+    figures.show(
+        fig, "For both delays accuracy is closer to chance than to 1 up to k = d, and near 1 from k = d + 1 on."
+    )
     print("yours: " + ", ".join(f"k = {k}: {value:.3f}" for k, value in live.items()))
 
 # %% [markdown]
@@ -1341,7 +1343,7 @@ with needs("checkpointed_loss"):
     best = SEGMENTS[measured["segments"].index(min(measured["segments"]))]
     runs = stored("truncated_bptt", "segments")
     print(
-        f"least with S = {best}: {min(measured['segments']) / measured['plain']:.2f} of what the plain pass needs; the same bytes in {sum(run == measured for run in runs)} of {len(runs)} stored runs"
+        f"least with S = {best}: {min(measured['segments']) / measured['plain']:.2f} of what the plain pass needs; the same bytes in {sum(run == measured for run in runs)} of {len(runs)} stored runs (on a CPU)"
     )
 
 # %% [markdown]
