@@ -1462,7 +1462,7 @@ with needs("train_on_text", "detach_state"):
     figures.show(fig, "As found the loss falls and stays far above the floor; mended it comes down to the floor.")
 
 # %% [markdown]
-# **What to see.** As found, the loss falls too: what can be seen inside a window is learned. What stood before it cannot be used, because the carried state comes from another place of the text. No shape is wrong, no number looks odd. A stream of numbers in order shows it in one line.
+# **What to see.** As found, the loss falls too: what can be seen inside a window is learned. What stood before it cannot be used, because the carried state comes from another place of the text. (A mean over few tokens can dip below the floor by chance; the floor holds for the long run.) No shape is wrong, no number looks odd. A stream of numbers in order shows it in one line.
 #
 # The same happens when windows are *shuffled* (`DataLoader(shuffle=True)`) while a state is carried, and when a state is carried from one document into the next.
 
