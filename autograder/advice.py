@@ -15,10 +15,24 @@ def on(error: Exception) -> tuple[str, ...]:
         return (
             "The graph of an earlier backward pass was reached again. Where does the state still carry its history?",
         )
+    if "appears to not have been used in the graph" in text:
+        return ("The graph is cut between this tensor and the result (`detach`, `.data`, `torch.no_grad()`), or the"
+                " tensor has no part in the result. Which of the two is it?",)  # fmt: skip
+    if "view size is not compatible" in text:
+        return ("This tensor lies in memory in another order than its axes say: a transposed one does, and `zeros_like`"
+                " of it too, since it copies the layout. `view` cannot take that. What else gives a new shape?",)  # fmt: skip
     if "does not require grad" in text:
         return ("Nothing here is connected to a tensor that requires a gradient. Where was the graph cut?",)
+    if "'tuple' object has no attribute" in text or "must be Tensor, not tuple" in text:
+        return ("Several values were taken for one tensor. Which call returns a pair, as a recurrent layer and a model"
+                " that hands its state back do, and which of the two is wanted here?",)  # fmt: skip
+    if isinstance(error, TypeError) and "(position" in text:
+        return ("PyTorch names the place in the call where it was given something else than it takes there. What do you"
+                " hand in at that place? Options such as `reduction` go by name: `name=value`.",)  # fmt: skip
     if isinstance(error, TypeError) and "argument" in text:
         return ("The arguments are those of the exercise, in its order. Does the signature still match?",)
+    if "not implemented for 'Complex" in text:
+        return ("Complex numbers have no order, so there is no largest one. How long is each of them?",)
     if "Expected target size" in text:
         return ("Cross-entropy takes axis 1 for the classes. Which of your axes is that, and what is on it?",)
     if "before Module.__init__() call" in text:
@@ -31,6 +45,9 @@ def on(error: Exception) -> tuple[str, ...]:
         )
     if "truth value" in text or "Boolean value of Tensor" in text:
         return ("Each entry has a yes or no of its own, and `if` takes one. Which function chooses entry by entry?",)
+    if "Target" in text and "is out of bounds" in text:
+        return ("This target is no class. If it marks padding, how is the loss told to leave it out? If it is a label,"
+                " how many classes do the logits have?",)  # fmt: skip
     if isinstance(error, IndexError) and ("out of range" in text or "out of bounds" in text):
         return (
             "Step t stands at index t - 1, and an axis of size n has the indices 0 to n - 1. Which axis is counted here?",

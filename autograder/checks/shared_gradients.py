@@ -11,86 +11,23 @@ from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import shared_gradients as mistakes
+from autograder.mistakes.shared_gradients_oracles import (
+    Params,
+    every_by_autograd,
+    immediate_by_func,
+    last_by_autograd,
+    leaves,
+    step_by_autograd,
+    torch_states,
+    total_by_func,
+    untied_by_autograd,
+)
 from autograder.predictions import committed, told
 from autograder.probes import curve
 from autograder.spec import check
 from autograder.student import Student
 
-Params = dict[str, Tensor]
-RECURRENT = ("bias", "weight_hh", "weight_ih")
 AXES = {"x": "B T D", "h0": "B H"}
-
-
-# ---------------------------------------------------------------------------------------- oracles: autograd, torch.func
-
-
-def leaves(*tensors: Tensor) -> list[Tensor]:
-    """Copies that autograd follows."""
-    return [tensor.detach().clone().requires_grad_() for tensor in tensors]
-
-
-def torch_states(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
-    """h_1…h_T by PyTorch's own cell; gradients flow to whatever requires them."""
-    states, h = [], h0
-    for x_t in x.unbind(1):
-        h = torch.rnn_tanh_cell(x_t, h, params["weight_ih"], params["weight_hh"], params["bias"], 0 * params["bias"])
-        states.append(h)
-    return states
-
-
-def recorded(x: Tensor, h0: Tensor, params: Params) -> tuple[list[Tensor], Params]:
-    """States and the leaves that they came from: parameters (read-out first), x and h0."""
-    order = [name for name in ("weight_out", "bias_out", *RECURRENT) if name in params]
-    copies = leaves(*(params[name] for name in order), x, h0)
-    given = dict(zip([*order, "x", "h0"], copies, strict=True))
-    return torch_states(given["x"], given["h0"], given), given
-
-
-def untied_by_autograd(x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> list[Params]:
-    """One backward pass for each step, in which the parameters of that step alone are leaves."""
-    entries = []
-    for k in range(x.shape[1]):
-        copy = dict(zip(params, leaves(*params.values()), strict=True))
-        h = h0
-        for t, x_t in enumerate(x.unbind(1)):
-            h = torch_states(x_t[:, None], h, copy if t == k else params)[0]
-        entries.append(dict(zip(copy, torch.autograd.grad(h, list(copy.values()), dh_T), strict=True)))
-    return entries
-
-
-def step_by_autograd(
-    dh: Tensor, x_t: Tensor, h_prev: Tensor, h: Tensor, params: Params
-) -> tuple[Tensor, Tensor, Params]:
-    """(dx, dh_prev, dparams) of one step."""
-    states, given = recorded(x_t[:, None], h_prev, params)
-    found = dict(zip(given, torch.autograd.grad(states[0], list(given.values()), dh), strict=True))
-    return found.pop("x")[:, 0], found.pop("h0"), found
-
-
-def last_by_autograd(x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> Params:
-    """Gradients of parameters, x and h0 for a loss on the last state."""
-    states, given = recorded(x, h0, params)
-    return dict(zip(given, torch.autograd.grad(states[-1], list(given.values()), dh_T), strict=True))
-
-
-def every_by_autograd(x: Tensor, h0: Tensor, params: Params, targets: Tensor) -> tuple[Tensor, Params]:
-    """Cross-entropy summed over time, averaged over the batch, and its gradients."""
-    states, given = recorded(x, h0, params)
-    logits = torch.nn.functional.linear(torch.stack(states, 1), given["weight_out"], given["bias_out"])
-    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / len(x)
-    return loss.detach(), dict(zip(given, torch.autograd.grad(loss, list(given.values())), strict=True))
-
-
-def immediate_by_func(h_t: Tensor, h_prev: Tensor, weight_hh: Tensor) -> Tensor:
-    """jacrev of tanh(c + weight_hh h_prev), with c such that h_t comes out; the result does not depend on weight_hh."""
-    c = torch.atanh(h_t) - weight_hh @ h_prev
-    return torch.func.jacrev(lambda W: torch.tanh(c + W @ h_prev))(weight_hh)
-
-
-def total_by_func(x: Tensor, h0: Tensor, params: Params) -> Tensor:
-    """jacrev of all states by weight_hh, (T, H, H, H)."""
-    states = lambda W: torch.cat(torch_states(x[None], h0[None], {**params, "weight_hh": W}))  # noqa: E731
-    return torch.func.jacrev(states)(params["weight_hh"])
 
 
 # ------------------------------------------------------------------------------------------------------- exercises
@@ -124,7 +61,14 @@ def untied_gradients(student: Student, draw: Draw) -> None:
 
 def _expect_untied(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> None:
     want = untied_by_autograd(x, h0, params, dh_T)
-    first = first_difference(got, want)
+    first = first_difference(got, want, "gradients")
+    if first is not None and first.sign == "none" and first.name != "gradients":
+        deny(
+            "none",
+            first.summary,
+            "Autograd found no way from h_T to this copy: the copy was never used, or the graph is cut between the steps.",
+            "Which tensors does each step read? And does the state that it hands on know where it came from?",
+        )
     clue = ""
     if first is not None and first.sign == "value":
         shared = last_by_autograd(x, h0, params, dh_T)
@@ -176,7 +120,7 @@ def _each_call_anew(student: Student, one: tuple[Tensor, ...], other: tuple[Tens
         of="rnn_step_backward",
         calls=[one, other, one],
         shared=params,
-        shown="rnn_step_backward, three times",
+        shown=f"rnn_step_backward, three times, with B = {len(one[0])}, D = {one[1].shape[1]}, H = {one[0].shape[1]}",
     )
     if set(found["shared"]) != set(params) or first_difference(found["shared"], params) is not None:
         deny(
@@ -287,7 +231,7 @@ def _expect_every(got: Any, x: Tensor, h0: Tensor, params: Params, targets: Tens
         clue = (
             _where_it_starts(got[1], want[1])
             if loss_is_right
-            else "The loss comes first. How is it made from the scores?"
+            else "The loss comes first. How is it made from the scores, and does each step get its own target?"
         )
     expect(
         got,
@@ -314,6 +258,10 @@ def predict_eps(student: Student, draw: Draw) -> str:
         f"for sin it is k = {best}, with an error of {errors[best]:.0e}. A larger ε leaves out curvature (an error of ε²/6 here), a smaller one subtracts "
         "two numbers that are almost equal and divides their rounding by ε (about 1e-16/ε). The two meet near ε = 1e-5."
     )
+    if guess == 8:
+        why += (
+            " Your 8 is right for a difference to one side: its error is ε/2, which meets the rounding near ε = 1e-8."
+        )
     return told(abs(guess - best) <= 1, why)
 
 
@@ -382,12 +330,12 @@ def _blocks(got: Any, H: int) -> str:
 
 @check("shared-gradients-predict-memory", of="guess_T", hygiene=False)
 def predict_memory(student: Student, draw: Draw) -> str:
-    """`guess_T` is a whole number: the T from which on S_t takes less memory than all states, for H = 64."""
+    """`guess_T` is a whole number: the T beyond which S_t takes less memory than h_1…h_T, for H = 64."""
     guess = committed(student, "guess_T", 1, 10**9, whole=True)
     H = 64
     why = (
         f"it is T = H² = {H**2}. S_t holds H · H · H = {H**3:,} numbers, however long the sequence; backpropagation through time keeps "
-        f"H = {H} numbers for each step. The two are equal when T · {H} = {H**3:,}."
+        f"H = {H} numbers for each step. At this T the two are equal, T · {H} = {H**3:,}; beyond it S_t takes less."
     )
     return told(abs(guess - H**2) <= 1, why)
 
@@ -424,4 +372,8 @@ def leaky_gradients(student: Student, draw: Draw) -> None:
         grads = dict(zip(names, torch.autograd.grad(loss, list(given.values())), strict=True))
         got = student.leaky_gradients(x, y, params, alpha)
         slips = mistakes.leaky_gradients.on(x, y, params, alpha)
-        expect(got, (loss.detach(), grads), ("loss", "grads"), slips=slips, factors={"B": B, "T": T})
+        clue = (
+            "Take a small example and hold each gradient against finite_difference, for T = 1, 2 and 3. "
+            "At which T does it begin to be wrong, and what happens at that T for the first time?"
+        )
+        expect(got, (loss.detach(), grads), ("loss", "grads"), slips=slips, factors={"B": B, "T": T}, clue=clue)

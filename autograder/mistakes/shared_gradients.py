@@ -153,6 +153,16 @@ def _running(entries: list[Params]) -> list[Params]:
         "the step is ε times the entry's own size",
         "ε is how far each entry moves. Does that depend on the entry?",
     ),
+    Slip(
+        "rows-moved",
+        "whole rows of theta are moved at once, and not single entries",
+        "How many entries has theta: theta.shape[0], or theta.numel()?",
+    ),
+    Slip(
+        "f-sees-no-change",
+        "f gives the same value on both sides: it sees no change",
+        "Is the tensor that you move the one that you pass to f?",
+    ),
 )
 def finite_difference(slips: Set[str], f: Callable[[Tensor], Tensor], theta: Tensor, eps: float) -> Tensor:
     """Central differences of f at theta, entry by entry."""
@@ -164,11 +174,16 @@ def finite_difference(slips: Set[str], f: Callable[[Tensor], Tensor], theta: Ten
         size = eps * float(flat[i].abs()) if "relative-step" in slips else eps / 2 if "half-step" in slips else eps
         if "all-at-once" in slips:
             step += size
+        elif "rows-moved" in slips and theta.dim() > 1:
+            width = theta[0].numel()
+            step[i // width * width : (i // width + 1) * width] = size
         else:
             step[i] = size
         up = start if "backward-difference" in slips else start + step
         down = start if "forward-difference" in slips else start - step
         apart = size * (1 if slips & {"forward-difference", "backward-difference", "no-two"} else 2)
+        if "f-sees-no-change" in slips:
+            up = down
         difference = f(up.reshape(theta.shape)) - f(down.reshape(theta.shape))
         slopes[i] = difference / (1 if "not-divided" in slips else apart)
         if "not-moved-back" in slips:
@@ -191,6 +206,21 @@ def finite_difference(slips: Set[str], f: Callable[[Tensor], Tensor], theta: Ten
         "leak-whole",
         "the way past the tanh passes the whole gradient back, without the factor 1 − α",
         "By what is h_{t-1} multiplied on its way past the tanh?",
+    ),
+    Slip(
+        "leak-of-later-only",
+        "the way past the tanh hands on only what came from later steps, and not what the step's own loss wants of h_t",
+        "What comes from above, for h_t, has two parts. Does each of them go down both ways?",
+    ),
+    Slip(
+        "leak-by-alpha",
+        "the way past the tanh passes back the factor α",
+        "By what is h_{t-1} multiplied on its way past the tanh?",
+    ),
+    Slip(
+        "leak-by-u",
+        "the way past the tanh is multiplied by u too",
+        "Which of the two ways from h_{t-1} to h_t meets the weight u?",
     ),
     Slip("no-alpha", "the factor α is left out on the way through the tanh", "By what is the tanh multiplied in h_t?"),
     Slip(
@@ -234,6 +264,8 @@ def leaky_gradients(slips: Set[str], x: Tensor, y: Tensor, params: Params, alpha
             "v": (own[:, None] * states[t + 1]).sum(0),
         }
         grads = {name: part if "overwritten" in slips else grads[name] + part for name, part in parts.items()}
-        past = dh * (1 if "leak-whole" in slips else 1 - alpha) * (slope if "leak-through-slope" in slips else 1)
+        kept = 1 if "leak-whole" in slips else alpha if "leak-by-alpha" in slips else 1 - alpha
+        past = (after if "leak-of-later-only" in slips else dh) * kept
+        past = past * (slope if "leak-through-slope" in slips else 1) * (u if "leak-by-u" in slips else 1)
         after = dz * u + (torch.zeros_like(past) if "no-leak-back" in slips else past)
     return loss, grads

@@ -83,6 +83,11 @@ SWEEP = (
         "What is the state before the first step?",
     ),
     Slip(
+        "states-one-early",
+        "on the way back each step is given states one step early: h_{t-1} for its output and h_{t-2} for what it saw",
+        "The list of states begins with h_0. At which index stands h_t, and at which h_{t-1}?",
+    ),
+    Slip(
         "left-linear",
         "the states are computed without the tanh",
         "What is done to a_t before it becomes h_t?",
@@ -106,6 +111,11 @@ LAST = (
         "dh_T is dL/dh_T. What is dL/dh_{T-1}, and which line makes it?",
     ),
     Slip(
+        "never-handed-on",
+        "every step is given dh_T itself, unchanged, and dh_T is returned for h0 too",
+        "Each step's dL/dh_{t-1} is the upstream gradient of the step before it. Where does your loop put it?",
+    ),
+    Slip(
         "divided-by-time",
         "the gradients of the parameters are divided by T",
         "Is the gradient of a shared parameter the sum over its uses, or the mean?",
@@ -127,6 +137,11 @@ EVERY = (
         "carry-own-loss-only",
         "each step passes back only what its own loss gave it, not what came from later steps",
         "δ_t has two parts. Which of them goes on to step t − 1?",
+    ),
+    Slip(
+        "own-loss-late",
+        "what the own loss wants of h_t is added only after step t has gone back",
+        "δ_t is whole before the step goes back. Has the own loss been added by then?",
     ),
     Slip(
         "loss-last-only",
@@ -184,6 +199,16 @@ EVERY = (
         "Which target belongs to h_1? They are given: nothing needs to be shifted here.",
     ),
     Slip(
+        "targets-one-early",
+        "each step is given the target of the step before it, and step 1 that of step T",
+        "Target t stands at targets[:, t - 1], for t = 1…T. Which one does step 1 get from you?",
+    ),
+    Slip(
+        "targets-one-late",
+        "each step is given the target of the step after it, and step T that of step 1",
+        "Target t stands at targets[:, t - 1], for t = 1…T. Which one does step T get from you?",
+    ),
+    Slip(
         "targets-reshaped",
         "the targets were reshaped to bring time to the front, which mixes the rows of the batch",
         "`reshape` does not swap axes, it cuts the same numbers into other rows. What does swap them?",
@@ -202,6 +227,11 @@ EVERY = (
         "weight-out-overwritten",
         "dL/dweight_out is set anew at each step, so that only step t = 1 is left in it",
         "weight_out is used in every step. What happens to the contributions of the other steps?",
+    ),
+    Slip(
+        "readout-overwritten",
+        "dL/dweight_out and dL/dbias_out are set anew at each step, so that only step t = 1 is left in them",
+        "The read-out is used in every step. What happens to the contributions of the other steps?",
     ),
     Slip(
         "bias-out-overwritten",
@@ -260,17 +290,21 @@ def _sweep(
         order.remove(T - 1)
     for t in order:
         delta = own[t] if "no-carry" in slips and t != order[0] else own[t] + dh_next
-        if "same-upstream" in slips and given is not None:
+        if "own-loss-late" in slips:
+            delta = dh_next
+        if slips & {"same-upstream", "never-handed-on"} and given is not None:
             delta = given
-        used = states[t]
+        used, made = states[t], states[t + 1]
+        if "states-one-early" in slips:
+            used, made = states[t - 1], states[t]
         if t == 0 and "first-step-wraps" in slips:
             used = states[T]
         if t == 0 and "first-state-zero" in slips:
             used = torch.zeros_like(used)
         carried = own[t] if "carry-own-loss-only" in slips else delta
-        dx_t, dh_next, dparams = one_step(
-            slips, delta, carried, inputs[t], (before[t], states[t]), states[t + 1], params, used
-        )
+        dx_t, dh_next, dparams = one_step(slips, delta, carried, inputs[t], (before[t], states[t]), made, params, used)
+        if "own-loss-late" in slips:
+            dh_next = dh_next + own[t]
         for name, value in dparams.items():
             anew = f"{name.replace('_', '-')}-overwritten" in slips or "all-overwritten" in slips
             grads[name] = value if anew else grads[name] + value
@@ -281,7 +315,7 @@ def _sweep(
     missing = [torch.zeros_like(inputs[0])] * (T - len(found))
     found = missing + found if slips & {"stops-before-first", "step-one-left-out"} else found + missing
     grads["x"] = torch.stack(found).reshape(x.shape) if "dx-reshaped" in slips else torch.stack(found, 1)
-    grads["h0"] = delta if "dh1-as-dh0" in slips else dh_next
+    grads["h0"] = delta if slips & {"dh1-as-dh0", "never-handed-on"} else dh_next
     return grads
 
 
@@ -303,6 +337,8 @@ def bptt_every_step(slips: Set[str], x: Tensor, h0: Tensor, params: Params, targ
     aims = list(targets.reshape(T, B) if "targets-reshaped" in slips else targets.T)
     if "targets-shifted" in slips:
         aims = [*aims[1:], aims[-1]]
+    if slips & {"targets-one-early", "targets-one-late"}:
+        aims = [*aims[-1:], *aims[:-1]] if "targets-one-early" in slips else [*aims[1:], aims[0]]
     V = params["bias_out"].shape[0]
     loss = x.new_zeros(())
     own, per_step = [], []
@@ -340,7 +376,7 @@ def bptt_every_step(slips: Set[str], x: Tensor, h0: Tensor, params: Params, targ
             parts = parts[1:]
         if slips & {"starts-before-last", "last-step-left-out"}:
             parts = parts[:-1]
-        if f"{name.replace('_', '-')}-overwritten" in slips:
+        if f"{name.replace('_', '-')}-overwritten" in slips or "readout-overwritten" in slips:
             parts = parts[:1]
         readout[name] = torch.stack(parts).sum(0) if parts else torch.zeros_like(params[name])
     grads = {**readout, **_sweep(slips, x, inputs, before, states, own, params)}

@@ -5168,3 +5168,248 @@ def leaky_gradients(x, y, params, alpha):
         grads["b"] += da.sum(0)
         dh_next = da * u
     return loss, grads
+
+
+# %% of="shared-gradients-bug" gets="leak-of-later-only"
+def leaky_gradients(x, y, params, alpha):
+    B, T = x.shape
+    u, w, b, v = (params[name] for name in ("u", "w", "b", "v"))
+
+    h, tape, loss = x.new_zeros(B, len(u)), [], 0
+    for t in range(T):
+        h_prev = h
+        s = torch.tanh(u * h_prev + w * x[:, t, None] + b)
+        h = (1 - alpha) * h_prev + alpha * s
+        error = h @ v - y[:, t]
+        loss = loss + (error**2).mean() / T
+        tape.append((x[:, t, None], h_prev, s, h, error))
+
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    dh_next = torch.zeros_like(h)
+    for x_t, h_prev, s, h, error in reversed(tape):
+        dguess = 2 * error[:, None] / (B * T)
+        grads["v"] += (dguess * h).sum(0)
+        dh = dguess * v + dh_next
+        da = dh * alpha * (1 - s**2)
+        grads["u"] += (da * h_prev).sum(0)
+        grads["w"] += (da * x_t).sum(0)
+        grads["b"] += da.sum(0)
+        dh_next = da * u + (1 - alpha) * dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bug" gets="leak-by-alpha"
+def leaky_gradients(x, y, params, alpha):
+    B, T = x.shape
+    u, w, b, v = (params[name] for name in ("u", "w", "b", "v"))
+
+    h, tape, loss = x.new_zeros(B, len(u)), [], 0
+    for t in range(T):
+        h_prev = h
+        s = torch.tanh(u * h_prev + w * x[:, t, None] + b)
+        h = (1 - alpha) * h_prev + alpha * s
+        error = h @ v - y[:, t]
+        loss = loss + (error**2).mean() / T
+        tape.append((x[:, t, None], h_prev, s, h, error))
+
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    dh_next = torch.zeros_like(h)
+    for x_t, h_prev, s, h, error in reversed(tape):
+        dguess = 2 * error[:, None] / (B * T)
+        grads["v"] += (dguess * h).sum(0)
+        dh = dguess * v + dh_next
+        da = dh * alpha * (1 - s**2)
+        grads["u"] += (da * h_prev).sum(0)
+        grads["w"] += (da * x_t).sum(0)
+        grads["b"] += da.sum(0)
+        dh_next = da * u + alpha * dh
+    return loss, grads
+
+
+# %% of="shared-gradients-bug" gets="leak-by-u"
+def leaky_gradients(x, y, params, alpha):
+    B, T = x.shape
+    u, w, b, v = (params[name] for name in ("u", "w", "b", "v"))
+
+    h, tape, loss = x.new_zeros(B, len(u)), [], 0
+    for t in range(T):
+        h_prev = h
+        s = torch.tanh(u * h_prev + w * x[:, t, None] + b)
+        h = (1 - alpha) * h_prev + alpha * s
+        error = h @ v - y[:, t]
+        loss = loss + (error**2).mean() / T
+        tape.append((x[:, t, None], h_prev, s, h, error))
+
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    dh_next = torch.zeros_like(h)
+    for x_t, h_prev, s, h, error in reversed(tape):
+        dguess = 2 * error[:, None] / (B * T)
+        grads["v"] += (dguess * h).sum(0)
+        dh = dguess * v + dh_next
+        da = dh * alpha * (1 - s**2)
+        grads["u"] += (da * h_prev).sum(0)
+        grads["w"] += (da * x_t).sum(0)
+        grads["b"] += da.sum(0)
+        dh_next = (da + (1 - alpha) * dh) * u
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt-last" gets="never-handed-on"
+def bptt_last(x, h0, params, dh_T):
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    dh = dh_T
+    for t in range(x.shape[1], 0, -1):
+        dx, dh_prev, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], states[t], params)
+        grads["x"][:, t - 1] = dx
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh
+    return grads
+
+
+# %% of="shared-gradients-bptt-last" gets="states-one-early"
+def bptt_last(x, h0, params, dh_T):
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    dh = dh_T
+    for t in range(x.shape[1], 0, -1):
+        dx, dh, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 2], states[t - 1], params)
+        grads["x"][:, t - 1] = dx
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh
+    return grads
+
+
+# %% of="shared-gradients-bptt" gets="own-loss-late"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss, later = 0, torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        y = targets[:, t - 1]
+        scores = states[t] @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        d = (scores.softmax(1) - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] += d.T @ states[t]
+        grads["bias_out"] += d.sum(0)
+        dx, later, dparams = rnn_step_backward(later, x[:, t - 1], states[t - 1], states[t], params)
+        later = later + d @ params["weight_out"]
+        grads["x"][:, t - 1] = dx
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = later
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="targets-one-early"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss, later = 0, torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        y = targets[:, t - 2]
+        scores = states[t] @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        d = (scores.softmax(1) - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] += d.T @ states[t]
+        grads["bias_out"] += d.sum(0)
+        dh = d @ params["weight_out"] + later
+        dx, later, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], states[t], params)
+        grads["x"][:, t - 1] = dx
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = later
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="targets-one-late"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss, later = 0, torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        y = targets[:, t % T]
+        scores = states[t] @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        d = (scores.softmax(1) - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] += d.T @ states[t]
+        grads["bias_out"] += d.sum(0)
+        dh = d @ params["weight_out"] + later
+        dx, later, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], states[t], params)
+        grads["x"][:, t - 1] = dx
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = later
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="readout-overwritten"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss, later = 0, torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        y = targets[:, t - 1]
+        scores = states[t] @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        d = (scores.softmax(1) - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] = d.T @ states[t]
+        grads["bias_out"] = d.sum(0)
+        dh = d @ params["weight_out"] + later
+        dx, later, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], states[t], params)
+        grads["x"][:, t - 1] = dx
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = later
+    return loss, grads
+
+
+# %% of="shared-gradients-finite-difference" gets="rows-moved"
+def finite_difference(f, theta, eps):
+    if theta.dim() == 0:
+        return (f(theta + eps) - f(theta - eps)) / (2 * eps)
+    slopes = torch.zeros_like(theta)
+    for i in range(theta.shape[0]):
+        step = torch.zeros_like(theta)
+        step[i] = eps
+        slopes[i] = (f(theta + step) - f(theta - step)) / (2 * eps)
+    return slopes
+
+
+# %% of="shared-gradients-finite-difference" gets="f-sees-no-change"
+def finite_difference(f, theta, eps):
+    moved, slopes = theta.clone().reshape(-1), []
+    for i in range(theta.numel()):
+        moved[i] += eps
+        up = f(theta)
+        moved[i] -= 2 * eps
+        down = f(theta)
+        moved[i] += eps
+        slopes.append((up - down) / (2 * eps))
+    return torch.stack(slopes).reshape(theta.shape)
+
+
+# %% of="shared-gradients-untied" gets="none"
+def untied_gradients(x, h0, params, dh_T):
+    T = x.shape[1]
+    copies = [{name: value.clone().requires_grad_() for name, value in params.items()} for _ in range(T)]
+    h = h0
+    for t in range(T):
+        h = forward(x[:, t : t + 1], h.detach(), copies[t])[-1]
+    entries = []
+    for copy in copies:
+        found = torch.autograd.grad(h, list(copy.values()), dh_T, retain_graph=True, allow_unused=True)
+        entries.append(dict(zip(copy, found)))
+    return entries
