@@ -30,9 +30,6 @@ from autograder.student import Student
 AXES = {"x": "B T D", "h0": "B H"}
 
 
-# ------------------------------------------------------------------------------------------------------- exercises
-
-
 @check("shared-gradients-predict-total", of="guess_total", hygiene=False)
 def predict_total(student: Student, draw: Draw) -> str:
     """`guess_total` is a number: dh_2/dw for h_1 = w h_0, h_2 = w h_1, at w = 3 and h_0 = 1."""
