@@ -56,7 +56,7 @@ task = NoisyReadings()
 #
 # $y_t$ is the *target* of step $t$: the next token, if the network is a language model ($y_t = x_{t+1}$), or a label of the
 # token just read, if it labels a sequence. $\ell_t$ is the *cross-entropy*. It is 0 if the target was given probability 1, and
-# $\ln V$ if all $V$ tokens were given the same.
+# the larger the less probability it was given. The logarithm is the natural one, and its unit is called *nat*.
 #
 # | symbol | in code | shape | what it is |
 # |---|---|---|---|
@@ -69,8 +69,8 @@ task = NoisyReadings()
 # The targets are always handed to you ready for use: `targets[:, t]` belongs to `logits[:, t]`. Where a shift by one is needed,
 # whoever cut the targets out of the text has made it. For the text 5 8 8 15 3, `tokens` is 5 8 8 15 and `targets` is 8 8 15 3.
 #
-# Out of $B \cdot T$ losses one number has to come, to call `backward()` on. There are three customs, and every gradient differs
-# between them by a constant factor:
+# Out of $B \cdot T$ losses one number has to come, to call `backward()` on. There are three customs, and the
+# gradients differ with them:
 #
 # | custom | total of all losses, divided by | where |
 # |---|---|---|
@@ -152,8 +152,8 @@ check("sequence-loss-loss")
 #
 # *difficulty 1 of 5 · importance 4 of 5 · 2 minutes*
 #
-# A batch has $B = 8$ rows of $T = 25$ tokens. You compute the gradient of the sum, and the gradient of the mean.
-# **How many times longer is the gradient of the sum?** Write a number.
+# You train by plain gradient descent on the mean loss, with batches of $B = 8$ rows of $T = 25$ tokens. Then you write `"sum"`
+# for `"mean"`, and change nothing else. **How many times longer is the first step now?** Write a number.
 
 # %% answer="sequence-loss-predict-factor"
 ### BEGIN SOLUTION
@@ -184,9 +184,7 @@ with needs("sequence_loss"):
             loss = sequence_loss(bias.expand(8, T, -1), text[:, :T], reduction)
             norms.append(torch.autograd.grad(loss, bias)[0].norm().item())
         ax.plot(lengths, norms, marker=marker, label=f'"{reduction}"')
-    ax.set(
-        xscale="log", yscale="log", xlabel="time steps T (B = 8 rows)", ylabel="length of the gradient (nats per unit)"
-    )
+    ax.set(xscale="log", yscale="log", xlabel="time steps T (B = 8 rows)", ylabel="length of the gradient by c (nats)")
     ax.set_title("The gradient of the sum grows with the data, that of the mean does not")
     ax.legend()
     figures.show(
@@ -262,7 +260,7 @@ check("sequence-loss-masked-loss")
 # ```
 #
 # There is a shorter way: `F.cross_entropy` leaves out targets that equal its `ignore_index`, which is −100 unless you say
-# otherwise. What would you have to write into the targets?
+# otherwise. What would you have to write, and where, into a copy of the targets?
 # </details>
 #
 # <details><summary>My check fails with…</summary>
@@ -272,7 +270,7 @@ check("sequence-loss-masked-loss")
 # - *one padded step too many*: for length 3 the real steps have the indices 0, 1, 2.
 # - *The size of tensor a must match…*: `lengths` has shape (B,). Which shape stands against (T,) so that (B, T) comes out?
 # - *tokens whose target is 0 are left out*: 0 is a class here. `ignore_index=0` is right only where 0 is never a real target.
-# - *nan*: a row of length 0 has no mean of its own; an infinite logit times 0 is nan.
+# - *nan*: a row of length 0 has no mean of its own; and if you write −∞ into padded logits, −∞ times 0 is nan.
 # - *on a GPU it would fail*: `torch.arange` makes its tensor on the CPU, unless it is told `device=`.
 # </details>
 
@@ -299,7 +297,7 @@ with needs("sequence_loss", "masked_sequence_loss"):
         losses["all"].append(sequence_loss(logits, labels, "mean").item())
     fig, ax = plt.subplots()
     ax.plot(widths, losses["masked"], "o-", color=figures.BLUE, label="masked_sequence_loss")
-    ax.plot(widths, losses["all"], "s:", color=figures.VERMILION, label="sequence_loss, padding and all")
+    ax.plot(widths, losses["all"], "s--", color=figures.VERMILION, label="sequence_loss, padding and all")
     figures.level(ax, -math.log(task.right), "the loss of a padded step")
     ax.set(
         xscale="log",
@@ -308,6 +306,7 @@ with needs("sequence_loss", "masked_sequence_loss"):
         xlabel="padded length (time steps)",
         ylabel="mean loss (nats per token)",
         ylim=(0.25, 0.95),
+        xlim=(17, 470),
     )
     ax.minorticks_off()
     ax.set_title("The same sequences, the same predictions: only the padding grows")
@@ -315,7 +314,7 @@ with needs("sequence_loss", "masked_sequence_loss"):
     figures.show(fig, "With padding counted the loss falls as rows are padded further; the masked loss does not move.")
 
 # %% [markdown]
-# **What to see.** Nothing was learned, nothing was changed but the number of zeros, and the dotted loss falls. Padding is easy
+# **What to see.** Nothing was learned, nothing was changed but the number of zeros, and the dashed loss falls. Padding is easy
 # to predict. A model can improve such a loss for a long time by getting better at zeros, and the loss also depends on which
 # rows happen to share a batch. The masked loss does not move.
 #
@@ -324,9 +323,9 @@ with needs("sequence_loss", "masked_sequence_loss"):
 # The parts of nearly every recurrent sequence model: a table that turns a token into a vector (*embedding*), the recurrence,
 # and the read-out.
 #
-# $$e_t = E[x_t], \qquad h_t = \tanh(e_t W_{ih}^\top + b_{ih} + h_{t-1} W_{hh}^\top + b_{hh}), \qquad z_t = h_t W_{out}^\top + c$$
+# $$e_t = M[x_t], \qquad h_t = \tanh(e_t W_{ih}^\top + b_{ih} + h_{t-1} W_{hh}^\top + b_{hh}), \qquad z_t = h_t W_{out}^\top + c$$
 #
-# PyTorch has a layer for each: `nn.Embedding(V, E)`, `nn.RNN(E, H, batch_first=True)`, `nn.Linear(H, V)`. The second runs the
+# ($M$ is the table: $V$ rows of $E$ numbers.) PyTorch has a layer for each: `nn.Embedding(V, E)`, `nn.RNN(E, H, batch_first=True)`, `nn.Linear(H, V)`. The second runs the
 # whole loop over time. It is called with the inputs (B, T, E) and, if there is one, a first state; it returns *two* things: all
 # states (B, T, H), and the last one once more, of shape (1, B, H). The 1 stands for one layer of recurrence. In this shape, and
 # only in this shape, it takes a first state as well. Without one it begins with zeros. (It has two biases, $b_{ih}$ and
@@ -539,17 +538,17 @@ check("sequence-loss-train-step")
 #
 # So there are 18 tokens. What is random costs nats, whoever predicts: the noun costs $\ln 8$; each decision to go on or to end
 # costs $H(0.7) = -0.7 \ln 0.7 - 0.3 \ln 0.3$; each modifier costs $\ln 2$. The verb itself costs nothing,
-# **if the noun is remembered**. A sentence has $n = 0.7 / 0.3$ modifiers on average, so it has $n + 2$ tokens, and
+# **if the noun is remembered**. A sentence has $m = 0.7 / 0.3$ modifiers on average, so it has $m + 2$ tokens, and
 #
-# $$\text{floor} = \frac{\ln 8 + (n + 1)\, H(0.7) + n \ln 2}{n + 2} \quad \text{nats per token.}$$
+# $$\text{floor} = \frac{\ln 8 + (m + 1)\, H(0.7) + m \ln 2}{m + 2} \quad \text{nats per token.}$$
 #
 # This is the language's *entropy rate*. No model whatever can stay below it. A model that sees only the last token (a *bigram
 # model*) cannot know the verb behind a modifier. It has to spread its bet over 8 verbs, which costs $\ln 8$ more, in 7 of 10
 # sentences:
 #
-# $$\text{bigram floor} = \text{floor} + \frac{0.7 \ln 8}{n + 2}.$$
+# $$\text{bigram floor} = \text{floor} + \frac{0.7 \ln 8}{m + 2}.$$
 #
-# Below *this* line there is no way without a memory. A model that passes it has carried something through the modifiers.
+# In the long run there is no way below *this* line without a memory. A model that passes it has carried something through the modifiers.
 # (`bptt.tasks` computes both; a test proves them from the language's Markov chain.)
 
 # %% given="language"
@@ -559,8 +558,7 @@ held_out = language.sample(16, 501, seed=1_000_000)  # texts that nobody trains 
 def train_language(seed, memory=True, steps=400, T=20):
     """Train a SequenceModel on fresh texts of T + 1 tokens; returns it and its loss on the held-out texts every 20 steps.
 
-    Every text begins with a sentence, so that to begin without a state is right. Without memory, each token is a sequence of
-    its own: the same model, which then sees the last token and nothing else.
+    Without memory, each token is a sequence of its own: the same model, which then sees the last token and nothing else.
     """
     torch.manual_seed(seed)
     model = SequenceModel(language.vocab, 16, 32).to(device)
@@ -609,7 +607,7 @@ with needs("SequenceModel", "train_step", "sequence_loss"):
         ax.plot(steps, curve, marker, color=color, mfc="none", label=f"yours, {key} memory")
         figures.level(ax, best[key].mean().item(), f"best possible {key} memory")
     ax.set(xlabel="training step", ylabel="loss on held-out text (nats per token)", ylim=(1.2, 2.2))
-    ax.set_title("Only with a memory does a model get below the bigram floor")
+    ax.set_title("Only with a memory does a model get below the upper line")
     ax.legend()
     figures.show(
         fig, "With memory the loss falls to that of the best predictor; without, to that of the best bigram predictor."
@@ -617,11 +615,10 @@ with needs("SequenceModel", "train_step", "sequence_loss"):
 
     for key, floor in (("with", language.entropy_rate), ("without", language.bigram_floor)):
         mine, here = loss_on(models[key], held_out.to(device), key == "with"), best[key].mean().item()
-        lowest = min(run[key][-1] for run in runs) - here if runs else math.nan
+        over = [run[key][-1] - here for run in runs]
         print(f"{key} memory: floor {floor:.4f} in the long run; the best predictor loses {here:.4f} on this text")
-        print(
-            f"    your model {mine:.4f}, {mine - here:.4f} more than the best; the closest of {len(runs)} stored runs {lowest:.4f} more"
-        )
+        print(f"    your model {mine:.4f}, {mine - here:.4f} more than the best; ", end="")
+        print(f"{len(over)} stored runs {min(over):.4f} to {max(over):.4f} more" if over else "")
     trained = models["with"]  # for sections 7 and 8
     rows = best["with"].mean(1)
     print(
@@ -679,12 +676,13 @@ for name, loss in known.items():
     print(f"the best labeller that knows the readings of {name:<10}: {loss:.3f} nats per step")
 
 # %% [markdown]
-# A recurrent network reads from left to right, so the second line is its floor. (Only a network that reads in both directions
+# A recurrent network reads from left to right, so the second line, "the past", is its floor. (Only a network that reads in both directions
 # could come near the third.)
 #
 # `labelling_loss` fills a batch of sequences up to equal length, runs a model, and returns the mean loss per real step. It
-# trains, and trains well: **too well**. Before you change anything, run all cells to the end of this section (the check will
-# complain) and look at the figure: the training loss ends far below the floor. **There is one mistake. Find it and mend it.**
+# trains, and trains well: **too well**. Before you change anything, run the cells up to the end of this section one by one, past
+# the red card of the check, and look at the figure: the training loss ends far below the floor. **There is one mistake. Find it
+# and mend it.**
 #
 # (`pad_sequence` makes one tensor of a list of rows and fills up with 0, or with its `padding_value`.)
 
@@ -795,11 +793,14 @@ with needs("SequenceModel", "labelling_loss"):
         shares = [[run[key]["right_by_state"][state] for run in runs] for state in range(task.states)]
         figures.band(left, steps, [run[key]["reported"] for run in runs], color, key.replace("_", " "))
         for state, share in enumerate(shares if runs else []):
-            right.bar(state + shift, sum(share) / len(share), 0.36, color=color, alpha=0.45)
+            label = key.replace("_", " ") if state == 0 else None
+            right.bar(state + shift, sum(share) / len(share), 0.36, color=color, alpha=0.45, label=label)
+            if not max(share):
+                right.annotate("0", (state + shift, 0.01), ha="center", va="bottom", color=color)
             right.plot([state + shift] * 2, [min(share), max(share)], color=color, lw=3)
-    left.plot(steps, yours["reported"], "o-", color=figures.INK, ms=4, label="yours, seed 0")
-    right.plot(range(task.states), yours["right_by_state"], "o", color=figures.INK, label="yours, seed 0")
-    figures.level(left, known["the past"], "floor")
+    left.plot(steps, yours["reported"], "D-", color=figures.GREEN, ms=4, label="yours, seed 0")
+    right.plot(range(task.states), yours["right_by_state"], "D", color=figures.GREEN, label="yours, seed 0")
+    figures.level(left, known["the past"], "floor of the new sequences")
     left.set(
         xlabel="training step",
         ylabel="reported loss (nats per step)",
@@ -807,22 +808,32 @@ with needs("SequenceModel", "labelling_loss"):
         title="As found, the loss is too good to be true",
     )
     left.legend(loc="upper right")
-    right.set(xticks=range(task.states), xlabel="true state", ylabel="named right (share of steps)", ylim=(0, 1.15))
+    right.set(xticks=range(task.states), xlabel="true state", ylabel="named right (share of steps)", ylim=(0, 1.5))
     right.set_title("As found, state 0 is never named")
     right.legend(loc="upper left")
     figures.show(
         fig,
-        "As found, the reported loss falls far below the floor and state 0 is never named; mended, it stays above and all states are named.",
+        "As found, the reported loss falls far below the floor and state 0 is never named; mended, it comes down to about the floor and all states are named.",
     )
     print(
         f"yours on new sequences: {yours['loss']:.3f} nats per step (floor {known['the past']:.3f}), {yours['right']:.1%} of the steps labelled right"
+    )
+    for key in ("as_found", "mended") if runs else ():
+        truth = [run[key]["loss"] for run in runs]
+        print(
+            f"stored runs, {key.replace('_', ' '):8}: {min(truth):.3f} to {max(truth):.3f} nats per step on new sequences"
+        )
+    print(
+        f"an untrained model, which finds the {task.states} states equally likely: ln {task.states} = {math.log(task.states):.3f}"
     )
 
 # %% [markdown]
 # **What to see.** As found, the program reports a loss far below the floor, in every run. It is the right loss of the wrong
 # question: "given that the state is not 0, which is it?" Two choices are easier than three. The network has learned never to
-# say 0, and on new sequences its true loss is worse than that of an untrained one. Mended, the reported loss ends just above
-# the floor, with the three states named equally often.
+# say 0, and on new sequences its true loss is worse than that of an untrained one, which is about $\ln 3$. Mended, the reported
+# loss comes down to the floor, within a few hundredths of a nat, and each state is named right about equally often. (For a
+# moment it may even be below the line, by the luck of a batch: the line belongs to the new sequences, the loss to those that
+# are trained on. Section 5 again.)
 #
 # A loss that falls is no evidence that a program is right. A loss next to a floor is.
 #
@@ -948,8 +959,8 @@ with needs("final_state"):
 # *difficulty 3 of 5 · importance 4 of 5 · 12 minutes*
 #
 # `generate(model, prompt, n)` takes a `prompt` (P,) of whole numbers, $P \ge 1$, and returns the $n \ge 1$ tokens that follow,
-# as a tensor (n,) of whole numbers, the prompt not included. The prompt is read once; then each token is read once, with the
-# state carried on. `model(tokens, h)` wants tokens with a batch axis: (1, P), (1, 1).
+# as a tensor (n,) of whole numbers, the prompt not included. The prompt is read once; then each new token is read once,
+# with the state carried on. (The last new token may be read or not: nothing follows it.) `model(tokens, h)` wants tokens with a batch axis: (1, P), (1, 1).
 #
 # **A tiny example**: the prompt is 5 8. After reading 5 and 8 the largest logit is that of 9, so 9 is the first token. It is
 # read, the largest logit is now that of 15: the second token. `generate(model, prompt, 2)` is 9 15; the model has read 5 8 9.
@@ -1146,17 +1157,21 @@ with needs("SequenceModel", "sequence_loss"):
     print(
         f"the same bytes in {sum(run == kept for run in runs)} of {len(runs)} stored runs with other weights and tokens"
     )
-    each = (kept["V = 1000"][-1] - kept["V = 1000"][-2]) / (STEPS[-1] - STEPS[-2]) / B
-    print(
-        f"with V = 1000 a further token costs {each:.0f} bytes; its log-probabilities are {4 * 1000} of them, its state {4 * H}"
-    )
+    for V in (18, 1000):
+        each = (kept[f"V = {V}"][-1] - kept[f"V = {V}"][-2]) / (STEPS[-1] - STEPS[-2]) / B
+        parts = {"log-probabilities": 4 * V, "state": 4 * H, "the read-out's copy of it": 4 * H, "embedding": 4 * E}
+        parts["token and target"] = 2 * 8  # whole numbers of 8 bytes
+        print(f"V = {V}: a further token costs {each:.0f} bytes; expected {sum(parts.values())}:")
+        print("   ", ", ".join(f"{name} {size}" for name, size in parts.items()))
 
 # %% [markdown]
 # **What to see.** The recurrence keeps, for every row and step, the state and the input, 4 bytes a number, and the first state
-# besides: exactly, to the byte. What the read-out and the loss keep is of the size $B \cdot T \cdot V$: the log-probabilities,
-# from which the gradient $p - \text{one-hot}$ is made on the way back. (If your numbers for the model differ from the stored
-# ones, your loss keeps something else as well; the recurrent layer's cannot differ.) With a vocabulary of 50 000 this is the
-# largest tensor in the whole training, and much work goes into never storing it whole.
+# besides: exactly, to the byte. The loss keeps $B \cdot T \cdot V$ numbers more, the log-probabilities, from which the gradient
+# $p - \text{one-hot}$ is made on the way back. The read-out keeps its input, which is the states once more: the recurrence has
+# stored them step by step, the read-out wants them row by row, so PyTorch makes a copy. With 18 tokens the two copies of the
+# state are most of it; with 1000 nearly all of it is log-probabilities. (If your numbers for the model differ from the stored
+# ones, your model or your loss keeps something else; the recurrent layer's cannot differ.) With a vocabulary of 50 000 the
+# log-probabilities are the largest tensor in the whole training, and much work goes into never storing them whole.
 #
 # Both grow with $T$. For a text of a million tokens neither fits. That is what lesson 05 is about.
 #
@@ -1165,11 +1180,11 @@ with needs("SequenceModel", "sequence_loss"):
 # *difficulty 3 of 5 · importance 5 of 5 · 10 minutes · graded by a person*
 #
 # A colleague trains a language model on our synthetic language, with padded batches, and shows you three runs. Run A ends at
-# 1.66 nats per token. Run B ends at 0.71. Run C is evaluated on a single held-out sentence of 12 tokens and gets 1.21. The
+# 1.66 nats per token. Run B ends at 0.71. Run C is evaluated on a short held-out text of 12 tokens and gets 1.21. The
 # floor is 1.32, the bigram floor 1.66. **What do you say about each run: what is likely wrong, if anything, and what would you
 # look at first?** Five to seven sentences.
 #
-# Points: one for A (and why exactly this number), one for B (with two different mistakes that would give it), one for C (and a
+# Points: one for A (and why exactly this number), one for B (with two different mistakes that could give a loss so low), one for C (and a
 # fair comparison).
 
 # %% [markdown] written="sequence-loss-three-runs" points=3

@@ -289,6 +289,9 @@ def final_state(student: Student, draw: Draw) -> None:
         model = student.probe("sequence_model", weights=weights)
         got = student.final_state(model, tokens, lengths)
         want = torch.cat([run(weights, row[:end].unsqueeze(0))[1] for row, end in zip(tokens, ends, strict=True)], 1)
+        if isinstance(got, Tensor) and len(ends) > 1 and (len(ends), len(ends), H) in (got.shape, got.shape[1:]):
+            deny("every-row-every-length", f"h has shape {tuple(got.shape)}; expected {tuple(want.shape)}",
+                 "Each row was asked for the step of every row: `states[:, steps]` does that. Which index of rows belongs to each step?")  # fmt: skip
         slips = model_mistakes.final_state.on(weights, tokens, lengths)
         expect(got, want, "h", axes="1 B H", slips=slips)
 
@@ -313,6 +316,9 @@ def generate(student: Student, draw: Draw) -> None:
             if isinstance(again, Tensor) and not torch.equal(got, again):
                 deny("sampled", "two calls with the same model and the same prompt gave different tokens",
                      "Greedy leaves nothing to chance: the most likely token is taken. Which line draws at random?")  # fmt: skip
+        if isinstance(got, list) and len(got) == n:
+            deny("not-stacked", f"a list of {n} came back; expected a tensor of shape ({n},)",
+                 "The tokens are to be one tensor of whole numbers. Which call makes a tensor of a list?")  # fmt: skip
         slips = model_mistakes.generate.on(weights, prompt, n)
         expect(got, want, "tokens", axes="n", slips=slips, clue=GENERATION)
         frugal(student.probe("fed", model=model), P, n)
@@ -340,8 +346,9 @@ def labelling_loss(student: Student, draw: Draw) -> None:
         weights = draw.next_token("rnn", 4, 3, 5)
         readings = [draw.integers(0, 4, end) for end in ends]
         labels = [draw.integers(0, 4, end) for end in ends]
-        for row in labels:  # a real 0 in each, and not at the end, where the padding is
-            row[-1], row[0] = 1, 0
+        for row in labels:  # real zeros in each, and not at the end, where the padding is; and the last class
+            row[-2:] = torch.tensor([3, 1])[-len(row) :]
+            row[: max(1, len(row) // 2)] = 0
         model = student.probe("sequence_model", weights=weights)
         got = student.labelling_loss(model, readings, labels)
         losses = [filled_up(weights, *pair, max(ends)) for pair in zip(readings, labels, strict=True)]

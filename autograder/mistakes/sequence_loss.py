@@ -202,6 +202,7 @@ def sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, reduction: s
         "the padded logits are set to 0 and then counted",
         "What is the loss where all logits are equal? Is it 0?",
     ),
+    Slip("logits-masked-sum", "the padded logits are set to 0, and their losses stay in the sum over the real tokens", "What is the loss where all logits are equal? Is it 0?"),
     Slip("targets-masked", "the padded targets are set to 0 and then counted", "Does a padded step have no loss now, or that of class 0?"),
     *SCORES[:5],
     PAIRING[0],
@@ -223,11 +224,12 @@ def masked_sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, lengt
         real = ~real
     if "padding-means-0" in slips:
         real = targets != 0
-    if "logits-masked" in slips:
+    count = real.sum()
+    if slips & {"logits-masked", "logits-masked-sum"}:
         logits = logits * real.unsqueeze(2)
     if "targets-masked" in slips:
         targets = targets * real
-    if slips & {"no-mask", "logits-masked", "targets-masked"}:
+    if slips & {"no-mask", "logits-masked", "logits-masked-sum", "targets-masked"}:
         real = torch.ones_like(real)
     losses = token_losses(slips, logits, targets)
     real = real[:, -losses.shape[1] :]
@@ -244,7 +246,7 @@ def masked_sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, lengt
         return each.sum() / B
     if "divided-by-steps" in slips:
         return each.sum() / T
-    return each.sum() / real.sum()
+    return each.sum() / (count if "logits-masked-sum" in slips else real.sum())
 
 
 @reference(
@@ -252,6 +254,16 @@ def masked_sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, lengt
         "class-0-left-out",
         "steps whose label is 0 are left out, real ones too",
         "What do the filled-up labels hold, and which real label looks just the same?",
+    ),
+    Slip(
+        "class-3-left-out",
+        "steps whose label is 3 are left out: here there are four classes",
+        "The function is not told how many classes there are. Which number is a label for no model at all?",
+    ),
+    Slip(
+        "lengths-from-labels",
+        "the number of labels that are not 0 is taken for a sequence's length",
+        "A label may be 0. What knows a sequence's length, before it is filled up?",
     ),
     Slip("padding-counts", "the padded steps are counted, with label 0", "Which steps does nobody want to have labelled?"),
     Slip("mean-of-means", "each sequence's mean is taken first, and then the mean of these", "Does a step of a short sequence then count as much as one of a long one?"),
@@ -263,11 +275,16 @@ def labelling_loss(
     slips: Set[str], rows: Sequence[Tensor], labels: Sequence[Tensor], padded: Sequence[Tensor]
 ) -> Tensor:
     """The mean of the losses of all real steps; `rows` are the losses of each sequence, `padded` those of its padding."""
+    if "lengths-from-labels" in slips:
+        ends = [int((row != 0).sum()) for row in labels]
+        rows, labels = ([row[:end] for row, end in zip(all_rows, ends, strict=True)] for all_rows in (rows, labels))
     if "last-left-out" in slips:
         rows, labels = [row[:-1] for row in rows], [row[:-1] for row in labels]
     each = torch.cat([*rows, *padded]) if "padding-counts" in slips else torch.cat(list(rows))
     if "class-0-left-out" in slips:
         each = torch.cat(list(rows))[torch.cat(list(labels)) != 0]
+    if "class-3-left-out" in slips:
+        each = torch.cat(list(rows))[torch.cat(list(labels)) != 3]
     if "mean-of-means" in slips:
         return torch.stack([row.mean() for row in rows]).mean()
     if "sum" in slips:

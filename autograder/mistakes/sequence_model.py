@@ -26,6 +26,11 @@ def states_of(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, h:
     return torch.stack(states, 1)
 
 
+READOUT = (
+    "The logits of every step are asked. Which of the two things that `self.rnn` returns has the states of all steps?"
+)
+
+
 @reference(
     Slip(
         "time-first",
@@ -38,7 +43,9 @@ def states_of(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, h:
     Slip("all-states", "the states of all steps are returned in place of the last one", "`self.rnn` returns two things. Which one can be handed in again?"),
     Slip("old-state", "the state that was handed in is handed back unchanged", "Which of the two things that `self.rnn` returns is the new state?"),
     Slip("flat-state", "the state comes back without its first axis", "Which shape does `nn.RNN` take a state in?"),
-    Slip("last-step-only", "only the last step is read out", "At how many steps is a prediction wanted?"),
+    Slip("last-step-only", "only the last step is read out", READOUT),
+    Slip("last-step-kept", "only the last step is read out, as a piece of one step", READOUT),
+    Slip("last-state-read", "only the state after the last step is read out", READOUT),
     Slip("swapped", "the state comes first and the logits second", "In which order does the exercise ask for the two?"),
     Slip("classes-second", "the classes stand on axis 1", "Which shape does the exercise ask for?"),
     Slip("softmax", "the model ends in a softmax", "Does the loss take probabilities or logits?"),
@@ -63,6 +70,10 @@ def sequence_model(
     logits = read @ weights["readout.weight"].T + weights["readout.bias"]
     if "last-step-only" in slips:
         logits = logits[:, -1]
+    if "last-step-kept" in slips:
+        logits = logits[:, -1:]
+    if "last-state-read" in slips:
+        logits = logits[:, -1].unsqueeze(0)
     if "classes-second" in slips:
         logits = logits.transpose(1, 2)
     if "softmax" in slips:
@@ -87,6 +98,7 @@ def sequence_model(
     Slip("first-state", "the state after the first token is taken", "After which token is the state asked?"),
     Slip("mean-state", "the mean of the states over the real steps is taken", "Which one state is asked?"),
     Slip("padding-set-to-0", "the padded tokens are set to 0 and then read", "0 is a token like any other. Does reading it leave a state as it is?"),
+    Slip("flat-state", "the state comes back without its first axis", "The model is to take this state in. Which shape does `nn.RNN` take a state in, and what is its first axis?"),
     Slip("sorted-rows", "the rows come back sorted by length", "If rows were sorted on the way in, where is that undone?"),
 )  # fmt: skip
 def final_state(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -113,13 +125,14 @@ def final_state(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, 
         at = (states * real.unsqueeze(2)).sum(1) / lengths.unsqueeze(1)
     if "sorted-rows" in slips:
         at = at[lengths.argsort(descending=True)]
-    return at.unsqueeze(0)
+    return at if "flat-state" in slips else at.unsqueeze(0)
 
 
 @reference(
     Slip("state-lost", "each step begins from no state at all", "What does the model know of the prompt when it reads its own last token?"),
     Slip("prompt-forgotten", "only the last token of the prompt is read", "Which tokens does the model have to read before its first own one?"),
     Slip("lost-after-prompt", "the prompt's state is lost before the first generated token is read", "What is handed to the model together with that token?"),
+    Slip("not-carried", "the state is not carried on: each generated token is read without one", "What comes back from a call besides the logits, and what is handed in with the next token?"),
     Slip("state-frozen", "every token is read with the state that the prompt left", "Which variable holds the state, and where does it change?"),
     Slip("last-read-twice", "the last token of the prompt is read twice", "Which token comes next, once the prompt has been read?"),
     Slip("first-left-out", "the first generated token is missing", "Which logits choose the first token: are any needed besides those of the prompt?"),
@@ -150,7 +163,7 @@ def generate(slips: Set[str], weights: Mapping[str, Tensor], prompt: Tensor, n: 
     for _ in range(n + 1):
         token = scores.argmin() if "least-likely" in slips else scores.argmax()
         tokens.append(tokens[0] if "same-token" in slips and tokens else token)
-        before = None if "state-lost" in slips else after_prompt if "state-frozen" in slips else h
+        before = None if slips & {"state-lost", "not-carried"} else after_prompt if "state-frozen" in slips else h
         logits, h = step(token.reshape(1), before)
         scores = logits[-1]
     made = torch.stack(tokens)
