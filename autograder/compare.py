@@ -199,7 +199,10 @@ def _number_text(value: Any) -> str:
 
 
 def _letters(axes: str) -> str:
-    return f" = ({', '.join(axes.split()).replace('T0', 'T+1')})" if axes else ""
+    if not axes:
+        return ""
+    names = axes.replace("T0", "T+1").split()
+    return f" = ({', '.join(names)}{',' if len(names) == 1 else ''})"
 
 
 def _place(index: list[int], axes: str) -> str:

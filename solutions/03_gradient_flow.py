@@ -10,7 +10,7 @@
 # - write the Jacobian of one step and the product of many, and say which factor stands on the left;
 # - measure how long the gradient is at each state, in one sweep;
 # - tell three numbers apart that are often confused: spectral radius, largest singular value, Lyapunov exponent;
-# - say why "radius below 1, so gradients vanish; above 1, so they explode" is wrong in both halves for a tanh network.
+# - say what each of the three tells about the gradients of a tanh network, and what it does not.
 #
 # | | |
 # |---|---|
@@ -288,7 +288,7 @@ with needs("jacobian_product"):
 
     x, h0, params = driven(0, gaussian(0), 0.5, T=20)
     states = unroll(x, h0, params)
-    print("The product in the right order and in the other, for 32 units:")
+    print("The product in the right order and in the other, for 32 units (norms: over all entries of all 8 sequences):")
     for t in (1, 2, 5, 10):
         right = jacobian_product(states, params, 0, t)
         other = torch.eye(32, device=device, dtype=dtype)
@@ -296,14 +296,15 @@ with needs("jacobian_product"):
             other = other @ jacobian_product(states, params, s, s + 1)
         off = ((right - other).norm() / right.norm()).item()
         print(
-            f"  {t:2d} factors: norms {right.norm():7.3f} and {other.norm():7.3f}, difference relative to the first {off:.2f}"
+            f"  factors: {t:2d}, norms {right.norm():7.3f} and {other.norm():7.3f}, difference relative to the first {off:.2f}"
         )
 
 # %% [markdown]
-# **What to see.** The ellipse gets flatter, not at every step, but after 16 it is almost a line. Whatever direction a change had at the beginning, in the end only
+# **What to see.** Up to step 8 the ellipse stays fairly round. At step 9 unit 2 is saturated, with a slope of 0.1, and flattens it; more steps follow, and after 16 it is almost a
+# line. Saturation makes this quick, but is not needed for it: factors that stretch by different amounts do the same, more slowly. Whatever direction a change had at the beginning, in the end only
 # its share along *one* direction is left. That is why a product of many matrices can be described by one number, its growth along that direction.
 #
-# And look at the printed norms. The wrong order gives matrices of nearly the same size, so a plot of norms looks fine. The entries are
+# And look at the printed norms: of each product the root of the sum of all squares. The wrong order gives matrices of nearly the same size, so a plot of norms looks fine. The entries are
 # another matter: after ten factors the difference is as large as the matrix itself. Norms do not prove an order.
 #
 # ## 3. The gradient on its way back
@@ -389,7 +390,8 @@ check("gradient-flow-norms")
 # %% [markdown]
 # ### Experiment: how far does a gradient get?
 #
-# Four networks with 32 units and the same random matrix, multiplied by a *gain* of 0.5, 1, 2 and 3. The gradient comes in at step 60.
+# Four networks with 32 units and the same random matrix, multiplied by a *gain* of 0.5, 1, 2 and 3. Their inputs are random numbers with a standard deviation of 0.5; we call this
+# their *loudness*. The gradient comes in at step 60.
 
 # %% experiment="way-back"
 with needs("gradient_norms"):
@@ -405,16 +407,18 @@ with needs("gradient_norms"):
         xlabel="time step t",
         ylabel="gradient norm at $h_t$\nrelative to that at $h_{60}$",
         xticks=range(0, T + 1, 10),
+        yticks=[1e-20, 1e-15, 1e-10, 1e-5, 1, 1e5],
     )
     ax.set_title("Read from right to left: the gradient comes in at t = 60")
     ax.legend(ncols=2)
     figures.show(
-        fig, "Going back from step 60, the gradient shrinks geometrically for small gains and grows for gain 3."
+        fig,
+        "Going back from step 60, the gradient shrinks geometrically for the gains 0.5 and 1, and grows for 2 and 3.",
     )
 
 # %% [markdown]
 # **What to see.** On a logarithmic axis the curves are nearly straight: going back, the gradient is multiplied by about the same factor at each step. It is *geometric*. A factor of
-# 0.7 leaves $10^{-9}$ after 60 steps. The gradients of gain 3 grow.
+# 0.7, for example, leaves less than $10^{-9}$ after 60 steps. For the gains 2 and 3 the gradient grows, about a thousandfold and a millionfold.
 #
 # What does this mean for learning? The gradient of a weight is a sum over steps (lesson 02), and the term of step $t$ carries $\partial L / \partial h_t$. Where this is $10^{-9}$, the
 # network cannot learn from what happened at step $t$: the gradient **vanishes**. Where it is $10^9$, one term drowns all others, and a step of gradient descent throws the
@@ -424,11 +428,13 @@ with needs("gradient_norms"):
 #
 # Leave out the tanh for a moment: $h_t = W h_{t-1} + …$ Then every factor is $W$, and the product of $n$ of them is $W^n$. Two numbers say how large $W$ is.
 #
-# **The spectral radius** $\rho(W)$ is the largest modulus of an eigenvalue of $W$. Eigenvalues may be negative or complex: $\lambda = a + b\,\mathrm{i}$ has the modulus
+# **The spectral radius** $\rho(W)$ is the largest modulus of an eigenvalue of $W$. Eigenvalues may be negative or complex: $\mu = a + b\,\mathrm{i}$ has the modulus
 # $\sqrt{a^2 + b^2}$. The radius describes the long run: for large $n$, $\lVert W^n \rVert$ grows or shrinks about like $\rho^n$.
 #
 # **The largest singular value** $\sigma_{\max}(W)$ is the most that $W$ can stretch any vector in *one* step: the long axis of the ellipse. It is also called the
 # spectral norm, $\lVert W \rVert_2$. (Yes, the names are unfortunate.)
+#
+# (The matrix of the last experiment has radius 1.09: there the radius was 1.09 times the gain.)
 #
 # For a symmetric matrix the two are equal. In general $\rho \le \sigma_{\max}$, and they can be far apart:
 #
@@ -543,7 +549,8 @@ check("gradient-flow-singular-value")
 # **A tiny example.** $\operatorname{diag}(0.5, -2)$ with `rho` = 1 becomes $\operatorname{diag}(0.25, -1)$.
 #
 # There are matrices of radius 0 that are not 0, such as the third one in the table. No multiple of them has another radius. For these, raise a `ValueError` with a
-# sentence that says so: better a clear stop than a matrix full of `nan`.
+# sentence that says so: better a clear stop than a `ZeroDivisionError`, or a matrix full of `nan`. But do not compare with 0: eigenvalues come with rounding errors. Both eigenvalues of
+# $\begin{pmatrix} 2 & -2 \\ 2 & -2 \end{pmatrix}$ are 0, and `eigvals` may well say $4 \cdot 10^{-16}$. Take a radius below a millionth of the largest entry (in absolute value) for 0.
 
 
 # %% answer="gradient-flow-rescale"
@@ -551,7 +558,7 @@ def with_spectral_radius(W, rho):
     """The multiple of W (H, H) whose spectral radius is rho > 0; ValueError if the radius of W is 0."""
     ### BEGIN SOLUTION
     radius = spectral_radius(W)
-    if radius == 0:
+    if radius <= 1e-6 * W.abs().max():  # 0, or what rounding makes of it
         raise ValueError("every multiple of this W has spectral radius 0")
     return W * (rho / radius)
     ### END SOLUTION
@@ -563,12 +570,12 @@ check("gradient-flow-rescale")
 # %% [markdown] hint="gradient-flow-rescale"
 # <details><summary>Hint 1: a question</summary>
 #
-# $W v = \lambda v$. What is $(c\,W)\, v$? Which $c$ brings the radius from $\rho(W)$ to `rho`?
+# $W v = \mu v$. What is $(c\,W)\, v$? Which $c$ brings the radius from $\rho(W)$ to `rho`?
 # </details>
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# Measure the radius that `W` has. If it is 0, raise. Otherwise multiply `W` by the quotient of the radius that you want and the one that it has, into a new tensor.
+# Measure the radius that `W` has. If it is 0, or as small as rounding makes a 0, raise. Otherwise multiply `W` by the quotient of the radius that you want and the one that it has, into a new tensor.
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
@@ -584,6 +591,7 @@ check("gradient-flow-rescale")
 # <details><summary>My check fails with…</summary>
 #
 # - *divided by its largest singular value*: which of the two sizes is to be `rho`?
+# - *entries as large as …*: the radius is 0, came out as $10^{-16}$, and you divided by it.
 # - *for a W of radius 0*: try your function on the third matrix of the table. It has to stop with a `ValueError`, not with another error and not with a result.
 # - *changed its argument in place*: `W *= …` changes the caller's matrix.
 # - *mend spectral_radius first*: this exercise uses it.
@@ -629,6 +637,7 @@ with needs("jacobian_product", "with_spectral_radius"):
             ax.plot(LAGS, yours[kind][row], marker=marker, color=color, label=f"radius {rho}")
         ax.axhline(1, color=figures.INK, lw=1, ls=":")
         ax.set(yscale="log", xlabel="number of steps n", xticks=LAGS, title=title, ylim=(1e-20, 1e25))
+        ax.set_yticks([1e-20, 1e-10, 1, 1e10, 1e20])
     axes[0].set_ylabel("size of the product (no unit)")
     handles, labels = axes[0].get_legend_handles_labels()
     named = [(line, name) for line, name in zip(handles, labels) if name.startswith("radius")]
@@ -647,47 +656,7 @@ with needs("jacobian_product", "with_spectral_radius"):
 # steps. *With tanh* (right) each factor carries slopes below 1. The product of radius 1.2 still shrinks, that of 1.5 shrinks slowly, that of 2 grows slowly: over 50 steps by a factor between 11 and 600 in five seeds, where $2^{50}$ is $10^{15}$. So "radius above 1 means exploding
 # gradients" is wrong for tanh networks. Is at least the other half right: "radius below 1 means vanishing gradients"? We will see.
 #
-# ### Try it: radius and loudness
-#
-# Move the sliders. The picture shows the gradient norms of *your* `gradient_norms`, going back from the last step, beside three simple rules: the network without tanh, the radius alone, $\rho^n$, and the
-# bound by the largest singular value, $\sigma_{\max}^n$. *Loudness* is the size of the inputs. (Where the notebook is only read, and not run, the picture stands still.)
-
-
-# %% given="sliders"
-def decay(radius, loudness, T=50):
-    """The figure for one position of the sliders, and a sentence that says what it shows."""
-    W = with_spectral_radius(gaussian(0), radius)
-    dh_T = normal(torch.Generator().manual_seed(9), 8, 32)
-    norms = gradient_norms(*driven(0, W, loudness, T), dh_T).flip(0).tolist()
-    without = [(dh_T @ torch.linalg.matrix_power(W, n)).norm(dim=1).mean().item() for n in range(T + 1)]
-    sigma = largest_singular_value(W)
-
-    fig, ax = plt.subplots(figsize=(7, 4))
-    look = {"markevery": 10}
-    ax.plot([norm / norms[0] for norm in norms], "o-", color=figures.BLUE, label="the gradient, with tanh", **look)
-    ax.plot([norm / norms[0] for norm in without], "s-", color=figures.VERMILION, label="without tanh", **look)
-    ax.plot([radius**n for n in range(T + 1)], ":", color=figures.INK, label="$\\rho^n$")
-    ax.plot([sigma**n for n in range(T + 1)], "--", color=figures.INK, label="$\\sigma_{max}^n$")
-    ax.set(yscale="log", ylim=(1e-16, 1e16), xlabel="steps back from the loss, n")
-    ax.set_ylabel("gradient norm, relative to n = 0")
-    ax.set_title(f"radius {radius:.1f}, loudness {loudness:.1f}")
-    ax.legend(loc="upper left", ncols=2, fontsize=9)
-    length, rule = f"{norms[T] / norms[0]:.2g}", f"{radius**T:.2g}"
-    return (
-        fig,
-        f"{T} steps back the gradient is {length} times as long as at first; by the rule of the radius {rule} times.",
-    )
-
-
-# %% experiment="sliders"
-with needs("gradient_norms", "with_spectral_radius", "largest_singular_value"):
-    explore(decay, radius=(0.2, 4.0, 0.1, 1.2), loudness=(0.0, 3.0, 0.1, 0.5))
-
-# %% [markdown]
-# **Things to try.** Set the loudness to 0: the state stays at 0, every slope is 1, and the two curves lie on one another. Keep the radius at 1.2 and turn the loudness up. Find a radius
-# at which the gradient neither grows nor shrinks at loudness 0.5, and see what loudness 2 makes of it.
-#
-# ## 5. Growing first, dying later
+# ## 5. Before the long run
 #
 # The radius speaks about the long run. What happens before can be quite different.
 #
@@ -720,8 +689,8 @@ check("gradient-flow-predict-growth")
 # ### Experiment: one radius, three fates
 #
 # Three matrices with 32 units, all with spectral radius 0.9: a rotation times 0.9 (normal); a Gaussian matrix; and a *hidden triangle* $Q R Q^\top$, a triangular matrix $R$ seen from
-# a random rotation $Q$. The eigenvalues of $R$ stand on its diagonal, and whatever stands above the diagonal does not change them. The inputs are so quiet that the tanh is nearly
-# straight.
+# a random rotation $Q$. The eigenvalues of $R$ stand on its diagonal, and whatever stands above the diagonal does not change them. How large the numbers above the diagonal are is its *coupling*; here it is 2. The inputs are so quiet (a loudness of 0.000001) that the
+# tanh is as good as straight, even where the states grow.
 
 # %% given="non-normal"
 WAIT = [0, 1, 2, 3, 5, 8, 12, 16, 20, 30, 40, 60, 80, 120]
@@ -746,7 +715,7 @@ def growing_first(seed, T=120):
     matrices = {"rotation": rotation(seed), "Gaussian": gaussian(seed), "hidden triangle": hidden_triangle(seed, 2.0)}
     sizes = {}
     for name, W in matrices.items():
-        x, h0, params = driven(seed, with_spectral_radius(W, 0.9), 0.001, T, B=2)
+        x, h0, params = driven(seed, with_spectral_radius(W, 0.9), 1e-6, T, B=2)
         states = unroll(x, h0, params)
         sizes[name] = [size(jacobian_product(states, params, T - wait, T)) for wait in WAIT]
     return sizes
@@ -772,8 +741,8 @@ with needs("jacobian_product", "with_spectral_radius"):
         print(f"{name:>15}: largest {top:9.3g} at n = {WAIT[sizes.index(top)]:2d};  at n = {WAIT[-1]} {sizes[-1]:.2e}")
 
 # %% [markdown]
-# **What to see.** The rotation follows $0.9^n$ exactly. The Gaussian matrix hesitates for some steps. The hidden triangle first *grows*, 16-fold to 61-fold in five seeds, for 12 to 20 steps, and
-# after 40 steps it is still larger than at the beginning. For a sequence of 20 steps its gradients explode; the radius says that they vanish. Both are true, at different times, and sequences are finite. In a network with louder inputs such growth ends earlier, for a reason that comes next.
+# **What to see.** The rotation follows $0.9^n$ exactly, in every seed, so its band has no width. The Gaussian matrix hesitates for some steps. The hidden triangle first *grows*, 16-fold to 68-fold in five seeds, for 12 to 20 steps, and
+# after 40 steps it is still larger than at the beginning. (Its band is wide because every seed draws another triangle.) Over 20 steps a change can grow more than tenfold; over 120 less than a hundredth is left of it. The radius knows the second only, and sequences are finite.
 #
 # ## 6. Louder inputs
 #
@@ -830,6 +799,7 @@ with needs("jacobian_product", "with_spectral_radius"):
     axes[1].set(
         xscale="log", yscale="log", xlabel="loudness of the inputs", ylabel="size of the product\nover 20 steps"
     )
+    axes[1].set_yticks([1e-30, 1e-20, 1e-10, 1])
     axes[1].set_title("… and no gradient")
     handles, labels = axes[0].get_legend_handles_labels()
     named = [(line, name) for line, name in zip(handles, labels) if name.startswith("radius")]
@@ -842,19 +812,67 @@ with needs("jacobian_product", "with_spectral_radius"):
         print(f"radius {rho}: from loudness 1 to 10 the product over 20 steps is multiplied by {row[4] / row[2]:.0e}")
 
 # %% [markdown]
-# **What to see.** From loudness 1 on, the units sit where tanh is flat, the slopes fall, and with twenty factors the product falls by many powers of ten: *saturation*. At low loudness
-# the bands of radius 2 and 3 are wide: such a network keeps itself moving without inputs, each in its own way, and one seed says little.
+# **What to see.** Louder inputs push the units to where tanh is flat: the slopes fall, and with twenty factors the product falls by many powers of ten: *saturation*. At radius 0.9 this
+# begins at once: from loudness 0.1 to 1 the product falls more than a thousandfold. At radius 2 and 3 it begins at loudness 1; such a network keeps itself moving without inputs, and its own states
+# hold the slopes down already. The bands on the right are wide, and one seed says little: at low loudness each network moves in its own way, and at high loudness twenty small slopes are multiplied, and with them what
+# is different between the seeds.
 #
-# The weights did not change. So no number that is computed from $W_{hh}$ alone can tell whether gradients vanish. We need one that is measured along the states.
+# The weights did not change. So, but for the one safe case, $\sigma_{\max} < 1$, no number that is computed from $W_{hh}$ alone can tell whether gradients vanish. We need one that is measured along the
+# states.
+#
+# ### Try it: radius and loudness
+#
+# Move the sliders. The picture shows the gradient norms of *your* `gradient_norms`, going back from the last step, beside three other curves: the gradient without tanh; the radius alone, $\rho^n$; and the
+# bound by the largest singular value, $\sigma_{\max}^n$. (Where the notebook is only read, and not run, the picture stands still.)
+
+
+# %% given="sliders"
+def decay(radius, loudness, T=50):
+    """The figure for one position of the sliders, and a sentence that says what it shows."""
+    W = with_spectral_radius(gaussian(0), radius)
+    dh_T = normal(torch.Generator().manual_seed(9), 8, 32)
+    norms = gradient_norms(*driven(0, W, loudness, T), dh_T).flip(0).tolist()
+    without = [(dh_T @ torch.linalg.matrix_power(W, n)).norm(dim=1).mean().item() for n in range(T + 1)]
+    sigma = largest_singular_value(W)
+
+    fig, ax = plt.subplots(figsize=(7, 4))
+    look = {"markevery": 10}
+    ax.plot([norm / norms[0] for norm in norms], "o-", color=figures.BLUE, label="the gradient, with tanh", **look)
+    ax.plot([norm / norms[0] for norm in without], "s-", color=figures.VERMILION, label="without tanh", **look)
+    ax.plot([radius**n for n in range(T + 1)], ":", color=figures.INK, label="$\\rho^n$")
+    ax.plot([sigma**n for n in range(T + 1)], "--", color=figures.INK, label="$\\sigma_{max}^n$")
+    ax.set(
+        yscale="log",
+        ylim=(1e-32, 1e32),
+        yticks=[1e-30, 1e-20, 1e-10, 1, 1e10, 1e20, 1e30],
+        xlabel="steps back from the loss, n",
+    )
+    ax.set_ylabel("gradient norm, relative to n = 0")
+    ax.set_title(f"radius {radius:.1f}, loudness {loudness:.1f}")
+    ax.legend(loc="upper left", ncols=2, fontsize=9)
+    length, rule = f"{norms[T] / norms[0]:.2g}", f"{radius**T:.2g}"
+    return (
+        fig,
+        f"{T} steps back the gradient is {length} times as long as at first; by the rule of the radius {rule} times.",
+    )
+
+
+# %% experiment="sliders"
+with needs("gradient_norms", "with_spectral_radius", "largest_singular_value"):
+    explore(decay, radius=(0.3, 3.0, 0.1, 1.2), loudness=(0.0, 3.0, 0.1, 0.5))
+
+# %% [markdown]
+# **Things to try.** Set the loudness to 0: the state stays at 0, every slope is 1, and the two curves lie on one another. Keep the radius at 1.2 and turn the loudness up. Find a radius
+# at which the gradient neither grows nor shrinks at loudness 0.5, and see what loudness 2 makes of it.
 #
 # ## 7. The Lyapunov exponent
 #
-# Take one small change $v$ of the state and carry it along, $v_t = J_t v_{t-1}$. Section 2 showed that it soon points where it grows most, whatever it was at first. The mean growth per
+# Take one small change $v$ of the state and carry it along, $v_t = J_t v_{t-1}$: a *tangent vector*. Section 2 showed that it soon points where it grows most, whatever it was at first. The mean growth per
 # step, as a logarithm, is the **largest Lyapunov exponent** of the driven network:
 #
 # $$\lambda = \frac{1}{n} \sum_t \ln \frac{\lVert J_t\, v_{t-1} \rVert}{\lVert v_{t-1} \rVert}.$$
 #
-# Over $n$ steps small changes are multiplied by about $e^{\lambda n}$, and gradients, which pass the same factors from the other end, likewise. $\lambda < 0$: they vanish. $\lambda > 0$: they explode.
+# The sum is over the $n$ steps that you count: all, or those after a warm-up. Over $n$ steps small changes are multiplied by about $e^{\lambda n}$, and gradients, which pass the same factors from the other end, likewise. $\lambda < 0$: they vanish. $\lambda > 0$: they explode.
 # For the network without tanh $\lambda = \ln \rho$ (for almost every $v$). With tanh the exponent depends on weights *and* inputs, which is the point.
 #
 # One practical matter: $v_t$ itself would overflow, or underflow to 0. So scale it back to length 1 at every step, *after* you have noted by how much it grew.
@@ -863,9 +881,9 @@ with needs("jacobian_product", "with_spectral_radius"):
 #
 # *difficulty 3 of 5 · importance 4 of 5 · 15 minutes*
 #
-# `lyapunov_exponent(x, h0, params, warmup)` is about **one** sequence: `x` (T, D), `h0` (H,). Run the network. Start with the vector of length 1 whose entries are all equal,
+# `lyapunov_exponent(x, h0, params, warmup)` is about **one** sequence: `x` (T, D), `h0` (H,). Run the network (`unroll` wants a batch: give it a batch of one). Start with the vector of length 1 whose entries are all equal,
 # $v_0 = (1, …, 1)/\sqrt{H}$. At each step $t = 1, …, T$: multiply by $J_t$, note $\ln$ of the length, scale to length 1. Return the mean of the noted logarithms as a Python float, with those of
-# the first `warmup` steps left out. In these first steps the network runs and the vector moves along as always; only their logarithms do not count.
+# the first `warmup` steps left out: $n = T -$ `warmup` numbers. In these first steps the network runs and the vector moves along as always; only their logarithms do not count.
 #
 # **A tiny example.** One unit with $W_{hh} = 2$, $T = 2$, $h_1 = 0.5$ and $h_2 = 0.8$. The factors are $2 \cdot 0.75 = 1.5$ and $2 \cdot 0.36 = 0.72$. With `warmup` = 0 the
 # exponent is $(\ln 1.5 + \ln 0.72) / 2 = 0.0385$, with `warmup` = 1 it is $\ln 0.72 = -0.3285$.
@@ -967,7 +985,7 @@ with needs("lyapunov_exponent", "with_spectral_radius"):
     ax.set(
         xlabel="spectral radius $\\rho$",
         ylabel="exponent (per step)",
-        title="Above the line gradients grow, below they shrink",
+        title="Above 0 gradients grow, below they shrink",
     )
     ax.legend()
     figures.show(
@@ -979,7 +997,7 @@ with needs("lyapunov_exponent", "with_spectral_radius"):
     print(f"seed 0: the first of these radii with a positive exponent is {crossing[0] if crossing else 'none'}")
 
 # %% [markdown]
-# **What to see.** The exponent lies below $\ln \rho$ throughout, and the farther the louder the network itself becomes: large weights saturate their own units. It crosses 0 between the radii 1.5 and 2 in all
+# **What to see.** The exponent lies below $\ln \rho$ throughout, and the gap widens with the radius: large weights make large states, and saturate their own units. It crosses 0 between the radii 1.5 and 2 in all
 # five seeds, not at 1, and rises slowly from there.
 #
 # For *these* matrices. One question is still open.
@@ -1047,9 +1065,13 @@ with needs("lyapunov_exponent", "with_spectral_radius", "largest_singular_value"
             range(T + 1), (norms / norms[T]).cpu(), marker=marker, markevery=20, label=f"coupling {coupling:g}"
         )
     axes[1].set(yscale="log", xlabel="time step t", ylabel="gradient norm at $h_t$\nrelative to that at $h_{100}$")
+    axes[1].set_yticks([1e-20, 1e-10, 1, 1e10])
     axes[1].set_title("The loss is at the right end")
     axes[1].legend()
-    figures.show(fig, "At spectral radius 0.9 the exponent rises from negative to positive, and the gradient explodes.")
+    figures.show(
+        fig,
+        "At radius 0.9 the exponent is negative up to coupling 3 and positive from 4 on: there the gradient explodes.",
+    )
 
     for coupling, value, sigma in zip(COUPLINGS, yours["exponent"], yours["largest singular value"]):
         print(f"coupling {coupling:g}: radius 0.9, largest singular value {sigma:5.2f}, exponent {value:+.3f}")
@@ -1058,10 +1080,10 @@ with needs("lyapunov_exponent", "with_spectral_radius", "largest_singular_value"
 # **What to see.** All these networks have radius 0.9. At coupling 4 and above the exponent is positive, in all five seeds, and the gradient grows without end on its way back. The largest singular value does warn: it is far above 1. But it warns too often (in section 4
 # all matrices had one above 1 at radius 0.9, and their gradients vanished).
 #
-# So there are three numbers with three meanings. $\sigma_{\max} < 1$ is *safe*: gradients vanish. $\rho$ is the long run *without tanh*. $\lambda$ is what the network *does*, with these weights, on these inputs; it costs a
+# So there are three numbers with three meanings. $\sigma_{\max} < 1$ is *certain*: then gradients vanish. $\rho$ is the long run *without tanh*. $\lambda$ is what the network *does*, with these weights, on these inputs; it costs a
 # run to know it.
 #
-# ## 8. Find the bug: half a Jacobian too late
+# ## 8. Find the bug: it trains
 #
 # *difficulty 3 of 5 · importance 5 of 5 · 12 minutes*
 #
@@ -1139,7 +1161,8 @@ check("gradient-flow-bug")
 #
 # The task: read 8 random numbers and say whether the last one and the one four steps before it have the same sign (+1) or not (−1). Always saying 0 costs 1. On the left, training
 # with whatever `loss_and_gradients` you have now, between stored runs of the program as you found it and mended. On the right, before training, whether what arrives 0, 1, 2, … steps
-# back points in the direction of the true gradient (by autograd): the cosine is 1 if it does, 0 at a right angle, −1 if it points the other way.
+# back points in the direction of the true gradient (by autograd): the cosine is 1 if it does, 0 at a right angle, −1 if it points the other way. The gradient of a weight is a sum over steps; to see one
+# step alone, the network gets a second input that is 0 everywhere but at that step, and we look at the gradient of its weights.
 
 # %% given="same-sign"
 LAST = 12
@@ -1199,8 +1222,8 @@ with needs("loss_and_gradients"):
     for name, color in (("as found", figures.VERMILION), ("mended", figures.BLUE)):
         figures.band(axes[0], steps, [run[name]["losses"] for run in runs], color, name)
         figures.band(axes[1], range(LAST + 1), [run[name]["cosines"] for run in runs], color, name)
-    axes[0].plot(steps, losses, "o-", color=figures.INK, label="yours, seed 0")
-    axes[1].plot(range(LAST + 1), cosines, "o-", color=figures.INK, label="yours, seed 0")
+    axes[0].plot(steps, losses, "o--", lw=1, mfc="none", color=figures.INK, label="yours, seed 0")
+    axes[1].plot(range(LAST + 1), cosines, "o--", lw=1, mfc="none", color=figures.INK, label="yours, seed 0")
     axes[0].axhline(1, color=figures.INK, ls=":")
     axes[0].set(
         xlabel="training step",
@@ -1212,19 +1235,21 @@ with needs("loss_and_gradients"):
         xlabel="steps back from the loss",
         ylabel="cosine with the true gradient",
         ylim=(None, 1.05),
-        title="Right at the last step only",
+        title="Does it point the right way?",
     )
     axes[0].legend(fontsize=9)
     figures.show(
         fig,
-        "As found, the loss falls a little and stays high; mended it falls far. Its gradient is right at the last step only.",
+        "As found, the loss falls unevenly and stays high, mended it falls far; the gradient as found is right at the last step only.",
     )
     print(f"your loss: {losses[0]:.2f} at first, {losses[-1]:.2f} after 400 steps")
     print("your cosines, 0, 1, 2, … steps back: " + " ".join(f"{cosine:.2f}" for cosine in cosines))
 
 # %% [markdown]
-# **What to see.** At the last step, 0 steps back, the gradient is right with the bug too, and that is enough for the loss to fall: the program "trains". But from the first step back on, the direction is wrong, so what
-# depends on earlier inputs is hardly learned. From outside that looks exactly like a vanishing gradient, and it is a bug. Before you blame the product of Jacobians, check the gradient.
+# **What to see.** At the last step, 0 steps back, the gradient is right with the bug too. From the first step back on you cannot rely on it: in five seeds its cosines lie anywhere between −0.36 and 0.93. Most of them
+# are positive, and a direction with a positive cosine still leads downhill. So the loss falls: the program "trains". It even learns something of the input four steps back, and
+# one seed comes down to 0.43; then the loss rises again. After 400 steps it stands between 0.66 and 0.94 in five seeds, mended between 0.17 and 0.25. From outside that looks like a network that cannot reach far enough back, like a
+# vanishing gradient, and it is a bug. Before you blame the product of Jacobians, check the gradient.
 #
 # ## 9. In your own words
 #

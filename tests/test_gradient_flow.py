@@ -77,7 +77,16 @@ def test_a_hidden_triangle_grows_first_as_the_prose_says(lesson, prose):
         in prose
     )
     for row in sizes:
-        assert all(size > 1 for wait, size in zip(lesson.WAIT, row, strict=True) if 0 < wait <= 40)
+        by_wait = dict(zip(lesson.WAIT, row, strict=True))
+        assert all(size > 1 for wait, size in by_wait.items() if 0 < wait <= 40)
+        assert by_wait[20] > 10 and by_wait[120] < 0.01
+
+
+def test_quiet_inputs_leave_the_tanh_straight(lesson):
+    """The product of 120 steps is the power of the matrix, for the hidden triangles, in every seed."""
+    for seed, run in enumerate(runs("growing_first")):
+        W = lesson.with_spectral_radius(lesson.hidden_triangle(seed, 2.0), 0.9)
+        assert run["hidden triangle"][-1] == pytest.approx(lesson.size(torch.linalg.matrix_power(W, 120)), rel=1e-3)
 
 
 def test_a_rotation_decays_by_its_radius(lesson):
@@ -91,6 +100,23 @@ def test_louder_inputs_make_the_product_smaller(lesson):
     one, ten = lesson.LOUDNESS.index(1.0), lesson.LOUDNESS.index(10.0)
     for run in runs("louder"):
         assert all(row[ten] < 1e-6 * row[one] for row in run["sizes"])
+        assert run["sizes"][0][one] < 1e-3 * run["sizes"][0][lesson.LOUDNESS.index(0.1)]
+
+
+def test_louder_inputs_flatten_the_tanh(lesson):
+    """At radius 0.9 from the start, at 2 and 3 from loudness 1 on, in every seed."""
+    for run in runs("louder"):
+        for row, first in zip(run["slopes"], (0, 2, 2), strict=True):
+            assert row[first:] == sorted(row[first:], reverse=True)
+
+
+def test_gains_2_and_3_grow_as_the_prose_says(lesson):
+    """About a thousandfold and a millionfold over 60 steps, and the matrix has the radius that the text gives."""
+    assert lesson.spectral_radius(lesson.gaussian(0)) == pytest.approx(1.09, abs=0.005)
+    for gain, growth in ((2.0, 1e3), (3.0, 1e6)):
+        x, h0, params = lesson.driven(0, gain * lesson.gaussian(0), 0.5, 60)
+        norms = lesson.gradient_norms(x, h0, params, lesson.normal(torch.Generator().manual_seed(9), 8, 32))
+        assert growth / 2 < norms[0] / norms[60] < 2 * growth
 
 
 def test_the_exponent_lies_below_the_radius_and_crosses_0_between_1_5_and_2(lesson):
@@ -99,6 +125,8 @@ def test_the_exponent_lies_below_the_radius_and_crosses_0_between_1_5_and_2(less
         by_radius = dict(zip(lesson.MORE_RADII, run["exponent"], strict=True))
         assert all(value < math.log(radius) for radius, value in by_radius.items())
         assert by_radius[1.5] < 0 < by_radius[2.0]
+        gaps = [math.log(radius) - value for radius, value in by_radius.items()]
+        assert gaps == sorted(gaps)
 
 
 def test_at_radius_0_9_the_exponent_is_positive_from_coupling_4_on(lesson):
@@ -121,7 +149,31 @@ def test_the_bug_trains_but_its_gradient_is_right_at_the_last_step_only():
         found, mended = run["as found"], run["mended"]
         assert min(found["losses"]) < 1 and found["losses"][-1] > 2 * mended["losses"][-1]
         assert found["cosines"][0] == pytest.approx(1) and max(found["cosines"][1:]) < 0.95
+        assert sum(cosine > 0 for cosine in found["cosines"][1:]) > len(found["cosines"][1:]) / 2
         assert min(mended["cosines"]) == pytest.approx(1)
+
+
+def test_the_numbers_about_the_bug_are_those_of_the_stored_runs(prose):
+    """Cosines, the lowest loss, and the losses at the end, over the seeds."""
+    found, mended = ([run[name] for run in runs("bug")] for name in ("as found", "mended"))
+    cosines = [cosine for run in found for cosine in run["cosines"][1:]]
+    assert f"between −{-min(cosines):.2f} and {max(cosines):.2f}" in prose
+    best = min(found, key=lambda run: min(run["losses"]))
+    assert f"one seed comes down to {min(best['losses']):.2f}; then the loss rises" in prose
+    assert best["losses"][-1] > 1.5 * min(best["losses"])
+    ends = [[run["losses"][-1] for run in kind] for kind in (found, mended)]
+    stands = [f"between {min(end):.2f} and {max(end):.2f}" for end in ends]
+    assert f"it stands {stands[0]} in five seeds, mended {stands[1]}" in prose
+
+
+def test_the_circle_stays_round_until_a_unit_saturates(lesson):
+    """Up to step 8 the short axis is more than two thirds of the long one; at step 9 unit 2 has a slope of 0.1."""
+    params, h_prev, _ = lesson.two_units(0.0)
+    states = lesson.unroll(0.7 * lesson.normal(torch.Generator().manual_seed(2), 1, 16, 1), h_prev, params)
+    axes = [torch.linalg.svdvals(lesson.jacobian_product(states, params, 0, t)[0]).tolist() for t in range(1, 17)]
+    assert all(short > 2 / 3 * long for long, short in axes[:8])
+    assert 1 - states[0, 8, 1].item() ** 2 == pytest.approx(0.1, abs=0.02)
+    assert axes[8][1] < axes[8][0] / 5
 
 
 def test_the_circle_becomes_nearly_a_line(lesson):

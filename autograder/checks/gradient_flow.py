@@ -95,6 +95,14 @@ def torch_exponent(x: Tensor, h0: Tensor, params: Params, warmup: int) -> float:
 ENTRY = "Take a single entry: only h_{t-1}[j] moves by a little. By how much does h_t[i] move, through which weight and which slope?"
 NO_STEP = "For k = t no step lies between the two states. What is the derivative of a state by itself?"
 GROWTH = "Work out the first step by hand: J_1 times ones/√H, then its length. Which numbers does your loop have there?"
+DIRECTIONS = (
+    "Is that how far W stretches one vector, or a few? Another vector may be stretched more."
+    " Which function of torch.linalg looks at all directions at once?"
+)
+FIRST_STEP = (
+    "Compare with autograd for T = 1 and for T = 2. If T = 1 is right, only the line that hands the gradient from step t"
+    " to step t - 1 is left."
+)
 DIAGONAL = "The eigenvalues of a diagonal matrix stand on its diagonal. What does your function give for diag(0.5, -2)?"
 
 
@@ -133,7 +141,9 @@ def jacobian_product(student: Student, draw: Draw) -> None:
             got = student.jacobian_product(states, params, k, t)
             want = torch_product(x, h0, params, k, t)
             slips = mistakes.jacobian_product.on(states, params, k, t)
-            clue = NO_STEP if k == t else _about_one_step(student, states, x, h0, params)
+            clue = NO_STEP
+            if k < t and first_difference(got, want) is not None:
+                clue = _about_one_step(student, states, x, h0, params)
             expect(got, want, f"∂h_{t}/∂h_{k}", axes="B H H", slips=slips, clue=clue)
     half = draw.to(torch.float32)
     params, x, h0 = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4)
@@ -145,10 +155,13 @@ def jacobian_product(student: Student, draw: Draw) -> None:
 
 def _about_one_step(student: Student, states: Tensor, x: Tensor, h0: Tensor, params: Params) -> str:
     """A clue for a wrong product that nothing explains: is a single step right?"""
+    asked = student.last
     try:
         one = student.jacobian_product(states, params, 0, 1)
     except LearnerFailed:
         return ""
+    finally:
+        student.last = asked  # the card shows the call that was wrong, not the one that looked into it
     if first_difference(one, torch_product(x, h0, params, 0, 1)) is None:
         return "A single step, k = 0 and t = 1, is right. So the factors are, and what joins them is not."
     return "Already a single step, k = 0 and t = 1, is wrong. Begin with it: it is the Jacobian of step 1, and nothing else."
@@ -167,10 +180,10 @@ def gradient_norms(student: Student, draw: Draw) -> None:
         got = student.gradient_norms(x, h0, params, dh_T)
         want = torch_norms(x, h0, params, dh_T)
         slips = norms.gradient_norms.on(x, h0, params, dh_T)
-        expect(got, want, "the norms", axes="T0", slips=slips, factors={"B": B, "T": T})
+        expect(got, want, "norms", axes="T0", slips=slips, factors={"B": B, "T": T})
     half = draw.to(torch.float32)
     params, x, h0, dh_T = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4), half.normal(2, 4)
-    expect(student.gradient_norms(x, h0, params, dh_T), torch_norms(x, h0, params, dh_T), "the norms", axes="T0")
+    expect(student.gradient_norms(x, h0, params, dh_T), torch_norms(x, h0, params, dh_T), "norms", axes="T0")
 
 
 # ---------------------------------------------------------------------------------- sizes of a matrix
@@ -213,7 +226,9 @@ def largest_singular_value(student: Student, draw: Draw) -> None:
         W = left @ torch.diag(values) @ right
         rtol = 1e-3 if W.dtype == torch.float32 else None
         slips = growth.largest_singular_value.on(W) if H > 1 else None
-        expect(student.largest_singular_value(W), values.max().item(), "the value", slips=slips, rtol=rtol)
+        expect(
+            student.largest_singular_value(W), values.max().item(), "the value", slips=slips, rtol=rtol, clue=DIRECTIONS
+        )
 
 
 @check("gradient-flow-rescale", of="with_spectral_radius", needs=("gradient-flow-radius",))
@@ -224,27 +239,35 @@ def with_spectral_radius(student: Student, draw: Draw) -> None:
         expect(got, W * (rho / radius), "the new W", slips=growth.with_spectral_radius.on(W, rho))
     W, radius = spiral(draw.to(torch.float32), 4)
     expect(student.with_spectral_radius(W, 0.9), W * (0.9 / radius), "the new W", rtol=1e-3)
-    _refuses_radius_zero(student, torch.triu(draw.normal(4, 4), diagonal=1))
+    _refuses_radius_zero(
+        student, torch.triu(draw.normal(4, 4), diagonal=1), "a W of radius 0 (0 on and below the diagonal)"
+    )
+    # Both eigenvalues are 0; as they are computed they are not, so a comparison with 0 does not see it.
+    _refuses_radius_zero(student, W.new_tensor([[2, -2], [2, -2]], dtype=torch.float64), "W = [[2, -2], [2, -2]]")
 
 
-def _refuses_radius_zero(student: Student, W: Tensor) -> None:
+def _refuses_radius_zero(student: Student, W: Tensor, name: str) -> None:
     """No multiple of W has radius 0.9, and the learner's function says so with a ValueError."""
     asks = "Every multiple of W has radius 0 too. Raise a ValueError that says so, before you divide."
+    computed = torch.linalg.eigvals(W).abs().max().item()  # 0, or what rounding makes of it
     try:
         got = student.with_spectral_radius(W, 0.9)
     except LearnerFailed as failed:
         if " raised ValueError" in failed.finding.summary:
             return
         if failed.status == "error":
-            deny("radius-zero", f"for a W of radius 0, {failed.finding.summary}; expected a ValueError", asks)
+            deny("radius-zero", f"for {name}, {failed.finding.summary}; expected a ValueError", asks)
         raise
     broken = isinstance(got, Tensor) and not bool(torch.isfinite(got).all())
+    if computed and isinstance(got, Tensor) and bool((got.abs() > 1e6 * W.abs().max()).any()):
+        deny(
+            "radius-nearly-zero",
+            f"for {name}, of radius 0, entries as large as {got.abs().max():.1e} came back; expected a ValueError",
+            f"The radius is 0, but rounding makes it {computed:.1e}, so a comparison with 0 does not see it."
+            " Which radius is so small, beside the entries of W, that it counts as 0?",
+        )
     came = "a matrix with nan or infinite entries" if broken else "an answer"
-    deny(
-        "radius-zero",
-        f"for a W of radius 0 (0 on and below the diagonal) {came} came back; expected a ValueError",
-        asks,
-    )
+    deny("radius-zero", f"for {name} {came} came back; expected a ValueError", asks)
 
 
 # ---------------------------------------------------------------------------------------- exponent
@@ -291,7 +314,7 @@ def loss_and_gradients(student: Student, draw: Draw) -> None:
             grads = torch.autograd.grad(loss, list(leaves.values()))
         want = (loss.detach(), dict(zip(leaves, grads, strict=True)))
         slips = growth.loss_and_gradients.on(x, target, params)
-        expect(got, want, ("the loss", "gradients"), slips=slips, factors={"B": B, "T": T})
+        expect(got, want, ("the loss", "gradients"), slips=slips, factors={"B": B, "T": T}, clue=FIRST_STEP)
 
 
 # ---------------------------------------------------------------------------------------- predictions
@@ -301,11 +324,16 @@ def predict_growth(student: Student, draw: Draw) -> str:
     guess = committed(student, "guess_growth", 0, 1e6)
     W = torch.tensor([[0.9, 5.0], [0.0, 0.9]], dtype=torch.float64)
     norm = torch.linalg.matrix_norm(torch.linalg.matrix_power(W, 10), 2).item()
+    close = (
+        "that is the right order of size (anything between half and twice counts); "
+        if norm / 2 < guess < norm * 2
+        else ""
+    )
     why = (
-        f"the norm is {norm:.1f}, where 0.9¹⁰ is {0.9**10:.2f}. The corner of Wⁿ is 5·n·0.9ⁿ⁻¹: it grows with n until"
+        f"{close}the norm is {norm:.1f}, where 0.9¹⁰ is {0.9**10:.2f}. The corner of Wⁿ is 5·n·0.9ⁿ⁻¹: it grows with n until"
         " the power wins, at n = 9 or 10. The radius speaks about the long run only."
     )
-    return told(norm / 2 < guess < norm * 2, why)
+    return told(bool(close), why)
 
 
 @check("gradient-flow-predict-louder", of="guess_louder", hygiene=False)

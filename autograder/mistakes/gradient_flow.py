@@ -218,11 +218,16 @@ def step_jacobian(slips: Set[str], h: Tensor, params: dict[str, Tensor]) -> Tens
         "the product begins with the factor of step t, even where k = t and there is no step",
         "What is ∂h_t/∂h_t? What should the product be before the first factor comes in?",
     ),
+    Slip(
+        "identity-unbatched",
+        "for k = t a single identity (H, H) comes back, without the axis of the batch",
+        "With a factor, the batch axis comes in by itself. What brings it in when there is none?",
+    ),
 )
 def jacobian_product(slips: Set[str], states: Tensor, params: dict[str, Tensor], k: int, t: int) -> Tensor:
     """∂h_t/∂h_k = J_t … J_{k+1}, newest on the left; (B, T, H) → (B, H, H)."""
     W, (B, _, H) = params["weight_hh"], states.shape
-    if k == t and slips - {"starts-with-factor", "starts-with-newest"}:
+    if k == t and slips - {"starts-with-factor", "starts-with-newest", "identity-unbatched"}:
         raise ValueError("every other mistake has shown where k < t")
     shift = int("index-one-late" in slips) - int("index-one-early" in slips)
 
@@ -233,6 +238,8 @@ def jacobian_product(slips: Set[str], states: Tensor, params: dict[str, Tensor],
     first = k + 1 + int("starts-late" in slips) - int("starts-early" in slips)
     last = t - int("stops-early" in slips) + int("stops-late" in slips)
     product = torch.eye(H, dtype=W.dtype, device=W.device).expand(B, H, H)
+    if k == t and "identity-unbatched" in slips:
+        return product[0]
     if k == t and "starts-with-factor" in slips:
         product = at(k + 1)
     elif k == t and "starts-with-newest" in slips:

@@ -321,6 +321,26 @@ def lyapunov_exponent(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, 
         "Through how many tanhs does one step lead?",
     ),
     Slip(
+        "slope-twice-old",
+        "the gradient at h_{t-1} is already multiplied by the slope at h_{t-1}, which the next round of the loop multiplies in again",
+        "Which line takes the slope of step t - 1 into account, and in which round of the loop?",
+    ),
+    Slip(
+        "slope-moved",
+        "what goes back to h_{t-1} takes the slope at h_{t-1} in the place of that at h_t, behind the weights",
+        "The slope of step t lies between its weights and h_t. At which state is it written, and before or behind the weights?",
+    ),
+    Slip(
+        "slope-exchanged",
+        "what goes back to h_{t-1} takes the slope at h_{t-1} in the place of that at h_t",
+        "The output of which tanh is the slope of step t written with?",
+    ),
+    Slip(
+        "other-side",
+        "the gradient that goes back is multiplied from the other side: J_t times a column, in the place of a row times J_t",
+        "A gradient is a row. Which does it meet first on its way back: the slopes or the weights, and which way round are these?",
+    ),
+    Slip(
         "weights-transposed",
         "the gradient that goes back is multiplied by weight_hhᵀ",
         "The forward pass multiplied rows by weight_hhᵀ. What does the way back multiply by?",
@@ -359,8 +379,17 @@ def loss_and_gradients(
         for name, part in parts.items():
             grads[name] = part if "last-step-only" in slips else grads[name] + part
         M = W.mT if "weights-transposed" in slips else W
+        before = 1 - states[t - 1] ** 2
         if "slope-behind-weights" in slips:
             dh = (dh @ M) * slope
+        elif "other-side" in slips:
+            dh = (dh @ W.mT) * slope
+        elif "slope-moved" in slips:
+            dh = (dh @ M) * before
+        elif "slope-exchanged" in slips:
+            dh = (dh * before) @ M
+        elif "slope-twice-old" in slips:
+            dh = (da @ M) * before
         elif "no-slope" in slips:
             dh = dh @ M
         else:

@@ -26,6 +26,11 @@ from autograder.spec import Slip, reference
         "Going back, which does the gradient meet first: the tanh of step t, or its weights?",
     ),
     Slip(
+        "other-side",
+        "the gradient is multiplied from the other side: J_t times a column, in the place of a row times J_t",
+        "A gradient is a row. On which side of J_t does it stand, and which does it meet first: the slopes or the weights?",
+    ),
+    Slip(
         "weights-transposed",
         "the gradient is multiplied by weight_hhᵀ at each step",
         "The forward pass multiplied the rows by weight_hhᵀ. What does the way back multiply by?",
@@ -43,6 +48,21 @@ from autograder.spec import Slip, reference
         "slope-of-old-state",
         "the slope of step t is taken at h_{t-1} instead of h_t",
         "The step from h_{t-1} to h_t: the output of which tanh is its slope written with?",
+    ),
+    Slip(
+        "index-one-early",
+        "the slope of step t is taken one state too early: states[:, t-2] is read as h_t (at t = 1 the index -1 wraps round to the last state)",
+        "`states` has no h_0. At which index does h_t stand?",
+    ),
+    Slip(
+        "not-averaged",
+        "there is a norm for each sequence, (B, T+1), and no mean over the batch",
+        "One number for each state is asked for. What is to become of the B numbers that you have?",
+    ),
+    Slip(
+        "not-averaged-steps-first",
+        "there is a norm for each sequence, (T+1, B), and no mean over the batch",
+        "One number for each state is asked for. What is to become of the B numbers that you have?",
     ),
     Slip(
         "mean-of-gradients",
@@ -140,11 +160,15 @@ def gradient_norms(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Ten
     def slope(t: int) -> Tensor:
         if "slope-of-preactivation" in slips:
             return 1 - torch.atanh(states[t]) ** 2
+        if "index-one-early" in slips:
+            return slope_of_tanh(slips, states[t - 1 if t > 1 else T])
         return slope_of_tanh(slips, states[t - 1 if "slope-of-old-state" in slips else t])
 
     def back(dh: Tensor, t: int) -> Tensor:
         if "stacked-gradient" in slips:
             return torch.zeros_like(dh)
+        if "other-side" in slips:
+            return (dh @ W.mT) * slope(t)
         M = W.mT if "weights-transposed" in slips else W
         dh = (dh @ M) * slope(t) if "slope-behind-weights" in slips else (dh * slope(t)) @ M
         return dh + dh_T if "loss-at-every-step" in slips else dh
@@ -152,6 +176,9 @@ def gradient_norms(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Ten
     grads = [dh_T]  # of h_T, h_{T-1}, …, h_0
     for t in range(1, T + 1) if "forward-order" in slips else range(T, 0, -1):
         grads.append(back(dh_T if "not-carried" in slips else grads[-1], t))
+    if slips & {"not-averaged", "not-averaged-steps-first"}:
+        sizes = torch.stack([grad.norm(dim=1) for grad in reversed(grads)])  # (T+1, B)
+        return sizes.mT if "not-averaged" in slips else sizes
     norms = torch.stack([_size(slips, grad) for grad in reversed(grads)])
     norms = norms[1:] if "without-h0" in slips else norms
     return norms[:-1] if "without-hT" in slips else norms

@@ -397,7 +397,7 @@ def jacobian_product(states, params, k, t):
     return P
 
 
-# %% of="gradient-flow-product" gets="missing-axis"
+# %% of="gradient-flow-product" gets="identity-unbatched"
 def jacobian_product(states, params, k, t):
     P = torch.eye(states.shape[2], dtype=states.dtype)
     for s in range(k + 1, t + 1):
@@ -743,7 +743,7 @@ def gradient_norms(x, h0, params, dh_T):
     return norms
 
 
-# %% of="gradient-flow-norms" gets="extra-axis"
+# %% of="gradient-flow-norms" gets="not-averaged-steps-first"
 def gradient_norms(x, h0, params, dh_T):
     states = unroll(x, h0, params)
     dh = dh_T
@@ -833,6 +833,36 @@ def gradient_norms(x, h0, params, dh_T):
         dh = (dh * (1 - states[:, t] ** 2)) @ params["weight_hh"]
         norms.insert(0, dh.norm(dim=0).mean())
     return torch.stack(norms)
+
+
+# %% of="gradient-flow-norms" gets="other-side"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    dh, norms = dh_T, [dh_T.norm(dim=1).mean()]
+    for t in range(x.shape[1], 0, -1):
+        dh = (step_jacobian(states[:, t - 1], params) @ dh[:, :, None])[:, :, 0]
+        norms.insert(0, dh.norm(dim=1).mean())
+    return torch.stack(norms)
+
+
+# %% of="gradient-flow-norms" gets="index-one-early"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    dh, norms = dh_T, [dh_T.norm(dim=1).mean()]
+    for t in range(x.shape[1], 0, -1):
+        dh = (dh * (1 - states[:, t - 2] ** 2)) @ params["weight_hh"]
+        norms.insert(0, dh.norm(dim=1).mean())
+    return torch.stack(norms)
+
+
+# %% of="gradient-flow-norms" gets="not-averaged"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    dh, norms = dh_T, [dh_T.norm(dim=1)]
+    for t in range(x.shape[1], 0, -1):
+        dh = (dh * (1 - states[:, t - 1] ** 2)) @ params["weight_hh"]
+        norms.insert(0, dh.norm(dim=1))
+    return torch.stack(norms, 1)
 
 
 # ------------------------------------------------------------------------------------- spectral_radius
@@ -958,6 +988,12 @@ def largest_singular_value(W):
     return torch.linalg.svdvals(W)
 
 
+# %% of="gradient-flow-singular-value" gets="value"
+def largest_singular_value(W):
+    v = torch.ones(len(W), dtype=W.dtype, device=W.device) / len(W) ** 0.5
+    return (W @ v).norm().item()
+
+
 # ------------------------------------------------------------------------------------ with_spectral_radius
 # %% of="gradient-flow-rescale" gets="by-singular-value"
 def with_spectral_radius(W, rho):
@@ -1026,6 +1062,14 @@ def with_spectral_radius(W, rho):
     return W * (rho / max(spectral_radius(W), 1e-8))
 
 
+# %% of="gradient-flow-rescale" gets="radius-nearly-zero"
+def with_spectral_radius(W, rho):
+    radius = spectral_radius(W)
+    if radius == 0:
+        raise ValueError("radius 0")
+    return W * (rho / radius)
+
+
 # %% of="gradient-flow-rescale" gets="none"
 def with_spectral_radius(W, rho):
     W *= rho / spectral_radius(W)
@@ -1034,7 +1078,7 @@ def with_spectral_radius(W, rho):
 # %% of="gradient-flow-rescale" gets="changed-input"
 def with_spectral_radius(W, rho):
     radius = spectral_radius(W)
-    if radius == 0:
+    if radius < 1e-9:
         raise ValueError("radius 0")
     W *= rho / radius
     return W
@@ -1656,7 +1700,95 @@ def loss_and_gradients(x, target, params):
     return (error**2).mean(), grads
 
 
-# %% of="gradient-flow-bug" gets="slope-behind-weights + weights-transposed"
+# %% of="gradient-flow-bug" gets="slope-twice-old"
+def loss_and_gradients(x, target, params):
+    B, T, D = x.shape
+    W = params["weight_hh"]
+    h0 = torch.zeros(B, len(W), dtype=x.dtype, device=x.device)
+    states = unroll(x, h0, params)  # (B, T, H)
+    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target  # (B,)
+    dout = (2 * error / B)[:, None]  # (B, 1)
+    grads = {name: torch.zeros_like(tensor) for name, tensor in params.items()}
+    grads["weight_out"] += dout.T @ states[:, -1]
+    grads["bias_out"] += dout.sum(0)
+    dh = dout @ params["weight_out"]  # (B, H): dL/dh_T
+    for t in range(T, 0, -1):
+        h_t, h_prev = states[:, t - 1], states[:, t - 2] if t > 1 else h0
+        da = dh * (1 - h_t**2)
+        grads["weight_ih"] += da.T @ x[:, t - 1]
+        grads["weight_hh"] += da.T @ h_prev
+        grads["bias"] += da.sum(0)
+        dh = (da @ W) * (1 - h_prev**2)
+    return (error**2).mean(), grads
+
+
+# %% of="gradient-flow-bug" gets="slope-moved"
+def loss_and_gradients(x, target, params):
+    B, T, D = x.shape
+    W = params["weight_hh"]
+    h0 = torch.zeros(B, len(W), dtype=x.dtype, device=x.device)
+    states = unroll(x, h0, params)  # (B, T, H)
+    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target  # (B,)
+    dout = (2 * error / B)[:, None]  # (B, 1)
+    grads = {name: torch.zeros_like(tensor) for name, tensor in params.items()}
+    grads["weight_out"] += dout.T @ states[:, -1]
+    grads["bias_out"] += dout.sum(0)
+    dh = dout @ params["weight_out"]  # (B, H): dL/dh_T
+    for t in range(T, 0, -1):
+        h_t, h_prev = states[:, t - 1], states[:, t - 2] if t > 1 else h0
+        da = dh * (1 - h_t**2)
+        grads["weight_ih"] += da.T @ x[:, t - 1]
+        grads["weight_hh"] += da.T @ h_prev
+        grads["bias"] += da.sum(0)
+        dh = (dh @ W) * (1 - h_prev**2)
+    return (error**2).mean(), grads
+
+
+# %% of="gradient-flow-bug" gets="slope-exchanged"
+def loss_and_gradients(x, target, params):
+    B, T, D = x.shape
+    W = params["weight_hh"]
+    h0 = torch.zeros(B, len(W), dtype=x.dtype, device=x.device)
+    states = unroll(x, h0, params)  # (B, T, H)
+    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target  # (B,)
+    dout = (2 * error / B)[:, None]  # (B, 1)
+    grads = {name: torch.zeros_like(tensor) for name, tensor in params.items()}
+    grads["weight_out"] += dout.T @ states[:, -1]
+    grads["bias_out"] += dout.sum(0)
+    dh = dout @ params["weight_out"]  # (B, H): dL/dh_T
+    for t in range(T, 0, -1):
+        h_t, h_prev = states[:, t - 1], states[:, t - 2] if t > 1 else h0
+        da = dh * (1 - h_t**2)
+        grads["weight_ih"] += da.T @ x[:, t - 1]
+        grads["weight_hh"] += da.T @ h_prev
+        grads["bias"] += da.sum(0)
+        dh = (dh * (1 - h_prev**2)) @ W
+    return (error**2).mean(), grads
+
+
+# %% of="gradient-flow-bug" gets="value"
+def loss_and_gradients(x, target, params):
+    B, T, D = x.shape
+    W = params["weight_hh"]
+    h0 = torch.zeros(B, len(W), dtype=x.dtype, device=x.device)
+    states = unroll(x, h0, params)  # (B, T, H)
+    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target  # (B,)
+    dout = (2 * error / B)[:, None]  # (B, 1)
+    grads = {name: torch.zeros_like(tensor) for name, tensor in params.items()}
+    grads["weight_out"] += dout.T @ states[:, -1]
+    grads["bias_out"] += dout.sum(0)
+    dh = dout @ params["weight_out"]  # (B, H): dL/dh_T
+    for t in range(T, 0, -1):
+        h_t, h_prev = states[:, t - 1], states[:, t - 2] if t > 1 else h0
+        da = dh * (1 - h_t**2)
+        grads["weight_ih"] += da.T @ x[:, t - 1]
+        grads["weight_hh"] += da.T @ h_prev
+        grads["bias"] += da.sum(0)
+        dh = da @ W + dh
+    return (error**2).mean(), grads
+
+
+# %% of="gradient-flow-bug" gets="other-side"
 def loss_and_gradients(x, target, params):
     B, T, D = x.shape
     W = params["weight_hh"]

@@ -251,7 +251,7 @@ def with_spectral_radius(W, rho):
 # %% of="gradient-flow-rescale" variant="clone and scale in place"
 def with_spectral_radius(W, rho):
     radius = spectral_radius(W)
-    if not radius:
+    if not radius > 1e-9:
         raise ValueError("this matrix has spectral radius 0")
     W = W.clone()
     W *= rho / radius
@@ -265,7 +265,7 @@ class NoRadius(ValueError):
 
 def with_spectral_radius(W, rho):
     radius = spectral_radius(W)
-    if radius > 0:
+    if radius > 1e-8 * W.norm():
         return (W / radius) * rho
     raise ValueError("cannot rescale")
 
@@ -273,7 +273,7 @@ def with_spectral_radius(W, rho):
 # %% of="gradient-flow-rescale" variant="through the eigenvalues"
 def with_spectral_radius(W, rho):
     values, vectors = torch.linalg.eig(W)
-    if values.abs().max() == 0:
+    if values.abs().max() < 1e-10:
         raise ValueError("radius 0")
     values = values * rho / values.abs().max()
     return (vectors @ torch.diag(values) @ torch.linalg.inv(vectors)).real
@@ -282,7 +282,7 @@ def with_spectral_radius(W, rho):
 # %% of="gradient-flow-rescale" variant="from ZeroDivisionError to ValueError"
 def with_spectral_radius(W, rho):
     try:
-        return W * (rho / spectral_radius(W))
+        return W * (rho / round(spectral_radius(W), 12))
     except ZeroDivisionError:
         raise ValueError("radius 0: every multiple of W has radius 0") from None
 
