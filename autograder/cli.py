@@ -17,7 +17,7 @@ from autograder.errors import CourseError
 
 COMMANDS = {
     "lab": ("autograder.lab", "open the course in JupyterLab, on your own copies in work/"),
-    "progress": ("autograder.progress", "which checks are right in your saved copies"),
+    "progress": ("autograder.saved", "which checks are right in your saved copies"),
     "release": ("autograder.release", "build notebooks/ from solutions/"),
     "class": ("autograder.classroom", "make an instructor's class folder, or add to it"),
     "grade": ("autograder.grade", "judge notebooks in a sandbox: scores, and reasons"),

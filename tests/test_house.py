@@ -119,6 +119,13 @@ def test_what_a_notebook_imports_is_known_by_name():
     assert ["CheckFailed", "check", "progress"] == sorted(autograder.__all__)
 
 
+def test_no_module_hides_what_a_notebook_imports():
+    """A module `autograder/progress.py`, once imported, would stand where notebooks look for the function."""
+    import autograder
+
+    assert set() == set(autograder.__all__) & {path.stem for path in MODULES if path.parent.name == "autograder"}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_says_what_it_is_for(path):
     """The first line of a module is a sentence about it."""

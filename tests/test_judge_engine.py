@@ -8,9 +8,9 @@ import subprocess
 import nbformat
 import pytest
 
-from autograder import cli
+from autograder import cli, grade
 from autograder.house import NOTEBOOKS, SOLUTIONS
-from autograder.judge import engine, frames, grade, sandbox, transport
+from autograder.judge import engine, frames, sandbox, transport
 from autograder.judge.engine import judge
 from autograder.judge.plan import Ask, Run, plan
 from autograder.judge.releases import Releases

@@ -9,7 +9,7 @@ import pytest
 
 from autograder import card, cli
 from autograder.house import NOTEBOOKS
-from autograder.progress import of
+from autograder.saved import of
 from autograder.spec import Finding, Verdict
 
 RIGHT = Verdict("start-here-tanh-grad", "right")
