@@ -33,8 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "included; the judge and the warm process leave out experiments that nobody has touched.\n\n"
         "examples:\n"
         "  course bench                        lesson 00, each way three times\n"
-        "  course bench --lesson 01 --rounds 5"
+        "  course bench --lesson 01 --rounds 5\n"
+        "  course bench --solutions            how long each solution takes, and its slowest cell"
     )
+    parser.add_argument("--solutions", action="store_true", help="time every solution from top to bottom instead")
     parser.add_argument("--lesson", default="00", help="whose solution is judged (00)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is timed (3)")
 
@@ -45,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
 
     from autograder.release import as_bytes, notebooks
 
+    if args.solutions:
+        return _solutions()
     found = sorted(SOLUTIONS.glob(f"{args.lesson}*.py"))
     if not found:
         raise OperatorError(f"There is no lesson {args.lesson} in solutions/.")
@@ -134,3 +138,14 @@ def _silence() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def _solutions() -> int:
+    """How long each solution takes, and its slowest cell; the limits are 60 s and 20 s on two cores."""
+    from autograder.rehearse import rehearse
+
+    print(f"{'lesson':<24}{'seconds':>9}{'slowest cell':>14}")
+    for script in sorted(SOLUTIONS.glob("[0-9][0-9]_*.py")):
+        run = rehearse(script)
+        print(f"{run.lesson:<24}{run.seconds:>9.1f}{run.slowest:>14.1f}   {run.slowest_cell[:60]}", flush=True)
+    return 0
