@@ -1561,15 +1561,18 @@ def generate(model, prompt, n):
 
 # ============================================================ found by watching a learner work
 
+
 # %% of="sequence-loss-loss" gets="raised"
 def sequence_loss(logits, targets, reduction):
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction)
+
 
 # %% of="sequence-loss-masked-loss" gets="logits-masked-sum"
 def masked_sequence_loss(logits, targets, lengths):
     mask = torch.arange(logits.shape[1]) < lengths[:, None]
     logits = logits * mask[..., None]
     return F.cross_entropy(logits.transpose(1, 2), targets, reduction="sum") / lengths.sum()
+
 
 # %% of="sequence-loss-model" gets="last-state-read"
 class SequenceModel(nn.Module):
@@ -1578,9 +1581,11 @@ class SequenceModel(nn.Module):
         self.embedding = nn.Embedding(vocab, embed)
         self.rnn = nn.RNN(embed, hidden, batch_first=True)
         self.readout = nn.Linear(hidden, vocab)
+
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(h), h
+
 
 # %% of="sequence-loss-model" gets="last-step-kept"
 class SequenceModel(nn.Module):
@@ -1589,9 +1594,11 @@ class SequenceModel(nn.Module):
         self.embedding = nn.Embedding(vocab, embed)
         self.rnn = nn.RNN(embed, hidden, batch_first=True)
         self.readout = nn.Linear(hidden, vocab)
+
     def forward(self, tokens, h=None):
         states, h = self.rnn(self.embedding(tokens), h)
         return self.readout(states[:, -1:]), h
+
 
 # %% of="sequence-loss-train-step" gets="raised"
 def train_step(model, optimizer, tokens, targets):
@@ -1601,15 +1608,18 @@ def train_step(model, optimizer, tokens, targets):
     optimizer.step()
     return loss.item()
 
+
 # %% of="sequence-loss-final-state" gets="every-row-every-length"
 def final_state(model, tokens, lengths):
     states, _ = model.rnn(model.embedding(tokens))
     return states[:, lengths - 1]
 
+
 # %% of="sequence-loss-final-state" gets="every-row-every-length"
 def final_state(model, tokens, lengths):
     states, _ = model.rnn(model.embedding(tokens))
     return states[:, lengths - 1].unsqueeze(0)
+
 
 # %% of="sequence-loss-generate" gets="not-carried"
 def generate(model, prompt, n):
@@ -1620,6 +1630,7 @@ def generate(model, prompt, n):
         logits, _ = model(out[-1].view(1, 1))
     return torch.stack(out)
 
+
 # %% of="sequence-loss-bug" gets="raised"
 def labelling_loss(model, readings, labels):
     tokens = pad_sequence(readings, batch_first=True)
@@ -1627,12 +1638,14 @@ def labelling_loss(model, readings, labels):
     logits, _ = model(tokens)
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
+
 # %% of="sequence-loss-bug" gets="class-3-left-out"
 def labelling_loss(model, readings, labels):
     tokens = pad_sequence(readings, batch_first=True)
     targets = pad_sequence(labels, batch_first=True, padding_value=3)
     logits, _ = model(tokens)
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=3)
+
 
 # %% of="sequence-loss-bug" gets="lengths-from-labels"
 def labelling_loss(model, readings, labels):
