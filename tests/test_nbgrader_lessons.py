@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +12,7 @@ import pytest
 from autograder.classroom import Classroom, gradebook, make
 from autograder.house import SOLUTIONS
 from autograder.nbgrader import regrade
+from autograder.spec import load
 from autograder.verify import samples
 from tests.submissions import hand_in, lesson, write
 
@@ -20,8 +23,44 @@ MIXED = [f"mixed-{number}" for number in range(10)]
 WRONG, VARIANT = 0.35, 0.65  # below the first, a wrong answer is handed in; below the second, a right variant
 
 
+def names(source):
+    """The names that a cell defines at its top level, and all names that it uses."""
+    tree = ast.parse(source)
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assigned = {
+        node.id
+        for one in tree.body
+        if isinstance(one, ast.Assign)
+        for node in one.targets
+        if isinstance(node, ast.Name)
+    }
+    return defined | assigned, {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def by_itself(source, id, others):
+    """Whether an answer neither defines what other answers might use, nor is used by them.
+
+    What a wrong exercise does to those that build on it is another matter, tried in test_run.py.
+    """
+    mine = load(id).of
+    return names(source)[0] == {mine} and not any(mine in names(other)[1] for other in others)
+
+
 def mixed(one, who):
     """A notebook with wrong answers, right variants and solutions drawn by `who`, and the points that it should get."""
+    for attempt in itertools.count():
+        notebook, expected = drawn(one, f"{who} {attempt}")
+        if len({points > 0 for points in expected.values()}) == 2:
+            return notebook, expected
+
+
+def drawn(one, who):
+    """One draw of a notebook; it may happen to be right throughout."""
+    answers = {
+        cell.metadata["bptt"]["id"]: cell.source
+        for cell in one.right().cells
+        if cell.metadata.get("bptt", {}).get("role") == "answer"
+    }
     draw = random.Random(f"{one.name} {who}")
     tests, stem = SOLUTIONS.parent / "tests", one.name[3:]
     wrong, right = (
@@ -35,10 +74,12 @@ def mixed(one, who):
             continue
         id, chance = ours["id"], draw.random()
         kind = wrong if chance < WRONG else right if chance < VARIANT else []
-        choice = [sample.source for sample in kind if sample.of == id]
+        others = [source for other, source in answers.items() if other != id]
+        choice = [sample.source for sample in kind if sample.of == id and by_itself(sample.source, id, others)]
         if choice:
             write(notebook, "answer", id, draw.choice(choice))
-        expected[cell.metadata["nbgrader"]["grade_id"]] = 0.0 if kind is wrong else cell.metadata["nbgrader"]["points"]
+        missed = kind is wrong and choice
+        expected[cell.metadata["nbgrader"]["grade_id"]] = 0.0 if missed else cell.metadata["nbgrader"]["points"]
     return notebook, expected
 
 
@@ -63,7 +104,9 @@ def graded(request, tmp_path_factory):
     with gradebook(classroom) as book:
         for student in hands:
             marks = book.find_submission(one.name, student).notebooks[0].grades
-            got[student] = {mark.name: mark.auto_score for mark in marks if mark.name in full}
+            got[student] = {
+                mark.name: mark.auto_score or 0.0 for mark in marks if mark.name in full
+            }  # None: a person decides
     return {student: expected for student, (_, expected) in hands.items()}, got
 
 
