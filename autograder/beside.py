@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from autograder import advice, hygiene, probes
-from autograder.wire import Ref, WireError, Yielded, flags, pack, plain
+from autograder.wire import Ref, WireError, Yielded, flags, mapped, pack, plain, tensors
 
 MAX_TEXT = 600  # characters of an exception's message that are passed on
 
@@ -24,20 +26,24 @@ _NOTHING = object()  # stands for a name that was not there
 class Beside:
     """The learner's names, and the objects that stay with them while a check asks.
 
-    `lend(check_id, args)` answers a call of a stand-in that is lent from that check.
+    `lend(check_id, args)` answers a call of a stand-in that is lent from that check, `lend(check_id, args, toward)` the way back
+    through it (run.lend).
     """
 
     names: dict[str, Any]
-    lend: Callable[[str, tuple[Any, ...]], Any] | None = None
+    lend: Callable[..., Any] | None = None
     objects: list[Any] = field(default_factory=list)
 
     def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request: `{"do": "call" | "value" | "probe" | "forget", ...}` with plain values in and out."""
         action = {"call": self.call, "value": self.value, "probe": self.probe, "forget": self.forget}[request["do"]]
+        before = self._lend(request.get("lend", {}))
         try:
             return action(request)
         except WireError as error:
             return failure("unsendable", "unsendable", f"what {_shown(request)} returned cannot be judged: {error}")
+        finally:
+            self._restore(before)
 
     # -------------------------------------------------------------------------------------- requests
 
@@ -52,9 +58,8 @@ class Beside:
         if function is None:
             return failure("missing", "missing", f"{shown} is still None", clues=("Replace None by your answer.",))
         args, kwargs = self._copies(request.get("args", ())), self._copies(request.get("kwargs", {}))
-        given = list(_tensors((args, kwargs)))
+        given = list(tensors((args, kwargs)))
         before = [(tensor, tensor.detach().clone(), tensor._version) for _, tensor in given]
-        restore = self._lend(request.get("lend", {}))
         try:
             if request.get("pretend"):
                 value = _away(function, args, kwargs, given)
@@ -70,8 +75,6 @@ class Beside:
             return self._raised(shown, error)
         except SystemExit:
             return failure("error", "exit", f"{shown} called exit()", clues=("A function returns its value; nothing needs to end Python.",))  # fmt: skip
-        finally:
-            self._restore(restore)
         changed = [
             _where(function, path)
             for (path, _), (tensor, old, version) in zip(given, before, strict=True)
@@ -124,15 +127,12 @@ class Beside:
 
     def _copies(self, value: Any) -> Any:
         """Fresh arguments: the learner's code can spoil only these."""
+        return mapped(value, self._copy)
+
+    def _copy(self, value: Any) -> Any:
         if isinstance(value, Tensor):
             return plain(value).requires_grad_(flags(value).requires_grad or value.requires_grad)
-        if isinstance(value, Ref):
-            return self.objects[value.id]
-        if isinstance(value, dict):
-            return {key: self._copies(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)(self._copies(item) for item in value)
-        return value
+        return self.objects[value.id] if isinstance(value, Ref) else value
 
     def _lend(self, wanted: dict[str, str]) -> dict[str, Any]:
         """Put stand-ins in the place of the learner's own functions; what was there (or _NOTHING) comes back."""
@@ -150,14 +150,33 @@ class Beside:
 
     def _standin(self, name: str, check: str, own: Any) -> Callable[..., Any]:
         def standin(*args: Any, **kwargs: Any) -> Any:
-            assert self.lend is not None
             if kwargs:  # by the learner's own names for them
                 args = inspect.signature(own).bind(*args, **kwargs).args if callable(own) else (*args, *kwargs.values())
-            value = self._copies(pack(self.lend(check, pack(args, self._keep)), self._keep))
+            value = self._lent(check, args)
             return iter(value) if isinstance(value, Yielded) else value
 
         standin.__name__ = name
         return standin
+
+    def _lent(self, check: str, args: tuple[Any, ...]) -> Any:
+        """What is lent for these arguments, with a way back to those of them that require a gradient."""
+        assert self.lend is not None
+        lend, sent = self.lend, pack(args, self._keep)
+        value = lend(check, sent)  # in a notebook with its graph; through a pipe with a flag that says so
+        toward_them = [tensor for _, tensor in tensors(args) if tensor.requires_grad] if torch.is_grad_enabled() else []
+        own = {id(tensor) for _, tensor in tensors(sent)}  # handed back as it was: what is lent has no graph there
+        made = [one for _, one in tensors(value) if id(one) not in own and (one.grad_fn or flags(one).has_graph)]
+        linked: list[Tensor] = []
+        if toward_them and made:
+            linked = list(_WayBack.apply(lambda toward: lend(check, sent, toward), made, *toward_them))
+
+        def put(item: Any) -> Any:
+            if not isinstance(item, Tensor):
+                return item
+            new = [step for tensor, step in zip(made, linked, strict=False) if tensor is item]
+            return new[0] if new else plain(item)
+
+        return mapped(value, put)
 
     def _raised(self, shown: str, error: Exception) -> dict[str, Any]:
         where = self._line(error)
@@ -179,6 +198,20 @@ class Beside:
         if inner is not outer:
             where += f"; from there into {inner.co_name}, line {last} of its cell{_text(inner, last)}"
         return where
+
+
+class _WayBack(torch.autograd.Function):
+    """The step in the graph that a lent function makes: whoever gave its values is asked for its gradients, too."""
+
+    @staticmethod
+    def forward(ctx: Any, ask: Callable[[list[Tensor]], list[Any]], made: list[Tensor], *given: Tensor) -> Any:
+        ctx.ask = ask
+        return tuple(plain(tensor) for tensor in made)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *toward: Tensor) -> Any:
+        return None, None, *ctx.ask([plain(one) for one in toward])
 
 
 def _text(code: types.CodeType, line: int) -> str:
@@ -221,17 +254,6 @@ def _shown(request: dict[str, Any]) -> str:
         method = request.get("method")
         return f"{target.type}.{method}" if method else target.type
     return str(target)
-
-
-def _tensors(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Tensor]]:
-    if isinstance(value, Tensor):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _tensors(item, (*path, key))
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from _tensors(item, (*path, i))
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

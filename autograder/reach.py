@@ -7,8 +7,12 @@ import builtins
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from autograder.syntax import parse
+from autograder.tampering import tampering
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _BUILTINS = frozenset(dir(builtins))
+_RUN_THE_REST = ("%%time", "%%capture", "%%prun")  # cell magics that run the rest of the cell as it is; %%timeit too
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,15 @@ def walk(cells: Sequence[str], name: str, judged: Collection[str] = ()) -> Itera
     yield from reach.rewritten({name, *reach.names}, known=bool(found))
 
 
+def tampered(cells: Sequence[str]) -> Iterator[tuple[Site, str]]:
+    """Places anywhere in the cells that could put something else in a name's place, and what they use (tampering.py)."""
+    read = _read(cells)
+    reach = _Reach(read, set())
+    for at, statement in enumerate(read.statements):
+        for node, used in tampering(statement, lambda part: reach.paths(part, read.top, None)):
+            yield reach.site(node, frozenset(), frozenset(), at, ()), used
+
+
 # ------------------------------------------------------------------------------------------ reading cells
 
 
@@ -96,19 +109,22 @@ def _read(cells: Sequence[str]) -> Cells:
 
 
 def _parse(source: str) -> tuple[ast.Module, list[str]]:
-    """A cell's syntax; what is no Python (a magic, a broken line that never ran) is left out."""
-    if source.lstrip().startswith("%%"):
-        source = "#" + source.lstrip()  # %%time and the like run the rest of the cell
+    """A cell's syntax; what is no Python (a magic, a broken line that never ran) is left out.
+
+    RecursionError or MemoryError for one that is nested too deep.
+    """
+    if source.lstrip().startswith(_RUN_THE_REST):
+        source = "#" + source.lstrip()
     try:
-        return ast.parse(source), source.split("\n")
-    except SyntaxError:
+        return parse(source), source.split("\n")
+    except (SyntaxError, UnicodeEncodeError):
         pass
     try:
         from IPython.core.inputtransformer2 import TransformerManager
 
         source = TransformerManager().transform_cell(source)
-        return ast.parse(source), source.split("\n")
-    except (SyntaxError, ImportError):
+        return parse(source), source.split("\n")
+    except (SyntaxError, UnicodeEncodeError, ImportError):
         return ast.Module([], []), []
 
 
@@ -192,19 +208,17 @@ class _Reach:
             yield from self.visit(node, self.read.top, at, at, chain)
 
     def rewritten(self, names: set[str], known: bool) -> Iterator[Site]:
-        """Places at the top where code that hides what it does could define one of `names`."""
+        """Places at the top where text that is run, or a table of names, could define one of `names`."""
         for at, statement in enumerate(self.read.statements):
             if isinstance(statement, Function | ast.ClassDef):
                 continue
             text = [n.value for n in ast.walk(statement) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-            about = any(name in one for name in names for one in text)
+            if known and not any(name in one for name in names for one in text):
+                continue
             for node in ast.walk(statement):
                 if isinstance(node, ast.Call):
                     called = self.paths(node.func, self.read.top, at)
-                    plain = bool(node.args) and isinstance(node.args[0], ast.Constant)
-                    runs = bool(called & {"builtins.exec", "builtins.eval"}) and not plain
-                    sets = bool(called & {"builtins.exec", "builtins.eval", "builtins.globals", "builtins.setattr"})
-                    if runs or (sets and (about or not known)):
+                    if called & {"builtins.exec", "builtins.eval", "builtins.globals", "builtins.setattr"}:
                         yield self.site(node, called, frozenset(), at, (min(names),))
 
     def lookup(self, name: str, scope: Scope, before: int | None) -> list[Binding]:

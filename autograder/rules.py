@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from autograder.reach import Site, walk
+from autograder.reach import Site, tampered, walk
 from autograder.spec import CheckError, Finding
 
 
@@ -102,13 +102,25 @@ def inspect(cells: Sequence[str], name: str, forbid: Sequence[str], judged: Coll
     if unknown := [rule for rule in forbid if rule not in RULES]:
         raise CheckError(f"rules.py has no rule {unknown[0]!r}; there are {', '.join(RULES)}")
     unclear = None
-    for site in walk(cells, name, judged):
-        for key in forbid:
-            if used := _breach(RULES[key], site):
-                return Inspection("forbidden", _forbidden(key, used, name, site))
-        if unclear is None and (used := _hides(site)):
-            unclear = Inspection("look", _unclear(used, name, site))
+    try:
+        for site in walk(cells, name, judged):
+            for key in forbid:
+                if used := _breach(RULES[key], site):
+                    return Inspection("forbidden", _forbidden(key, used, name, site))
+            if unclear is None and (used := _hides(site)):
+                unclear = Inspection("look", _unclear(used, name, site))
+        for site, used in tampered(cells) if unclear is None else ():
+            return Inspection("look", _elsewhere(used, name, site))
+    except (RecursionError, MemoryError):
+        return Inspection("look", _TOO_DEEP)
     return unclear
+
+
+_TOO_DEEP = Finding(
+    "look",
+    "a cell nests expressions so deep that the notebook cannot be read",
+    clues=("Split that expression into lines of its own. Until then a person has to look.",),
+)
 
 
 def _breach(rule: Rule, site: Site) -> str:
@@ -180,6 +192,15 @@ def _unclear(used: str, name: str, site: Site) -> Finding:
         f"`{name}` uses {used}{_through(name, site)}, so what it does cannot be read from the code",
         site.place,
         ("Write it plainly, without this, and the check can judge it. Otherwise a person has to look.",),
+    )
+
+
+def _elsewhere(used: str, name: str, site: Site) -> Finding:
+    return Finding(
+        "look",
+        f"this notebook uses {used}, which can put something else in the place of `{name}` or of what it calls",
+        site.place,
+        ("Leave that out, and the check can judge your answer. Otherwise a person has to look.",),
     )
 
 

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from autograder import advice, rules
 from autograder.draw import Draw
 from autograder.hygiene import full_precision
 from autograder.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, load
 from autograder.student import Student
+from autograder.wire import flags, tensors
 
 
 def run_check(check: Check, student: Student, draw: Draw, cells: Sequence[str] = ()) -> Verdict:
@@ -35,12 +39,23 @@ def _judged_there(check: Check) -> list[str]:
     return [one.of for one in needed if set(check.forbid) <= set(one.forbid)]
 
 
-def lend(check_id: str, args: tuple[Any, ...]) -> Any:
-    """What the stand-in of a check gives for these arguments: a right answer, lent to the exercises that build on it."""
+def lend(check_id: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None = None) -> Any:
+    """What the stand-in of a check gives for these arguments: a right answer, lent to the exercises that build on it.
+
+    `args` are plain values; tensors that required a gradient where they come from do so here (wire.flags). With `toward`, the
+    gradients of those tensors come back instead, in the order of `wire.tensors(args)`: what autograd makes of `toward`, one
+    gradient for each tensor of the result that has a graph.
+    """
     standin = load(check_id).standin
     if standin is None:
         raise CheckError(f"{check_id} has no stand-in to lend")
-    return standin(*args)
+    asked = [tensor.requires_grad_() for _, tensor in tensors(args) if flags(tensor).requires_grad]
+    with torch.enable_grad():
+        value = standin(*args)
+    if toward is None:
+        return value
+    made = [tensor for _, tensor in tensors(value) if tensor.requires_grad]
+    return list(torch.autograd.grad(made, asked, list(toward), allow_unused=True))
 
 
 def _again(draw: Draw) -> Draw:

@@ -88,11 +88,11 @@ class Student:
         }
         if self.pretend:
             request["pretend"] = True
-        if self.lent:
-            request["lend"] = dict(self.lent)
         return self._ask(request)
 
     def _ask(self, request: dict[str, Any]) -> Any:
+        if self.lent:
+            request["lend"] = dict(self.lent)
         reply = self._transport(request)
         if not reply["ok"]:
             finding = Finding(reply["sign"], reply["summary"], reply["where"], tuple(reply["clues"]))

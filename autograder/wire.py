@@ -120,6 +120,27 @@ def pack(value: Any, keep: Callable[[Any], Ref], arguments: Sequence[Tensor] = (
     return keep(value)
 
 
+def tensors(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Tensor]]:
+    """All tensors in nested dicts, lists and tuples, in order, each with the keys that lead to it."""
+    if isinstance(value, Tensor):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from tensors(item, (*path, key))
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from tensors(item, (*path, i))
+
+
+def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The same nested dicts, lists and tuples with `change(item)` in the place of every item in them."""
+    if isinstance(value, dict):
+        return {key: mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(mapped(item, change) for item in value)
+    return change(value)
+
+
 def _drain(items: Iterator[Any], inner: Callable[[Any], Any]) -> Yielded:
     taken = Yielded()
     for item in items:  # each item is copied when it is yielded, before the learner's code goes on

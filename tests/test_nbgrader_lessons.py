@@ -37,13 +37,10 @@ def names(source):
     return defined | assigned, {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def by_itself(source, id, others):
-    """Whether an answer neither defines what other answers might use, nor is used by them.
-
-    What a wrong exercise does to those that build on it is another matter, tried in test_run.py.
-    """
-    mine = load(id).of
-    return names(source)[0] == {mine} and not any(mine in names(other)[1] for other in others)
+def keeps_to_itself(source, id, others):
+    """Whether an answer defines nothing besides its own name that another answer uses or defines."""
+    helpers = names(source)[0] - {load(id).of}
+    return not any(helpers & set.union(*names(other)) for other in others)
 
 
 def mixed(one, who):
@@ -75,7 +72,7 @@ def drawn(one, who):
         id, chance = ours["id"], draw.random()
         kind = wrong if chance < WRONG else right if chance < VARIANT else []
         others = [source for other, source in answers.items() if other != id]
-        choice = [sample.source for sample in kind if sample.of == id and by_itself(sample.source, id, others)]
+        choice = [sample.source for sample in kind if sample.of == id and keeps_to_itself(sample.source, id, others)]
         if choice:
             write(notebook, "answer", id, draw.choice(choice))
         missed = kind is wrong and choice

@@ -134,6 +134,67 @@ def test_what_cannot_be_read_is_for_a_person(cells):
     assert found(TORCH, *cells) == ("look", "look")
 
 
+TAMPERING = {
+    "the text of later cells is changed": ["get_ipython().input_transformers_cleanup.append(lambda lines: lines)"],
+    "the syntax of later cells is changed": ["shell = get_ipython()\nshell.ast_transformers.append(None)"],
+    "a cell is run by the shell": ["get_ipython().run_cell(bytes([100]).decode())"],
+    "a name is set in the shell": ["get_ipython().user_ns['f'] = torch.autograd.grad"],
+    "another file is run": ["%run helper.py"],
+    "an unknown cell magic": ["%%mine\nx"],
+    "a module of one's own is imported": ["import mine"],
+    "the frame": ["import sys\nsys._getframe(0).f_globals['f'] = torch.autograd.grad"],
+    "the main module": ["import __main__\n__main__.f = torch.autograd.grad"],
+    "the loaded modules": ["import sys\nsys.modules['__main__'].f = torch.autograd.grad"],
+    "a function of torch": ["torch.tanh = 3"],
+    "torch handed on": ["def go(m):\n    m.tanh = 3\ngo(torch)"],
+    "an operator of tensors": ["torch.Tensor.__mul__ = lambda a, b: torch.autograd.grad(a, a)"],
+    "the code of the function": ["def g(x):\n    return torch.autograd.grad(x, x)\nf.__code__ = g.__code__"],
+    "its defaults": ["f.__defaults__ = (torch.autograd.grad,)"],
+    "setattr on a module": ["setattr(torch, 'tanh', 3)"],
+    "setattr with a computed name": ["setattr(f, '__co' + 'de__', 3)"],
+    "the table of names under another name": ["table = globals\ntable()['f'] = 3"],
+    "the table of a module": ["vars(torch)['tanh'] = 3"],
+    "text that does such a thing": ["exec('import __main__ as m')"],
+    "computed text": ["exec(bytes([100]).decode())"],
+}
+
+
+@pytest.mark.parametrize("cell", [cell for (cell,) in TAMPERING.values()], ids=TAMPERING)
+def test_a_cell_that_could_replace_anything_is_for_a_person(cell):
+    """Who changes functions, cells or names behind the reader's back is neither right nor wrong: a person should look."""
+    clean = (TORCH, "def f(x):\n    return torch.tanh(x) * x")
+    assert found(*clean) is None
+    assert found(*clean, cell) == ("look", "look")
+
+
+HARMLESS = {
+    "magics": ["%matplotlib inline", "%timeit f(1)", "!ls", "%%time\nx = 1", "%%bash\nls", "%load_ext autoreload"],
+    "settings": ["torch.backends.cudnn.deterministic = True", "import matplotlib\nmatplotlib.rcParams.update({})"],
+    "a module of the learner's": ["class M(torch.nn.Module):\n    def __init__(self):\n        self.softmax = self.__h = 3"],
+    "parameters": ["def g(p):\n    p.grad = None\n    p.data = p.data * 2\n    p.requires_grad = True"],
+    "a counter on a function": ["def g(p):\n    return 1\ng.calls = 0"],
+    "setattr with a plain name": ["class M:\n    def go(self):\n        setattr(self, 'a', 3)"],
+    "asking for a name": ["if 'x' in globals():\n    y = globals().get('x')", "print(vars(f))"],
+    "collecting garbage": ["import gc\ngc.collect()"],
+    "reading one's own code": ["import inspect\nprint(inspect.getsource(f))"],
+    "an optimizer": ["opt = torch.optim.SGD([torch.zeros(1)], lr=1)\nopt.param_groups[0]['lr'] = 3"],
+    "asking for the shell": ["if get_ipython() is not None:\n    pass"],
+    "an installed package": ["from tqdm.auto import tqdm"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cells", HARMLESS.values(), ids=HARMLESS)
+def test_what_notebooks_do_is_no_tampering(cells):
+    """Magics, settings, counters and the like send nobody to a person."""
+    assert found(TORCH, "def f(x):\n    return x", *cells) is None
+
+
+@pytest.mark.parametrize("cell", ["x = 0" + "+0" * 20_000, "x = a" + ".b" * 5000])
+def test_a_cell_that_cannot_be_read_is_for_a_person(cell):
+    """Expressions nested deeper than Python can read end in a look, not in an error of ours."""
+    assert found(TORCH, "def f(x):\n    return x", cell) == ("look", "look")
+
+
 def test_computed_code_elsewhere_is_no_matter():
     """An exec with plain text that has nothing to do with the exercise does not send it to a person."""
     assert found(TORCH, "exec('z = 1')", "def f(x):\n    return x") is None

@@ -3,6 +3,7 @@
 import textwrap
 
 import pytest
+import torch
 
 from autograder import run
 from autograder.beside import Beside
@@ -110,6 +111,61 @@ def test_a_stand_in_does_not_make_a_wrong_answer_right(pair):
     """With the stand-in lent, a mistake of the exercise's own is still wrong."""
     source = "def twice(x): return 3 * x\ndef fourfold(x): return twice(x)"
     assert verdict(source, found=pair[1]).status == "wrong"
+
+
+WRONG_STEP = """
+import torch
+def rnn_step(x_t, h_prev, params):
+    return torch.sigmoid(x_t @ params["weight_ih"].T + h_prev @ params["weight_hh"].T + params["bias"])
+def unroll(x, h0, params):
+    states, h = [], h0
+    for x_t in x.unbind(1):
+        h = rnn_step(x_t, h_prev=h, params=params)
+        states.append(h)
+    return torch.stack(states, 1)
+"""
+
+
+def test_gradients_go_back_through_a_stand_in():
+    """An exercise that differentiates through a lent function is judged by its gradients, too."""
+    got = verdict(WRONG_STEP, "unrolled-graph-unroll")
+    assert got.right and "Mend rnn_step first" in got.notes[0]
+
+
+def test_a_cut_graph_is_seen_behind_a_stand_in():
+    """Who cuts the graph is wrong, whoever computed the step."""
+    got = verdict(WRONG_STEP.replace("append(h)", "append(h)\n        h = h.detach()"), "unrolled-graph-unroll")
+    assert (got.status, got.finding.sign) == ("wrong", "cut-each-step")
+
+
+WRONG_LOSS = """
+import torch
+import torch.nn.functional as F
+def sequence_loss(logits, targets, reduction):
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
+def train_step(model, optimizer, tokens, targets):
+    optimizer.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "mean")
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+"""
+
+
+def test_a_training_step_is_not_charged_for_a_wrong_loss():
+    """A step that calls the learner's own wrong loss is judged with a right one, gradients included."""
+    assert verdict(WRONG_LOSS, "sequence-loss-loss").status == "wrong"
+    assert verdict(WRONG_LOSS, "sequence-loss-train-step").right
+    reset = WRONG_LOSS.replace("    optimizer.zero_grad()\n", "")
+    assert verdict(reset, "sequence-loss-train-step").finding.sign == "no-zero-grad"
+
+
+def test_what_is_lent_has_no_more_graph_than_the_right_answer():
+    """A lent `detach_state` cuts, although gradients could go back through what is lent."""
+    found = load("truncated-bptt-detach-state")
+    beside = Beside({"past": torch.ones(2, requires_grad=True) * 2}, run.lend)
+    beside._lend({"detach_state": found.id})
+    assert not beside.names["detach_state"](beside.names["past"]).requires_grad
 
 
 def test_a_fault_of_the_check_is_not_blamed_on_the_learner():

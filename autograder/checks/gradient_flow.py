@@ -299,7 +299,7 @@ def lyapunov_exponent(student: Student, draw: Draw) -> None:
 
 
 # ------------------------------------------------------------------------------------ the bug to find
-@check("gradient-flow-bug", of="loss_and_gradients")
+@check("gradient-flow-bug", of="loss_and_gradients", needs=("gradient-flow-step-jacobian",))
 def loss_and_gradients(student: Student, draw: Draw) -> None:
     """`loss_and_gradients` returns the loss and its gradient by each parameter."""
     for B, T, D, H in ((3, 5, 2, 4), (1, 1, 2, 4), (2, 2, 1, 3)):

@@ -182,7 +182,7 @@ def sequence_model(student: Student, draw: Draw) -> None:
 # ---------------------------------------------------------------------------------------- training step
 
 
-@check("sequence-loss-train-step", of="train_step", hygiene=False)
+@check("sequence-loss-train-step", of="train_step", needs=("sequence-loss-loss",), hygiene=False)
 def train_step(student: Student, draw: Draw) -> None:
     """`train_step` takes one step down the gradient of the mean loss per token, and returns that loss, before the step."""
     for B, T, count, options in (
@@ -339,7 +339,7 @@ def frugal(fed: Sequence[tuple[int, int, bool]], P: int, n: int) -> None:
 # ----------------------------------------------------------------------------------------- bug to find
 
 
-@check("sequence-loss-bug", of="labelling_loss")
+@check("sequence-loss-bug", of="labelling_loss", needs=("sequence-loss-masked-loss",))
 def labelling_loss(student: Student, draw: Draw) -> None:
     """`labelling_loss` is the mean loss per real token of sequences of unequal lengths; class 0 counts like any other."""
     for ends in ((4, 2, 3), (1, 5), (3,)):

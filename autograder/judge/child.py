@@ -77,9 +77,9 @@ class Judged:
             message = frames.pack({"id": self.id, "reply": reply})
         frames.write(self.writes, message)
 
-    def lend(self, check: str, args: tuple[Any, ...]) -> Any:
-        """Ask the judge what the stand-in of a check gives."""
-        frames.write(self.writes, frames.pack({"id": self.id, "ask": check, "args": args}))
+    def lend(self, check: str, args: tuple[Any, ...], toward: list[Any] | None = None) -> Any:
+        """Ask the judge what the stand-in of a check gives, or what goes back through it."""
+        frames.write(self.writes, frames.pack({"id": self.id, "ask": check, "args": args, "toward": toward}))
         answer = frames.read(self.reads)
         if answer["id"] != self.id:
             os._exit(70)

@@ -14,7 +14,7 @@ from typing import Any
 from autograder import run
 from autograder.judge import frames
 from autograder.judge.sandbox import Inside, Sandbox
-from autograder.judge.watch import usage
+from autograder.judge.usage import usage
 from autograder.spec import Finding, LearnerFailed
 from autograder.wire import Ref, Tensor, WireError, pack
 
@@ -216,11 +216,11 @@ _HINTS = {
 
 
 def _lend(frame: dict[str, Any]) -> dict[str, Any]:
-    args = frame.get("args")
-    if not isinstance(args, tuple) or _weight(args) > LENT_ITEMS:
+    args, toward = frame.get("args"), frame.get("toward")
+    if not isinstance(args, tuple) or _weight((args, toward)) > LENT_ITEMS:
         return {"error": "ValueError", "said": "these arguments are too large for a function that is lent"}
     try:
-        return {"value": pack(run.lend(str(frame["ask"]), args), _never)}
+        return {"value": pack(run.lend(str(frame["ask"]), args, toward), _never)}
     except Exception as error:  # a wrong call of a right function: the learner's code hears of it as of any other
         return {"error": type(error).__name__, "said": str(error)[:TEXT]}
 

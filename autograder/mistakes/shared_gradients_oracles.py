@@ -46,8 +46,9 @@ def untied_by_autograd(x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> l
 def step_by_autograd(
     dh: Tensor, x_t: Tensor, h_prev: Tensor, h: Tensor, params: Params
 ) -> tuple[Tensor, Tensor, Params]:
-    """(dx, dh_prev, dparams) of one step."""
-    states, given = recorded(x_t[:, None], h_prev, params)
+    """(dx, dh_prev, dparams) of one step; of the parameters, the recurrent ones have a part in it."""
+    own = {name: params[name] for name in ("weight_ih", "weight_hh", "bias")}
+    states, given = recorded(x_t[:, None], h_prev, own)
     found = dict(zip(given, torch.autograd.grad(states[0], list(given.values()), dh), strict=True))
     return found.pop("x")[:, 0], found.pop("h0"), found
 
