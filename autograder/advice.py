@@ -48,6 +48,18 @@ def on(error: Exception) -> tuple[str, ...]:
     if "Target" in text and "is out of bounds" in text:
         return ("This target is no class. If it marks padding, how is the loss told to leave it out? If it is a label,"
                 " how many classes do the logits have?",)  # fmt: skip
+    if "index out of range in self" in text:  # an embedding's table
+        return ("A token below 0, or not below the number of tokens, is not in the table. Which token is that, and where does"
+                " it come from?",)  # fmt: skip
+    if "tuple index out of range" in text or "Dimension out of range" in text:
+        return (
+            "A tensor has fewer axes here than the line counts on. Write its shape behind the line: which axes are there?",
+        )
+    if "bitwise_xor" in text:
+        return ("In Python `^` works on bits. Which sign stands for a power?",)
+    if "numpy() on Tensor that requires grad" in text:
+        return ("A function of numpy was given a tensor with a graph. Detaching, as PyTorch proposes, would cut the graph."
+                " Which function of torch does the same?",)  # fmt: skip
     if isinstance(error, IndexError) and ("out of range" in text or "out of bounds" in text):
         return (
             "Step t stands at index t - 1, and an axis of size n has the indices 0 to n - 1. Which axis is counted here?",

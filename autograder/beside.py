@@ -123,7 +123,8 @@ class Beside:
         if isinstance(value, probes.Kept):
             value = value.value
         self.objects.append(value)
-        return Ref(len(self.objects) - 1, type(value).__name__, callable(value))
+        kind = "optimizer" if isinstance(value, torch.optim.Optimizer) else getattr(type(value), "shown", "")
+        return Ref(len(self.objects) - 1, str(kind or type(value).__name__), callable(value))
 
     def _copies(self, value: Any) -> Any:
         """Fresh arguments: the learner's code can spoil only these."""
@@ -181,16 +182,30 @@ class Beside:
     def _raised(self, shown: str, error: Exception) -> dict[str, Any]:
         where = self._line(error)
         if isinstance(error, NotImplementedError) and not str(error):  # torch's own carry a message
-            return failure("missing", "missing", f"{shown} is not written yet", "",
+            stub = self._frames(error)[-1][0].co_name if self._frames(error) else shown
+            summary = (
+                f"{shown} calls {stub}, which is not written yet"
+                if self._calls(shown, stub)
+                else f"{shown} is not written yet"
+            )
+            return failure("missing", "missing", summary, "",
                            ("The stub is still there: replace `raise NotImplementedError()` by your answer.",))  # fmt: skip
         said = str(error).strip()[:MAX_TEXT] or "no message"
         summary = f"{shown} raised {type(error).__name__}: {said}"
         return failure("error", "raised", summary, where, advice.on(error))
 
+    def _frames(self, error: Exception) -> list[tuple[types.CodeType, int]]:
+        """The learner's own code through which an error came, outermost first, with the lines."""
+        walked = traceback.walk_tb(error.__traceback__)
+        return [(frame.f_code, line) for frame, line in walked if frame.f_globals is self.names]
+
+    def _calls(self, shown: str, stub: str) -> bool:
+        """Whether `stub` is a function of the learner's other than the one that was called."""
+        return stub != shown and callable(self.names.get(stub))
+
     def _line(self, error: Exception) -> str:
         """Where in the learner's own code the error came up, and from where it was called there."""
-        walked = list(traceback.walk_tb(error.__traceback__))
-        places = [(frame.f_code, line) for frame, line in walked if frame.f_globals is self.names]
+        places = self._frames(error)
         if not places:
             return ""
         (outer, first), (inner, last) = places[0], places[-1]

@@ -38,7 +38,7 @@ def signs(
     if difference.sign == "type":
         return _type(got, want)
     if difference.sign == "shape":
-        return _shape(got, want)
+        return _shape(got, want, axes.split())
     if difference.sign == "dtype" and got.is_complex() and not want.is_complex():
         return [
             Clue(
@@ -50,7 +50,8 @@ def signs(
         return [
             Clue(
                 "dtype",
-                "Somewhere a tensor is made with a dtype of its own. Which line makes one without `dtype=` or `_like`?",
+                "Somewhere a tensor has a dtype of its own. Which line makes one without `dtype=` or `_like`, or changes one by"
+                " `.float()`, `.double()` or `.to(...)`?",
             )
         ]
     if difference.sign == "device":
@@ -101,11 +102,17 @@ def _type(got: Any, want: Any) -> list[Clue]:
                 f"There are {got.numel()} numbers where one was asked. Which of them is it, or what of them together?",
             )
         ]
+    if type(got).__name__ == "Handle" and repr(got) == "ndarray":
+        says = "The answer is a numpy array, not a tensor. Which function of torch does what that one of numpy does?"
+        return [Clue("type", says)]
+    if type(got).__name__ == "Handle" and repr(got) == "complex":
+        says = "The answer is a complex number. What of it is asked for: its real part, or how long it is?"
+        return [Clue("type", says)]
     if type(got).__name__ == "Handle":
         return [
             Clue(
                 "type",
-                "The answer is an object, not its value. Was a function returned instead of being called, or an array instead of a tensor?",
+                "The answer is an object, not its value. Was a function returned instead of being called?",
             )
         ]
     if isinstance(got, int | float) and isinstance(want, Tensor) and want.dim() == 0:
@@ -118,7 +125,7 @@ def _type(got: Any, want: Any) -> list[Clue]:
     return [Clue("type", "The kind of value is not the one that was asked.")]
 
 
-def _shape(got: Tensor, want: Tensor) -> list[Clue]:
+def _shape(got: Tensor, want: Tensor, axes: list[str]) -> list[Clue]:
     have, asked = tuple(got.shape), tuple(want.shape)
     if sorted(have) == sorted(asked):
         order = next((p for p in itertools.permutations(range(len(have))) if tuple(have[i] for i in p) == asked), None)
@@ -145,12 +152,18 @@ def _shape(got: Tensor, want: Tensor) -> list[Clue]:
     if len(have) == len(asked) - 1:
         for axis in range(len(asked)):
             if have == asked[:axis] + asked[axis + 1 :]:
+                if axes[axis : axis + 1] == ["T"]:
+                    says = "One step came back where all of them were asked. Is `return` inside the loop, or is only the last step kept?"
+                    return [Clue("missing-axis", says)]
                 return [
                     Clue(
                         "missing-axis",
                         f"Axis {axis}, of size {asked[axis]}, is missing. Was something summed, indexed or kept only for the last step?",
                     )
                 ]
+    if len(have) == len(asked) + 1 and have[1:] == asked and have[0] > 1:
+        says = "There is one axis too many, in front. Is it the batch, over which there is still to be summed?"
+        return [Clue("extra-axis", says)]
     if len(have) == len(asked) + 1 and any(have[:a] + have[a + 1 :] == asked for a in range(len(have))):
         return [
             Clue(
@@ -235,7 +248,7 @@ def _factor(got: Tensor, want: Tensor, sizes: dict[str, float]) -> list[Clue]:
         return []
     if got.numel() == 1:
         named = _name(factor, sizes)
-        return [Clue("factor", f"It is off by a factor of {named}. {_FACTOR}")] if named else []
+        return [Clue("factor", f"It is off by a factor that looks like {named}. {_FACTOR}")] if named else []
     named = _name(factor, sizes) or (f"{factor:.4g}" if abs(factor - 1) > 1e-3 else f"{factor:.9g}")
     return [
         Clue(

@@ -122,7 +122,7 @@ def explain(
     if partly and isinstance(want, dict | tuple | list):
         return " | ".join(partly), (
             *_alternatives([table[id] for id in partly]),
-            f"{first.name} shows this mistake. Another part of the answer is wrong in another way: mend this one first.",
+            f"{first.name} shows this mistake. The other parts do not all fit it: mend this first, then run the check again.",
         )
     return None
 

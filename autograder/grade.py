@@ -132,7 +132,7 @@ def show(outcomes: Sequence[Outcome], job: Job, own: bool) -> None:
 
 def _reasons(outcome: Outcome) -> list[str]:
     if outcome.problem:
-        return [f"{outcome.path} {outcome.problem}"]
+        return [f"{outcome.path}: {outcome.problem}"]
     assert outcome.judged is not None
     prefix = outcome.judged.lesson.partition("_")[2].replace("_", "-") + "-"
     verdicts = [replace(one, check=one.check.removeprefix(prefix)) for one in outcome.judged.verdicts.values()]

@@ -59,8 +59,10 @@ def progress() -> None:
     lines = [card.headline(verdict) for verdict in VERDICTS.values()] or [
         "Nothing has been checked in this session yet."
     ]
-    done = sum(verdict.right for verdict in VERDICTS.values())
-    print("\n".join([*lines, f"{done} of {len(VERDICTS)} checked so far are right."]))
+    noted = sum(verdict.noted for verdict in VERDICTS.values())
+    right = sum(verdict.right for verdict in VERDICTS.values()) - noted
+    also = f", {noted} {'prediction is' if noted == 1 else 'predictions are'} noted" if noted else ""
+    print("\n".join([*lines, f"{right} of {len(VERDICTS) - noted} checked so far are right{also}."]))
 
 
 def _cells(names: dict[str, Any]) -> list[str]:

@@ -63,6 +63,8 @@ class NextToken(nn.Module):
     float (B, T, D). The sizes and the dtype are those of the weights, whose names are those of the state dict.
     """
 
+    shown = "model"  # how a message calls it
+
     def __init__(self, kind: str, weights: Mapping[str, Tensor]):
         super().__init__()
         embedding, read = weights.get("embedding.weight"), weights["readout.weight"]
@@ -236,6 +238,8 @@ def curve(kind: str, **given: Tensor) -> Callable[[Tensor], Tensor]:
 
 class Counted:
     """A function that counts how often it was called."""
+
+    shown = "f"
 
     def __init__(self, function: Callable[[Tensor], Tensor]):
         self.function, self.calls = function, 0

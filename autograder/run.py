@@ -74,8 +74,8 @@ def _once(check: Check, student: Student, draw: Draw) -> Verdict:
     except Wrong as wrong:
         finding = wrong.finding
         if student.changed:
-            clue = f"Besides, the call changed its argument {student.changed[0]} in place."
-            finding = replace(finding, clues=(*finding.clues, clue))
+            clue = f"The call changed its argument {student.changed[0]} in place. That alone may explain the rest."
+            finding = replace(finding, clues=(clue, *finding.clues))
         return Verdict(check.id, "wrong", check.claim, student.last, finding)
     except LearnerFailed as failed:
         return Verdict(check.id, failed.status, check.claim, student.last, failed.finding)
@@ -118,17 +118,26 @@ def _on_other_devices(check: Check, student: Student, draw: Draw, first: Verdict
         second = _once(check, student, _again(draw))
     finally:
         student.pretend = False
-    return second if second.finding and second.finding.sign == "device" else first
+    if not second.finding or second.finding.sign != "device":
+        return first
+    return replace(
+        second, finding=replace(second.finding, summary=f"the values are right, but {second.finding.summary}")
+    )
 
 
 def _with_standins(check: Check, student: Student, draw: Draw, first: Verdict) -> Verdict:
-    """Judge again with right stand-ins for those needed exercises that are wrong themselves."""
-    lent: dict[str, str] = {}
-    for id in check.needs:
-        needed = load(id)
-        if needed.standin is not None and not _once(needed, student, _again(draw)).right:
-            lent[needed.of] = id
-    return judge_with(lent, check, student, draw) if lent else first
+    """Judge again with right stand-ins for those needed exercises that are wrong themselves, if that makes a difference."""
+    lent = {needed.of: needed.id for needed in map(load, check.needs) if _wrong_itself(needed, student, draw)}
+    second = judge_with(lent, check, student, draw) if lent else first
+    return first if second.finding == first.finding else second
+
+
+def _wrong_itself(needed: Check, student: Student, draw: Draw) -> bool:
+    """Whether an exercise that can be lent is wrong, also where those that it needs itself are right."""
+    if needed.standin is None:
+        return False
+    verdict = _once(needed, student, _again(draw))
+    return not verdict.right and not _with_standins(needed, student, draw, verdict).right
 
 
 def judge_with(lent: dict[str, str], check: Check, student: Student, draw: Draw) -> Verdict:
@@ -138,8 +147,6 @@ def judge_with(lent: dict[str, str], check: Check, student: Student, draw: Draw)
         verdict = _once(check, student, _again(draw))
     finally:
         student.lent = {}
-    names = " and ".join(lent)
-    return replace(
-        verdict,
-        notes=(*verdict.notes, f"Mend {names} first. This was judged with a correct {names} in its place."),
-    )
+    names, place = " and ".join(lent), "its place" if len(lent) == 1 else "their places"
+    note = f"Mend {names} first. This was judged with a correct {names} in {place}."
+    return replace(verdict, notes=(*verdict.notes, note))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -63,13 +64,13 @@ class Student:
             self.last = shown
         return self._ask({"do": "probe", "name": name, "kwargs": _refs(kwargs), "shown": shown})
 
-    def make(self, name: str, *args: Any, **kwargs: Any) -> Handle:
-        """Call the learner's class or factory `name`; LearnerFailed if no object comes back."""
+    def make(self, name: str, *args: Any, shown: str = "", **kwargs: Any) -> Handle:
+        """Call the learner's class or factory `name`; LearnerFailed if no object comes back. Messages call the object `shown`."""
         made = self._call(name, None, args, kwargs)
         if not isinstance(made, Handle):
             summary = f"{self.last} gave {describe(made)}; expected an object"
             raise LearnerFailed("wrong", Finding("type", summary))
-        return made
+        return Handle(self, replace(made._ref, type=shown)) if shown else made
 
     def forget(self) -> None:
         """Let go of all objects that are kept beside the learner's code."""

@@ -14,8 +14,8 @@ from autograder.classroom import Classroom, Refused, gradebook, graded, make
 from autograder.cli import main
 from autograder.errors import OperatorError
 from autograder.house import ROOT, SOLUTIONS
+from autograder.judge.reader import HandedIn
 from autograder.nbgrader import Repair
-from autograder.nbgrader.reader import HandedIn
 from autograder.release import as_bytes, notebooks, released
 from tests.submissions import cell, hand_in, lesson
 

@@ -55,6 +55,18 @@ def test_signs_of_a_sequence(got, sign):
     assert [clue.sign for clue in signs(difference, "B T H")][:1] == [sign]
 
 
+def test_one_step_for_all_of_them_asks_for_the_return():
+    """(B, H) where (B, T, H) was asked looks like a `return` in the loop."""
+    (clue,) = signs(first_difference(WANT[:, -1], WANT, axes="B T H"), "B T H")
+    assert "`return` inside the loop" in clue.says
+
+
+def test_a_batch_that_was_not_summed_is_seen():
+    """One axis too many in front looks like the batch."""
+    (clue,) = signs(first_difference(SQUARE[:3], SQUARE[0]))
+    assert (clue.sign, "the batch" in clue.says) == ("extra-axis", True)
+
+
 @pytest.mark.parametrize(
     ("got", "sign"),
     [(SQUARE.mT, "transposed"), (STEPS[1], "one-step-only"), (SQUARE.flatten().roll(1).reshape(4, 4), "rearranged")],

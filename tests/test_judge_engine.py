@@ -16,7 +16,7 @@ from autograder.judge.plan import Ask, Run, plan
 from autograder.judge.releases import Releases
 from autograder.judge.sandbox import MODULES, NoSandbox, Unsafe, choose
 from autograder.judge.store import Store
-from autograder.judge.submissions import Unreadable, collect, read
+from autograder.judge.submissions import Unreadable, collect
 from autograder.spec import Finding, Verdict
 from autograder.wire import WireError
 from tests import kinds
@@ -95,46 +95,6 @@ def test_a_check_of_another_lesson_is_not_asked(one):
 # ------------------------------------------------------------------------------------------------ bad input
 
 
-@pytest.mark.parametrize(
-    "data, said",
-    [
-        (b"", "is empty"),
-        (b" \n", "is empty"),
-        (b'{"cells": [', "broken JSON"),
-        (b'{"a": 1}', "JSON of another kind"),
-        (b"[1]", "JSON of another kind"),
-        (b"\xff\xfe", "not text"),
-        (b"[" * 100_000, "broken JSON"),
-        (b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"source": 1, "cell_type": "code"}]}', "is not a notebook"),
-        (b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"name": "ir", "language": "R"}}, "cells": []}', "kernel"),
-    ],
-)  # fmt: skip
-def test_a_file_that_is_no_notebook_says_so(tmp_path, data, said):
-    """An empty file, broken JSON, other JSON, no text, an odd cell or another kernel is one clear line."""
-    file = tmp_path / "x.ipynb"
-    file.write_bytes(data)
-    with pytest.raises(Unreadable, match=said):
-        read(file, 2**20)
-
-
-def test_a_huge_file_is_not_read(tmp_path):
-    """A file over the limit is refused by its size."""
-    file = tmp_path / "x.ipynb"
-    file.write_bytes(b" " * 2**20)
-    with pytest.raises(Unreadable, match="at most"):
-        read(file, 2**19)
-
-
-def test_a_link_and_a_folder_are_refused(tmp_path):
-    """A link to a file, and a folder named like a notebook, are refused."""
-    (tmp_path / "folder.ipynb").mkdir()
-    (tmp_path / "link.ipynb").symlink_to("/etc/hostname")
-    with pytest.raises(Unreadable, match="is a link"):
-        read(tmp_path / "link.ipynb", 2**20)
-    with pytest.raises(Unreadable, match="is a folder"):
-        read(tmp_path / "folder.ipynb", 2**20)
-
-
 def test_learners_are_told_by_file_or_folder(tmp_path):
     """`bob.ipynb` is bob's; `ann/00_start_here.ipynb` is ann's, with the files beside it."""
     (tmp_path / "ann").mkdir()
@@ -174,7 +134,7 @@ def test_a_class_with_bad_files_is_graded(tmp_path, capsys):
     ann, ben, cy = json.loads(capsys.readouterr().out)["submissions"]
     assert (1, "", 0) == (code, ann["problem"], ann["score"])
     assert {"unsendable"} == {check["status"] for check in ben["checks"].values()}
-    assert "is empty" == cy["problem"]
+    assert "The file is empty." == cy["problem"]
     provenance = ann["provenance"]
     assert {"versions", "seeds", "limits", "sandbox", "seconds", "device"} <= set(provenance)
 

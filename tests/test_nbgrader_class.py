@@ -67,6 +67,13 @@ def helper_in_an_experiment(one: Lesson):
     return notebook
 
 
+def odd_characters(one: Lesson) -> bytes:
+    """Right, with cells and a written answer that hold what no UTF-8 file may, written as JSON escapes."""
+    notebook = add(add(one.right(), 2, "s = '\ud800'"), 3, "x = 1\0")
+    write(notebook, "written", WHY, "My answer \ud800 is this.\0")
+    return json.dumps(notebook).encode()
+
+
 def cheating(one: Lesson, source: str):
     """A blank notebook with a cell that tries to make the checks pass."""
     return add(one.blank(), 2, source)
@@ -134,6 +141,8 @@ HONEST = {  # who: (what they hand in, automatic points)
     "loops": (lambda one: one_answer(one, PATHS, "while True: pass"), AUTO - 2),
     "segfault": (lambda one: one_answer(one, COUNT, "import ctypes; return ctypes.string_at(0)"), AUTO - 2),
     "active": (active, AUTO),
+    "deep": (lambda one: add(one.right(), 3, "x = 0" + " + 0" * 20_000), AUTO),
+    "odd-characters": (odd_characters, AUTO),
 }
 OTHERS = {
     "patched": (lambda one: cheating(one, PATCHED), 0),

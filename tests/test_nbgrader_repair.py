@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 
 import nbformat
 import pytest
 from nbformat.v4 import new_output
 
 from autograder.house import SOLUTIONS
-from autograder.nbgrader.reader import HandedIn, parse, read
+from autograder.judge.reader import HandedIn, parse
 from autograder.nbgrader.repair import repair
 from tests.submissions import add, cell, copy_of, delete, lesson, place, write
 
@@ -185,26 +184,6 @@ def test_a_broken_file_becomes_a_notebook_that_says_so(one):
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
-    [
-        (b"", "is empty"),
-        (b"  \n", "is empty"),
-        (b"\xff\xfe\x00", "not text in UTF-8"),
-        (b'{"cells": [', "JSON is broken"),
-        (b"[" * 100_000, "JSON is broken"),
-        (b"[1, 2]", "holds no cells"),
-        (b'{"cells": 3}', "holds no cells"),
-        (b'{"worksheets": 3}', "holds no cells"),
-        (b'{"cells": [], "metadata": {"kernelspec": {"language": "R"}}}', "another language"),
-    ],
-)
-def test_what_is_no_notebook_is_said_in_one_sentence(raw, said):
-    """Nonsense is named, never raised as something else."""
-    with pytest.raises(ValueError, match=said):
-        parse(raw)
-
-
-@pytest.mark.parametrize(
     "cells",
     [
         [{"cell_type": "code"}],
@@ -221,25 +200,3 @@ def test_odd_cells_are_read_as_far_as_they_go(one, cells):
     result = repair(given, one.handed_out)
     nbformat.validate(result)
     assert nbformat.writes(result).encode() and grade_ids(result) == grade_ids(one.handed_out)
-
-
-def test_an_old_notebook_format_is_read(one):
-    """Format 3 kept its cells in worksheets; they are found."""
-    old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": [
-        {"metadata": {}, "cells": [{"cell_type": "code", "input": "x = 1", "language": "python", "outputs": [],
-                                    "collapsed": False, "metadata": {}}]}]}  # fmt: skip
-    assert parse(json.dumps(old).encode()).cells[0].source == "x = 1"
-
-
-def test_a_link_is_not_followed(tmp_path):
-    """A file handed in as a link to another is not read: it could be anybody's."""
-    (tmp_path / "secret").write_text('{"cells": []}')
-    (tmp_path / "mine.ipynb").symlink_to(tmp_path / "secret")
-    assert read(tmp_path / "mine.ipynb").problem
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
-def test_a_pipe_is_not_waited_for(tmp_path):
-    """A named pipe in the place of a notebook does not hold the class up."""
-    os.mkfifo(tmp_path / "mine.ipynb")
-    assert "not a plain file" in read(tmp_path / "mine.ipynb").problem

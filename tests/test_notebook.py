@@ -61,3 +61,14 @@ def test_progress_tells_where_one_stands(cells):
     """`progress()` lists each check once, as it ended last."""
     (output,) = cells["progress"].outputs
     assert output.text == "unrolled-graph-rnn-step: right\n1 of 1 checked so far are right.\n"
+
+
+def test_progress_counts_predictions_apart(monkeypatch, capsys):
+    """A prediction is noted, whether it holds or not: it is not among what is right."""
+    from autograder import notebook
+    from autograder.spec import Verdict
+
+    verdicts = (Verdict("a-guess", "right", noted=True), Verdict("a-step", "right"), Verdict("a-loop", "wrong"))
+    monkeypatch.setattr(notebook, "VERDICTS", {one.check: one for one in verdicts})
+    notebook.progress()
+    assert capsys.readouterr().out.splitlines()[-1] == "1 of 2 checked so far are right, 1 prediction is noted."

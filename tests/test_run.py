@@ -113,6 +113,26 @@ def test_a_stand_in_does_not_make_a_wrong_answer_right(pair):
     assert verdict(source, found=pair[1]).status == "wrong"
 
 
+def test_a_stub_that_is_called_is_named():
+    """Who has written `unroll` and not `rnn_step` is told so; whoever has written neither is told of the one that was asked."""
+    stub = "def rnn_step(x_t, h_prev, params):\n    raise NotImplementedError()\n"
+    calls = WRONG_STEP.partition("def unroll")[2]
+    got = verdict(stub + "import torch\ndef unroll" + calls, "unrolled-graph-unroll-padded")
+    assert got.status == "missing" and got.finding.summary == "unroll_padded is not defined"
+    got = verdict("import torch\n" + stub + "def unroll" + calls, "unrolled-graph-unroll")
+    assert got.right and "Mend rnn_step first" in got.notes[0]
+    names = {}
+    execute("import torch\n" + stub + "def unroll" + calls, names, "cell 1")
+    request = {"do": "call", "target": "unroll", "args": [torch.ones(1, 2, 3), torch.ones(1, 2), {}]}
+    assert Beside(names).handle(request)["summary"] == "unroll calls rnn_step, which is not written yet"
+
+
+def test_a_stub_is_not_judged_with_a_stand_in(pair):
+    """An exercise that is not written yet says nothing of those that it builds on."""
+    got = verdict("def twice(x): return 3 * x\ndef fourfold(x): raise NotImplementedError()", found=pair[1])
+    assert (got.status, got.notes) == ("missing", ())
+
+
 WRONG_STEP = """
 import torch
 def rnn_step(x_t, h_prev, params):

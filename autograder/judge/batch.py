@@ -10,10 +10,11 @@ from autograder.errors import OperatorError
 from autograder.judge.engine import Judged, judge
 from autograder.judge.limits import Limits
 from autograder.judge.plan import checks_of
+from autograder.judge.reader import read
 from autograder.judge.releases import Releases
 from autograder.judge.sandbox import Sandbox
 from autograder.judge.store import Store
-from autograder.judge.submissions import Submission, Unreadable, read
+from autograder.judge.submissions import Submission, Unreadable
 from autograder.spec import Finding, Verdict
 
 OPEN_KEY = b"own work"  # without --key: draws that anybody can foresee
@@ -49,7 +50,10 @@ def grade_one(submission: Submission, job: Job) -> Outcome:
     """Judge one submission; whatever is wrong with it becomes an Outcome, never an exception."""
     path, learner = str(submission.path), submission.learner
     try:
-        notebook = read(submission.path, job.limits.notebook)
+        handed_in = read(submission.path, job.limits.notebook)
+        if handed_in.problem:
+            raise Unreadable(handed_in.problem)
+        notebook = handed_in.notebook
         found = job.releases.of(notebook)
         judged = judge(
             notebook,
@@ -89,7 +93,7 @@ def _unjudged(submission: Submission, job: Job, reason: str) -> Judged | None:
     if release is None:
         return None
     points = checks_of(release)
-    finding = Finding("unreadable", f"{submission.path.name} {reason}")
+    finding = Finding("unreadable", reason)
     verdicts = {id: Verdict(id, "unsendable", finding=finding) for id in points}
     ours = release.metadata["bptt"]
     return Judged(ours["lesson"], ours["version"], verdicts, points, {"sandbox": job.sandbox.level}, (reason,))

@@ -40,11 +40,11 @@ class Releases:
         """The release of a submission. Raises Unreadable for another course's notebook, an unknown lesson or version."""
         lesson, version = lesson_of(submission)
         if not lesson:
-            raise Unreadable("is not a notebook of this course: it does not say which lesson it is")
+            raise Unreadable("This is not a notebook of this course: it does not say which lesson it is.")
         same = [notebook for notebook in self.notebooks if lesson_of(notebook)[0] == lesson]
         if not same:
             known = ", ".join(self.lessons()) or "none"
-            raise Unreadable(f"is of the lesson {lesson!r}, which is not among the releases ({known})")
+            raise Unreadable(f"This is of the lesson {lesson!r}, which is not among the releases ({known}).")
         for notebook in same:
             if lesson_of(notebook)[1] == version:
                 return Found(notebook)
@@ -54,8 +54,8 @@ class Releases:
             remark = f"its version {version or '(none)'} is not known; judged against version {lesson_of(newest)[1]}"
             return Found(newest, remark)
         raise Unreadable(
-            f"is version {version or '(none)'} of {lesson}, which is not known, and its checks are not those of the "
-            f"version here; put the notebook that was handed out into a folder and name it with --releases"
+            f"This is version {version or '(none)'} of {lesson}, which is not known, and its checks are not those of the "
+            f"version here; put the notebook that was handed out into a folder and name it with --releases."
         )
 
     def named(self, lesson: str) -> NotebookNode | None:

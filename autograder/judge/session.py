@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from autograder.judge.plan import Run
 from autograder.judge.sandbox import Inside, Sandbox
@@ -87,7 +86,7 @@ class Session:
         cell = self._cells[number]
         self._child.allow(min(self.limits.cell, self._left()), cell.label)
         try:
-            raised: Any = self._child.transport({"do": "run", "source": cell.source})["value"]
+            reply = self._child.transport({"do": "run", "source": cell.source})
         except Ended as ended:
             if self._child.unasked and number not in self._tried_again:
                 self._tried_again.add(number)  # in the next child, where nothing has been asked before
@@ -95,6 +94,7 @@ class Session:
             self._poisoned.add(number)
             self._note(f"{cell.label} was not finished: {ended.finding.summary}")
             return
+        raised = reply["value"] if reply["ok"] else reply["summary"]  # not ok: Python could not even read the cell
         if isinstance(raised, str) and raised and "NotImplementedError" not in raised:
             self._note(f"{cell.label} raised {raised[:200]}")
 

@@ -24,8 +24,8 @@ from traitlets.config import Config
 from autograder import card
 from autograder.classroom import Classroom, gradebook
 from autograder.errors import CourseError, OperatorError
+from autograder.judge.reader import read
 from autograder.nbgrader.judging import FRESH, Graded, fresh
-from autograder.nbgrader.reader import read
 from autograder.nbgrader.repair import repair
 from autograder.nbgrader.steps import PERSON, JudgedExecute, forget
 from autograder.spec import Verdict

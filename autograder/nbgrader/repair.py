@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import autograder.nbgrader.visible as visible
-from autograder.nbgrader.reader import HandedIn, unused
+from autograder.judge.reader import HandedIn, unused
 
 RESTORED = ("check", "given", "written")  # roles whose cells are put back if they are missing
 LOCKED = ("check", "given")  # and those that a learner does not write in

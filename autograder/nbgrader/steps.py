@@ -22,8 +22,8 @@ from traitlets.config import LoggingConfigurable
 
 from autograder import card
 from autograder.classroom import Classroom
+from autograder.judge.reader import read
 from autograder.nbgrader.judging import Graded, grade
-from autograder.nbgrader.reader import read
 from autograder.nbgrader.repair import repair, role
 from autograder.spec import Verdict
 

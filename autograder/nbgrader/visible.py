@@ -18,6 +18,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from PIL import Image
 
+from autograder.judge.reader import printable
+
 TEXT = 20_000  # characters of text that one output may show
 CELL = 40  # outputs that one cell may show
 SIDE = 4000  # pixels on the longer side of a picture, before it is re-encoded
@@ -31,14 +33,6 @@ _PLAIN = re.compile(
 )
 _LINK = re.compile(r"(?:https?://|mailto:|#|attachment:)", re.IGNORECASE)
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG"}
-
-
-def printable(value: Any) -> str:
-    """`value` as text that can be written as UTF-8: lists of lines joined, lone surrogates replaced."""
-    if isinstance(value, list):
-        value = "".join(part for part in value if isinstance(part, str))
-    text = value if isinstance(value, str) else "" if value is None else repr(value)
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class _Active(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,8 +16,6 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
-
-from autograder.nbgrader.visible import printable
 
 LARGEST = 64 << 20  # bytes of a notebook that we read
 
@@ -32,9 +31,9 @@ class HandedIn:
     digest: str = ""  # sha256 of the file's bytes
 
 
-def read(path: Path | str) -> HandedIn:
-    """Read the file at `path` leniently: any notebook format, any nonsense."""
-    raw, problem = _bytes(Path(path))
+def read(path: Path | str, at_most: int = LARGEST) -> HandedIn:
+    """Read the file at `path` leniently: any notebook format, any nonsense, but no more than `at_most` bytes."""
+    raw, problem = _bytes(Path(path), at_most)
     digest = hashlib.sha256(raw).hexdigest()
     if problem:
         return HandedIn(new_notebook(), problem, digest)
@@ -44,7 +43,7 @@ def read(path: Path | str) -> HandedIn:
         return HandedIn(new_notebook(), str(error), digest)
 
 
-def _bytes(path: Path) -> tuple[bytes, str]:
+def _bytes(path: Path, at_most: int) -> tuple[bytes, str]:
     """The file's bytes, and one sentence if it cannot be read; a link or a device is not followed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -52,11 +51,23 @@ def _bytes(path: Path) -> tuple[bytes, str]:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
                 return b"", "What was handed in is not a plain file."
-            if about.st_size > LARGEST:
-                return b"", f"The file is too large to be read ({about.st_size >> 20} MB; {LARGEST >> 20} MB are read)."
-            return file.read(LARGEST + 1), ""
+            if about.st_size > at_most:
+                return b"", f"The file is too large to be read ({about.st_size >> 20} MB; {at_most >> 20} MB are read)."
+            return file.read(at_most + 1), ""
     except OSError as error:
+        if error.errno == errno.EISDIR:
+            return b"", "What was handed in is not a plain file."
+        if error.errno == errno.ELOOP:
+            return b"", "What was handed in is a link; hand in the file itself."
         return b"", f"The file cannot be read ({error.strerror})."
+
+
+def printable(value: Any) -> str:
+    """`value` as text that can be written as UTF-8: lists of lines joined, lone surrogates replaced."""
+    if isinstance(value, list):
+        value = "".join(part for part in value if isinstance(part, str))
+    text = value if isinstance(value, str) else "" if value is None else repr(value)
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def parse(raw: bytes) -> NotebookNode:
