@@ -401,19 +401,19 @@ with needs("unroll"):
 # %% experiment="depth"
 with needs("unroll"):
     lengths = [1, 2, 5, 10, 20, 40]
-    one_tanh_a_step(recorded_run(T=1)[0])
-    fig, ax = plt.subplots()
-    ax.plot(lengths, lengths, ls="--", color=figures.INK, label="depth = T")
-    for H, marker, size in ((4, "o", 11), (16, "s", 5)):
-        depths = [graph.depth(recorded_run(T, H)[0][:, -1]) for T in lengths]
-        ax.plot(lengths, depths, marker, ms=size, mfc="none", mew=2, label=f"recorded, H = {H}")
-    ax.set(
-        xlabel="number of time steps T",
-        ylabel="depth (tanh operations one behind the other)",
-        title="Depth is T, whatever the size of the state",
-    )
-    ax.legend()
-    figures.show(fig, "Measured depth lies on the line depth = T, for 4 units and for 16.")
+    if one_tanh_a_step(recorded_run(T=1)[0]):
+        fig, ax = plt.subplots()
+        ax.plot(lengths, lengths, ls="--", color=figures.INK, label="depth = T")
+        for H, marker, size in ((4, "o", 11), (16, "s", 5)):
+            depths = [graph.depth(recorded_run(T, H)[0][:, -1]) for T in lengths]
+            ax.plot(lengths, depths, marker, ms=size, mfc="none", mew=2, label=f"recorded, H = {H}")
+        ax.set(
+            xlabel="number of time steps T",
+            ylabel="depth (tanh operations one behind the other)",
+            title="Depth is T, whatever the size of the state",
+        )
+        ax.legend()
+        figures.show(fig, "Measured depth lies on the line depth = T, for 4 units and for 16.")
 
 # %% [markdown]
 # **What to see.** With one tanh a step, all points lie on the line. A network that reads 1000 steps is 1000 layers deep, even with four units. The depth is not
