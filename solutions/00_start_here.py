@@ -219,7 +219,7 @@ check("start-here-tanh-grad")
 # - *tanh_grad is not written yet*: the line `raise NotImplementedError()` is still there. Replace it.
 # - *the slope is None*: a `return` is missing.
 # - *tanh_grad is not defined*: you have not run the answer cell since you opened the notebook.
-# - *the slope of the sigmoid is used*: the cell above, which is wrong on purpose, was run after your own. Run yours again.
+# - *the slope of the sigmoid, σ (1 − σ), is used*: the cell above, which is wrong on purpose, was run after your own. Run yours again.
 # - *tanh is applied to h once more*: the argument is already the output of the tanh; it must not be squashed again.
 # - *the call changed its argument h in place*: `h *= h` and `h -= 1` write into the caller's tensor. Make a new one.
 # - *nothing changes, whatever I write*: after a change, run the answer cell before the check.

@@ -314,7 +314,7 @@ check("unrolled-graph-unroll")
 # - *every entry of the result is the last state*, or *changed its argument h0 in place*: a state is overwritten that is still needed. Let
 #   each step make a new tensor.
 # - *states has dtype torch.float32*: `torch.zeros(...)` makes float32 unless told otherwise.
-# - *on a GPU, … would fail*: a tensor was made with `dtype=` and without `device=`. See the rule in section 1.
+# - *on a GPU*: a tensor was made with `dtype=` and without `device=`. See the rule in section 1.
 # - *states has no graph behind it*, *every gradient goes back one step only*, or *the way back ends at a detached tensor*: the numbers are
 #   right, and their past is lost. Nothing here needs `detach`, `.data`, `no_grad` or `requires_grad_`.
 # - *shapes cannot be multiplied*, or *must match*: print the shapes of what you hand to `rnn_step`, in the order of its arguments.
@@ -328,8 +328,10 @@ check("unrolled-graph-unroll")
 # A tensor that was computed carries `grad_fn`: the operation that made it. An operation carries `next_functions`: the operations
 # that made *its* inputs. Follow these from the result, and you walk the whole graph backwards. This is the very road that `backward()` takes.
 #
-# The first of the next two cells runs **your** `unroll` and keeps the leaves by name; experiments further down use it, too. The second one takes 6
-# steps and walks. It prints how often each operation was met. `AccumulateGrad` is PyTorch's name for a leaf: the place where a gradient is added up.
+# The next cell defines two helpers. One runs **your** `unroll` and keeps the leaves by name. The other looks whether one tanh was recorded for each step.
+#
+# The cell after it runs your `unroll` for 6 steps and walks. It prints how often each operation was met. `AccumulateGrad` is PyTorch's name for a
+# leaf: the place where a gradient is added up.
 
 
 # %% given="recorded"
@@ -583,7 +585,7 @@ check("unrolled-graph-count-paths")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *the paths to all losses are counted together*: the question is about one loss, $L_t$.
+# - *the paths to all losses … are counted together*: the question is about one loss, $L_t$.
 # - *counted once for each of W_ih, W_hh and b*: in this graph the three are one node.
 # - *the number of paths doubles with every step*: at which node would a path have a choice between two arrows that both lead to $L_t$?
 # - *one path is forgotten*, or *one path too many*: $h_0$ is not computed with $\theta$; the state $h_t$ is.
@@ -841,10 +843,10 @@ check("unrolled-graph-unroll-padded")
 # - *the wrong way round*: say aloud when the condition is true, and which of its two arguments `torch.where` takes then.
 # - *a sequence starts from the state in which the row before it ended*: in a loop over the rows, each one begins with its own $h_0$.
 # - *Only the sequence of length 0 is wrong*: it makes no step at all. What does `lengths - 1` give for it?
-# - *The size of tensor a must match…*: the condition has shape (B,); give it a second axis with `unsqueeze(1)`.
+# - *The size of tensor a … must match*: the condition has shape (B,); give it a second axis with `unsqueeze(1)`.
 # - *h_last[…] is …*: then `states` is right. Look where each row's last state stands in it.
 # - *every entry of `states` is the last state*: rows are written into one tensor again and again. Make a new one at each step.
-# - *on a GPU, … would fail*: `torch.arange(T)` without `device=` is made on the CPU. See the rule in section 1.
+# - *on a GPU*: `torch.arange(T)` without `device=` is made on the CPU. See the rule in section 1.
 # - *changed its argument x in place*: a line such as `x[mask] = 0` writes into the caller's tensor. Clean a copy, or choose.
 # - *states has no graph behind it*, or *is detached*: the numbers are right, and their past is lost. Which line uses `detach`, `.data` or `no_grad`?
 # - *states[…] is nan*: past the end there may be anything in `x`, also nan, and 0 · nan is nan. Choose, don't multiply; better still, clean the padding first.
