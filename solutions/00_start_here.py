@@ -59,9 +59,9 @@ print("again   ", again)
 print("repeated", repeated)
 
 # %% [markdown]
-# **Precision.** A `float32` number keeps about 7 decimal digits, a `float64` number about 16. Networks are
+# **Precision.** A number takes 4 bytes in `float32` and 8 bytes in `float64`. So neither can hold all digits, and float32 holds fewer. Networks are
 # trained in float32 or less, because it is fast and good enough. Here we ask another question: is this gradient *right*?
-# A formula that is wrong by a millionth is wrong, and in float32 you could not tell it from rounding.
+# For that you have to know how many digits you can trust.
 #
 # ### Predict: when does a number get lost?
 #
@@ -96,6 +96,9 @@ for kind in (torch.float32, torch.float64):
     print(f"{kind}: 1 + 1e-{k} is 1. Near 1, the next number up is 1 + {torch.finfo(kind).eps:.1e}.")
 
 # %% [markdown]
+# **What to see.** A `float32` number keeps about 7 decimal digits, a `float64` number about 16. A formula that is wrong by a millionth is wrong, and in
+# float32 you could hardly tell it from rounding.
+#
 # ## 2. How to read a check
 #
 # A check draws random inputs, calls *your* function on them, and compares what comes back with values that it got by
@@ -216,7 +219,7 @@ check("start-here-tanh-grad")
 # - *tanh_grad is not written yet*: the line `raise NotImplementedError()` is still there. Replace it.
 # - *the slope is None*: a `return` is missing.
 # - *tanh_grad is not defined*: you have not run the answer cell since you opened the notebook.
-# - *the slope of the sigmoid is used*: the cell above, which is wrong on purpose, was run after your own. Run yours again.
+# - *the slope of the sigmoid, σ (1 − σ), is used*: the cell above, which is wrong on purpose, was run after your own. Run yours again.
 # - *tanh is applied to h once more*: the argument is already the output of the tanh; it must not be squashed again.
 # - *the call changed its argument h in place*: `h *= h` and `h -= 1` write into the caller's tensor. Make a new one.
 # - *nothing changes, whatever I write*: after a change, run the answer cell before the check.
@@ -308,7 +311,10 @@ with needs("tanh_grad"):
     ax.set(xlabel="number of steps T", ylabel="relative difference (no unit)")
     ax.set_title("Two right answers differ by rounding")
     ax.legend(loc="center right", bbox_to_anchor=(1, 0.4), fontsize=9)
-    figures.show(fig, "Two right ways to a gradient differ by 1e-7 in float32 and by 1e-16 in float64.")
+    figures.show(
+        fig,
+        "Two right ways to a gradient differ by 1e-7 to 1e-6 in float32, by 1e-16 to 2e-15 in float64, more for longer T.",
+    )
 
 # %% [markdown]
 # **What to see.** Two right programs do not give the same number: they round in other places. In float32 they differ in
@@ -385,7 +391,8 @@ check("start-here-bug")
 # <details><summary>My check fails with…</summary>
 #
 # - *Mend tanh_grad first*: this program uses your `tanh_grad`.
-# - *dL/dw is …; expected …*: the loss was right, so the forward half is fine. Look at the backward half.
+# - *This is the program as it was found*: the loss is right, so the forward half is fine. Look at the backward half, and go on with hint 1.
+# - *a plain number came back*: the loss and dL/dw stay tensors of shape (). `.item()` and `float(...)` make numbers of them.
 # - *divided by the size of the batch twice*, or *nothing is divided by* it: the loss is a mean over the batch; one line divides by its length.
 # - *the slope of the tanh is taken to be 1 − h*: use your `tanh_grad`, or look at what you wrote there.
 # </details>

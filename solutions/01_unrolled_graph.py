@@ -10,7 +10,7 @@
 # - write one step of a recurrent network and run it over a batch of sequences, also of unequal lengths;
 # - draw its unrolled graph from memory, and check the drawing against what PyTorch recorded from your own code;
 # - say how depth, memory, paths and parameters change with the number of steps $T$, and why;
-# - find a cut in a graph whose numbers all look right.
+# - find a mistake that shows in no state and in no loss.
 #
 # | | |
 # |---|---|
@@ -82,6 +82,11 @@ def make_params(D, H, V, seed):
 # Names and shapes are PyTorch's, without the number of the layer: `torch.nn.RNN` says `weight_ih_l0`. It has two biases, which are only ever
 # added together; our `bias` is its `bias_ih_l0`, and its `bias_hh_l0` is 0. A read-out it has not: that is a `torch.nn.Linear`.
 #
+# **One rule for all exercises.** A tensor that you make yourself takes its dtype *and* its device from the inputs:
+# `torch.zeros(B, H, dtype=x.dtype, device=x.device)`, `torch.arange(T, device=x.device)`, or shorter `torch.zeros_like(h)`. On your
+# machine a tensor without `device=` may work. On a GPU it would not, and the checks notice. And what you are given stays as it is: make a
+# new tensor rather than write into an argument.
+#
 # ### Exercise: `rnn_step`
 #
 # *difficulty 1 of 5 · importance 5 of 5 · 8 minutes*
@@ -141,6 +146,8 @@ check("unrolled-graph-rnn-step")
 # - *the tanh is left out*: then the result is $a_t$ and not yet $h_t$.
 # - *h_t is a tuple of 1 item*: there is a comma at the end of the `return` line.
 # - *h_t has no graph behind it*: the check also sends a gradient back through your step. `detach`, `.data` and `no_grad` stop it.
+# - *cut anew with `reshape` or `view`*: the shapes fit then, and the numbers stand in other places. `reshape` does not swap axes.
+# - *go through a tanh each*: look where the bracket behind $\tanh$ closes in the formula. There is one tanh, around the sum.
 # </details>
 
 # %% [markdown]
@@ -233,10 +240,10 @@ UNROLLED_3 = [
 fig, ax = plt.subplots(figsize=(7, 4))
 graph.draw(ax, UNROLLED_3)
 ax.set_title("A recurrent network, unrolled over T = 3 steps")
-figures.show(fig, "Unrolled graph: states in a row from left to right, one parameter node that feeds every state.")
+figures.show(fig, "Unrolled graph: a chain of states from left to right, one parameter node that feeds every state.")
 
 # %% [markdown]
-# **What to see.** Read the row of blue circles from left to right: that is time, and it is also *depth*. From $h_0$ to $h_3$
+# **What to see.** Read the chain of blue circles from left to right: that is time, and it is also *depth*. From $h_0$ to $h_3$
 # there are three layers, each with an input of its own from below ($x_t$) and a loss of its own above ($L_t$).
 #
 # One thing is different from the deep networks that you know. There is **one** $\theta$, and it has an arrow to **every** layer. An ordinary
@@ -300,15 +307,17 @@ check("unrolled-graph-unroll")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *two axes are swapped*: `torch.stack(states)` puts time first. The batch comes first here.
+# - *the axes stand in another order*: `torch.stack(states)` puts time first. The batch comes first here.
 # - *every step starts from h_0*: what does the second step start from in your loop?
 # - *Axis 1 has 6 entries instead of 5*, or *h_0 comes first*: $h_0$ is not part of the result.
 # - *cut anew with `reshape` or `view`*: `reshape` does not swap axes, it cuts the same numbers into other rows. `transpose` swaps.
 # - *every entry of the result is the last state*, or *changed its argument h0 in place*: a state is overwritten that is still needed. Let
 #   each step make a new tensor.
 # - *states has dtype torch.float32*: `torch.zeros(...)` makes float32 unless told otherwise.
-# - *states has no graph behind it*, or *every gradient goes back one step only*: the numbers are right, and their past is lost. Nothing here needs
-#   `detach`, `.data` or `no_grad`.
+# - *on a GPU*: a tensor was made with `dtype=` and without `device=`. See the rule in section 1.
+# - *states has no graph behind it*, *every gradient goes back one step only*, or *the way back ends at a detached tensor*: the numbers are
+#   right, and their past is lost. Nothing here needs `detach`, `.data`, `no_grad` or `requires_grad_`.
+# - *shapes cannot be multiplied*, or *must match*: print the shapes of what you hand to `rnn_step`, in the order of its arguments.
 # - *modified by an inplace operation*: a tensor that holds all states was written into while steps still read from it. Collect them in a list.
 # - *Mend rnn_step first*: this exercise uses it.
 # </details>
@@ -319,16 +328,33 @@ check("unrolled-graph-unroll")
 # A tensor that was computed carries `grad_fn`: the operation that made it. An operation carries `next_functions`: the operations
 # that made *its* inputs. Follow these from the result, and you walk the whole graph backwards. This is the very road that `backward()` takes.
 #
-# The next cell runs **your** `unroll` for 6 steps and walks. It prints how often each operation was met. `AccumulateGrad` is PyTorch's name for a
+# The next cell defines two helpers. One runs **your** `unroll` and keeps the leaves by name. The other looks whether one tanh was recorded for each step.
+#
+# The cell after it runs your `unroll` for 6 steps and walks. It prints how often each operation was met. `AccumulateGrad` is PyTorch's name for a
 # leaf: the place where a gradient is added up.
+
+
+# %% given="recorded"
+def recorded_run(T, H=4, seed=0):
+    """The states of your unroll with their graph, and the leaves from which it starts, by name; B = 2, D = 3."""
+    generator = torch.Generator().manual_seed(seed)
+    x, h0 = normal(generator, 2, T, 3), normal(generator, 2, H).requires_grad_()
+    params = {name: tensor.requires_grad_() for name, tensor in make_params(3, H, V=5, seed=seed).items()}
+    return unroll(x, h0, params), {name: params[name] for name in ("weight_ih", "weight_hh", "bias")} | {"h0": h0}
+
+
+def one_tanh_a_step(states):
+    """Whether one tanh was recorded for each step of states (B, T, H); where not, a line that says so."""
+    T, found = states.shape[1], sum(node.name().startswith("Tanh") for node in graph.operations(states))
+    if found != T:
+        print(f"Your step records {found / T:g} tanh operations a step; these pictures assume one.")
+        print("The answer may well be right. To see the picture, write the step with one `torch.tanh` for all rows.")
+    return found == T
+
 
 # %% experiment="walk"
 with needs("unroll"):
-    T, B, D, H = 6, 2, 3, 4
-    generator = torch.Generator().manual_seed(0)
-    x, h0 = normal(generator, B, T, D), normal(generator, B, H).requires_grad_()
-    params = {name: tensor.requires_grad_() for name, tensor in make_params(D, H, V=5, seed=0).items()}
-    states = unroll(x, h0, params)
+    states, _ = recorded_run(T=6)
 
     met, waiting = set(), [states.grad_fn]
     while waiting:
@@ -342,7 +368,7 @@ with needs("unroll"):
         print(f"{names.count(name):4d} × {name}")
 
 # %% [markdown]
-# There is a `TanhBackward0` for each step, if you wrote `torch.tanh`. If you wrote the step as in the formula, you also find 12 × `MmBackward0`: six
+# There is a `TanhBackward0` for each step, if you wrote one `torch.tanh` for all rows. If you wrote the step as in the formula, you also find 12 × `MmBackward0`: six
 # products with $W_{ih}$ and six with $W_{hh}$. For each product there is a transpose (`PermuteBackward0` or `TBackward0`). `AddBackward0` stands for the two plus
 # signs of each step, and `StackBackward0` for the one `torch.stack` at the end.
 #
@@ -353,14 +379,15 @@ with needs("unroll"):
 
 # %% experiment="recorded-graph"
 with needs("unroll"):
-    leaves = {"weight_ih": params["weight_ih"], "weight_hh": params["weight_hh"], "bias": params["bias"], "h0": h0}
+    states, leaves = recorded_run(T=6)
     recorded = graph.recorded_edges(states, leaves)
-    into_w_hh = [(start, end) for start, end in recorded if start == "weight_hh"]
+    from_w_hh = [(start, end) for start, end in recorded if start == "weight_hh"]
 
-    fig, ax = plt.subplots(figsize=(8, 4))
-    graph.draw(ax, recorded, path=into_w_hh)
-    ax.set_title(f"Recorded from your unroll: $W_{{hh}}$ is there once, with {len(into_w_hh)} arrows")
-    figures.show(fig, "The graph that autograd recorded: a chain of states, and one leaf for each parameter.")
+    if one_tanh_a_step(states):
+        fig, ax = plt.subplots(figsize=(8, 4))
+        graph.draw(ax, recorded, path=from_w_hh)
+        ax.set_title(f"Recorded from your unroll: $W_{{hh}}$ is there once, with {len(from_w_hh)} arrows")
+        figures.show(fig, "The graph that autograd recorded: a chain of states, and one leaf for each parameter.")
 
 # %% [markdown]
 # **What to see.** It is the picture from above as autograd sees it, and nobody drew it: PyTorch recorded it while your loop ran. There are no inputs,
@@ -376,26 +403,22 @@ with needs("unroll"):
 # %% experiment="depth"
 with needs("unroll"):
     lengths = [1, 2, 5, 10, 20, 40]
-    fig, ax = plt.subplots()
-    ax.plot(lengths, lengths, ls="--", color=figures.INK, label="depth = T")
-    for H, marker, size in ((4, "o", 11), (16, "s", 5)):
-        depths = []
-        for T in lengths:
-            generator = torch.Generator().manual_seed(T)
-            params = {name: tensor.requires_grad_() for name, tensor in make_params(3, H, V=5, seed=0).items()}
-            last = unroll(normal(generator, 2, T, 3), normal(generator, 2, H), params)[:, -1]
-            depths.append(graph.depth(last))
-        ax.plot(lengths, depths, marker, ms=size, mfc="none", mew=2, label=f"recorded, H = {H}")
-    ax.set(
-        xlabel="number of time steps T",
-        ylabel="depth (tanh operations in a row)",
-        title="Depth is T, whatever the size of the state",
-    )
-    ax.legend()
-    figures.show(fig, "Measured depth lies on the line depth = T, for 4 units and for 16.")
+    if one_tanh_a_step(recorded_run(T=1)[0]):
+        fig, ax = plt.subplots()
+        ax.plot(lengths, lengths, ls="--", color=figures.INK, label="depth = T")
+        for H, marker, size in ((4, "o", 11), (16, "s", 5)):
+            depths = [graph.depth(recorded_run(T, H)[0][:, -1]) for T in lengths]
+            ax.plot(lengths, depths, marker, ms=size, mfc="none", mew=2, label=f"recorded, H = {H}")
+        ax.set(
+            xlabel="number of time steps T",
+            ylabel="depth (tanh operations one behind the other)",
+            title="Depth is T, whatever the size of the state",
+        )
+        ax.legend()
+        figures.show(fig, "Measured depth lies on the line depth = T, for 4 units and for 16.")
 
 # %% [markdown]
-# **What to see.** All points lie on the line. A network that reads 1000 steps is 1000 layers deep, even with four units. The depth is not
+# **What to see.** With one tanh a step, all points lie on the line. A network that reads 1000 steps is 1000 layers deep, even with four units. The depth is not
 # chosen by you, it is chosen by your data.
 #
 # ## 3. The graph on paper
@@ -458,7 +481,10 @@ check("unrolled-graph-unrolled-edges")
 # - *the last step is missing*: `range(1, T)` stops before `T`.
 # - *every step has parameters of its own*: the parameters are one node, shared by all steps.
 # - *every arrow points the wrong way*: a pair is (from, to), and "from" is what is used.
-# - *the list of arrows lacks …* and no clue: compare the spelling of your names with the tiny example.
+# - *the arrows between states are one step late*: $h_t$ is computed from the state before it. Which arrow leads into `h1`?
+# - *the arrows of the first step come back, and no others*: a `return` inside the loop ends the function in its first round.
+# - *the inputs are counted from 0*: the first step uses `x1`.
+# - *… lacks …* and *it has …, which does not belong*: lay the two arrows side by side. Which letter or number differs?
 # - *the answer is None*: `edges.append(...)` changes the list and returns nothing; the function needs a `return`.
 # </details>
 
@@ -471,24 +497,21 @@ check("unrolled-graph-unrolled-edges")
 # %% experiment="theory-and-record"
 with needs("unroll", "unrolled_edges"):
     T = 5
-    generator = torch.Generator().manual_seed(1)
-    params = {name: tensor.requires_grad_() for name, tensor in make_params(3, 4, V=5, seed=1).items()}
-    h0 = normal(generator, 2, 4).requires_grad_()
-    states = unroll(normal(generator, 2, T, 3), h0, params)
-    leaves = {"weight_ih": params["weight_ih"], "weight_hh": params["weight_hh"], "bias": params["bias"], "h0": h0}
-
+    states, leaves = recorded_run(T, seed=1)
     recorded = graph.recorded_edges(states, leaves)
     merged = {("theta" if start in ("weight_ih", "weight_hh", "bias") else start, end) for start, end in recorded}
     on_paper = {(start, end) for start, end in unrolled_edges(T) if start[0] != "x" and end[0] != "L"}
-    print(f"{len(on_paper)} arrows on paper, {len(merged)} recorded; the same: {on_paper == merged}")
 
-    fig, ax = plt.subplots(figsize=(8, 4))
-    graph.draw(ax, unrolled_edges(T), path=merged)
-    ax.set_title("Your arrows; thick: those that autograd recorded")
-    figures.show(fig, "All arrows between parameters and states on paper were also recorded by autograd.")
+    if one_tanh_a_step(states):
+        print(f"{len(on_paper)} arrows on paper, {len(merged)} recorded; the same: {on_paper == merged}")
+        fig, ax = plt.subplots(figsize=(8, 4))
+        graph.draw(ax, unrolled_edges(T), path=merged)
+        ax.set_title("Your arrows; thick: those that autograd recorded")
+        figures.show(fig, "Arrows between parameters and states: thick where autograd recorded what is on paper.")
 
 # %% [markdown]
-# **What to see.** Every arrow between parameters and states is thick: what you wrote on paper is what the machine has recorded.
+# **What to see.** Where both exercises are right, every arrow between parameters and states is thick: what you wrote on paper is what the machine has
+# recorded.
 #
 # ## 4. Paths: how can $\theta$ reach a loss?
 #
@@ -543,7 +566,7 @@ check("unrolled-graph-count-paths")
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# A path is settled as soon as you know at which state it *enters* the row of states. From which states can $L_t$ be reached?
+# A path is settled as soon as you know at which state it *enters* the chain of states. From which states can $L_t$ be reached?
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
@@ -562,7 +585,8 @@ check("unrolled-graph-count-paths")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *the paths to all losses are counted together*: the question is about one loss, $L_t$.
+# - *the paths to all losses … are counted together*: the question is about one loss, $L_t$.
+# - *counted once for each of W_ih, W_hh and b*: in this graph the three are one node.
 # - *the number of paths doubles with every step*: at which node would a path have a choice between two arrows that both lead to $L_t$?
 # - *one path is forgotten*, or *one path too many*: $h_0$ is not computed with $\theta$; the state $h_t$ is.
 # </details>
@@ -601,13 +625,13 @@ with needs("unrolled_edges", "count_paths"):
     )
 
 # %% [markdown]
-# **What to see.** Each path enters the row of states at one step, and from there it has no choice: along the row to $h_t$, then up to $L_t$. So there are
+# **What to see.** Each path enters the chain of states at one step, and from there it has no choice: along the chain to $h_t$, then up to $L_t$. So there are
 # as many paths as steps to enter at. Over all losses together that is
 #
 # $$1 + 2 + … + T = \frac{T\,(T+1)}{2},$$
 #
 # about four times as many for twice the steps. Depth often suggests an *exponential* number of paths. Here it is not so, because the nodes are
-# whole states: the row has no branches. (Inside an arrow $h_{t-1} → h_t$ sits a matrix that mixes all $H$ units; what a product of
+# whole states: the chain has no branches. (Inside an arrow $h_{t-1} → h_t$ sits a matrix that mixes all $H$ units; what a product of
 # many such matrices does is the subject of lesson 03.)
 #
 # Still, 1000 steps have 500 500 paths, and nobody wants to walk them one by one. They overlap: of all paths that lead to $L_t$ or a later loss, those
@@ -659,7 +683,9 @@ check("unrolled-graph-parameter-count")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *a second recurrent bias is counted*: `torch.nn.RNN` has two biases that are always added together; we have one.
+# - *a second recurrent bias is counted …; or when h_0 is counted*: `torch.nn.RNN` has two biases that are always added together; we have one.
+#   And $h_0$ is where a sequence starts: it comes with the data, and the table does not count it.
+# - *the bias of the read-out is taken to have H entries*: it is added to the output. How many numbers has that?
 # - *… is left out*: put a finger on each row of the table, and find its term in your formula.
 # - *sizes are added where they should be multiplied*: a tensor of shape (H, D) has H · D entries.
 # </details>
@@ -693,10 +719,11 @@ def price_of_time(seed):
 
 # %% experiment="price-of-time"
 with needs("unroll", "count_paths", "parameter_count"):
-    price = price_of_time(seed=0)
+    price = price_of_time(seed=5)  # the stored runs are those of seeds 0 to 4
     fig, ax = plt.subplots(figsize=(7, 4))
     for (name, values), marker in zip(price.items(), figures.MARKERS):
-        ax.plot(LENGTHS, [value / values[0] for value in values], marker=marker, label=name)
+        if values[0]:  # without a tanh in the graph, its depth in tanh operations is 0
+            ax.plot(LENGTHS, [value / values[0] for value in values], marker=marker, label=name)
     ax.set(xscale="log", yscale="log", xticks=LENGTHS, xticklabels=LENGTHS)
     ax.minorticks_off()
     ax.set(xlabel="number of time steps T", ylabel="times the value at T = 1")
@@ -704,6 +731,7 @@ with needs("unroll", "count_paths", "parameter_count"):
     ax.legend()
     figures.show(fig, "Against T: parameters stay, depth and in the end bytes grow like T, paths like its square.")
 
+    one_tanh_a_step(recorded_run(T=1)[0])
     for name, values in price.items():
         print(f"{name:>10}: {values[0]:>6} at T = 1, {values[-1]:>7} at T = {LENGTHS[-1]}")
     runs = stored("unrolled_graph", "price")
@@ -736,10 +764,10 @@ with needs("unroll", "count_paths", "parameter_count"):
 #
 # Sentences are not equally long. To run a batch at once, the short ones are filled up (*padded*) to the length of the longest, mostly with
 # zeros. But a zero input is not *no* input: the recurrence goes on, $h_t = \tanh(h_{t-1} W_{hh}^\top + b)$, and the state drifts away
-# from where the sequence ended. So past its end the state of a sequence has to stay as it was. Write $\ell_b$ for the length of sequence $b$, and $h_{b,t}$ for its
-# state after step $t$:
+# from where the sequence ended. So past its end the state of a sequence has to stay as it was. Count the sequences of the batch by $n$; write $\ell_n$ for the length of sequence $n$, and
+# $x_{n,t}$ and $h_{n,t}$ for its input at step $t$ and its state after it:
 #
-# $$h_{b,t} = \begin{cases} f(h_{b,t-1},\, x_{b,t};\ \theta) & \text{if } t \le \ell_b, \\ h_{b,t-1} & \text{if } t > \ell_b. \end{cases}$$
+# $$h_{n,t} = \begin{cases} f(h_{n,t-1},\, x_{n,t};\ \theta) & \text{if } t \le \ell_n, \\ h_{n,t-1} & \text{if } t > \ell_n. \end{cases}$$
 #
 # ### Exercise: `unroll_padded`
 #
@@ -749,14 +777,17 @@ with needs("unroll", "count_paths", "parameter_count"):
 # tensors: `states` (B, T, H), as above, and `h_last` (B, H), the state of each sequence at its own end.
 #
 # **A tiny example**: $T = 3$, lengths 3 and 1. Sequence 1 has states $h_{1,1}, h_{1,2}, h_{1,3}$; sequence 2 has $h_{2,1}, h_{2,1}, h_{2,1}$. `h_last` holds
-# $h_{1,3}$ and $h_{2,1}$. A sequence of length 0 keeps its $h_{b,0}$ throughout.
+# $h_{1,3}$ and $h_{2,1}$. A sequence of length 0 keeps its $h_{n,0}$ throughout.
 #
-# **What stands in the padding must not matter**, neither to the states nor to any gradient. The check puts even nan there, and sends a gradient back. That is
-# stricter than it sounds. The natural line is to compute the new state for all rows and to choose with `torch.where`. Choosing is safe for the
-# *values*: what is not chosen leaves no trace. It is not safe on the *way back*: the state that was not chosen was computed all the same, so the way back goes through its
-# tanh too. It arrives there with the gradient 0 and is multiplied by the slope $1 - h^2$, and where $h$ is nan, $0 \cdot \text{nan}$ is nan. The
-# gradient of $W_{hh}$ is a sum over the batch, so one such row spoils all of it. The full cure is to *clean the padding before anything is computed from it*: then
-# no nan ever arises, and choosing and multiplying by 0 are both safe.
+# **What stands in the padding must not matter**, neither to the states nor to any gradient. The check puts nan and infinite numbers there, and sends a
+# gradient back. That is stricter than it sounds. The natural line is to compute the new state for the whole batch and to choose with `torch.where`.
+# Choosing is safe for the *values*: what is not chosen leaves no trace. It is not safe on the *way back*: the state that was not chosen was
+# computed all the same, so the way back goes through its tanh too. It arrives there with the gradient 0 and is multiplied by the slope $1 - h^2$, and
+# where $h$ is nan, $0 \cdot \text{nan}$ is nan. The gradient of $W_{hh}$ is a sum over the batch, so one such sequence spoils all of it.
+#
+# The full cure is to *clean the padding before anything is computed from it*: put other numbers in its place. A product with 0 does not clean:
+# $0 \cdot \text{nan}$ is nan here too. What decides is the *length*, never the value. A nan **within** a sequence, before its end, is no padding: something is wrong
+# with the data, and the state must show it, so that somebody notices. The check tries that too.
 
 
 # %% answer="unrolled-graph-unroll-padded"
@@ -789,7 +820,8 @@ check("unrolled-graph-unroll-padded")
 # <details><summary>Hint 2: a sketch</summary>
 #
 # Compute the new state for *all* rows, then choose row by row between new and old: `torch.where(condition, new, old)`. The condition
-# must have shape (B, 1), so that it holds for all H units of a row. The same condition tells which rows of $x_t$ are padding, to be replaced by 0 before the step. And where does `h_last` stand, if a state that has ended no longer moves?
+# must have shape (B, 1), so that it holds for all H units of a row. The same condition tells which rows of $x_t$ are padding, to be replaced by 0
+# before the step. And where does `h_last` stand, if a state that has ended no longer moves?
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
@@ -808,11 +840,19 @@ check("unrolled-graph-unroll-padded")
 #
 # - *one step too long* or *too early*: in Python's count `t` starts at 0, the lengths count from 1.
 # - *set to zero past the end*: the state has to stay, not vanish.
-# - *The size of tensor a must match…*: the condition has shape (B,); give it a second axis with `unsqueeze(1)`.
+# - *the wrong way round*: say aloud when the condition is true, and which of its two arguments `torch.where` takes then.
+# - *a sequence starts from the state in which the row before it ended*: in a loop over the rows, each one begins with its own $h_0$.
+# - *Only the sequence of length 0 is wrong*: it makes no step at all. What does `lengths - 1` give for it?
+# - *The size of tensor a … must match*: the condition has shape (B,); give it a second axis with `unsqueeze(1)`.
 # - *h_last[…] is …*: then `states` is right. Look where each row's last state stands in it.
 # - *every entry of `states` is the last state*: rows are written into one tensor again and again. Make a new one at each step.
+# - *on a GPU*: `torch.arange(T)` without `device=` is made on the CPU. See the rule in section 1.
+# - *changed its argument x in place*: a line such as `x[mask] = 0` writes into the caller's tensor. Clean a copy, or choose.
+# - *states has no graph behind it*, or *is detached*: the numbers are right, and their past is lost. Which line uses `detach`, `.data` or `no_grad`?
 # - *states[…] is nan*: past the end there may be anything in `x`, also nan, and 0 · nan is nan. Choose, don't multiply; better still, clean the padding first.
-# - *the gradient of … is nan*: the values are right, but the way back goes through a step that was computed from nan. Replace the padding *before* the step.
+# - *the gradient of … is nan*: the values are right, but the way back goes through a step that was computed from nan. Replace the padding *before* the
+#   step. If you do, how? A product with 0 keeps a nan.
+# - *by value, or by length*: what is padding follows from `lengths` alone. A nan within a sequence has to stay.
 # - *Mend rnn_step first*: this exercise uses it.
 # </details>
 
@@ -861,7 +901,7 @@ with needs("unroll", "unroll_padded"):
 # plot, and returns the loss and the gradient of each parameter. The states are right. The loss is right, to the last digit. With these gradients, training
 # lowers the loss. **And yet there is one mistake. Find it and mend it**, in the cell itself. The log has to stay.
 #
-# You have the tools: which graph did autograd record? `graph.depth(loss)` counts the tanh operations that lie in a row behind `loss`. Make a cell
+# You have the tools: which graph did autograd record? `graph.depth(loss)` counts the tanh operations that lie one behind the other, on the way back from `loss`. Make a cell
 # of your own below the next one, and try:
 #
 # ```python
@@ -926,10 +966,11 @@ check("unrolled-graph-bug")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *the gradients reach one step only*: the graph behind the loss has depth 1. See hint 2.
+# - *This is the program as it was found*: measure `graph.depth(loss)` for a few T, and go on with hint 1.
+# - *No path leads from this parameter to the loss*, or *appears to not have been used in the graph*: a parameter no longer has a part in the loss.
+#   `allow_unused=True` takes the error away, not its cause.
 # - *log[…] still has a graph*: the log is for a plot; it must not keep the graph of every step alive.
 # - *log has 4 items; expected 5*: the log begins with $h_0$, as you found it.
-# - *One of the differentiated Tensors appears to not have been used*: a parameter no longer has a part in the loss.
 # </details>
 
 # %% [markdown]

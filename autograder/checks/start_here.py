@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from autograder.compare import first_difference
 from autograder.draw import Draw
-from autograder.expect import expect
+from autograder.expect import deny, expect
 from autograder.mistakes import start_here as mistakes
 from autograder.predictions import committed, told
 from autograder.spec import check
@@ -69,4 +70,21 @@ def loss_and_slope(student: Student, draw: Draw) -> None:
         want = (loss.detach(), torch.autograd.grad(loss, leaf)[0])
         got = student.loss_and_slope(w, x, y)
         slips = mistakes.loss_and_slope.on(w, x, y)
+        difference = first_difference(got, want, ("the loss", "dL/dw"))
+        if difference and first_difference(got, slips.value(("slope-of-a",))) is None:
+            deny("as-found", difference.summary, *AS_FOUND)
+        if difference and isinstance(difference.got, int | float) and isinstance(difference.want, Tensor):
+            deny("number-for-tensor", difference.summary, NO_NUMBER)
         expect(got, want, ("the loss", "dL/dw"), slips=slips, factors={"B": B})
+
+
+AS_FOUND = (
+    "This is the program as it was found, or one that gives the same numbers. The loss is right, and dL/dw is not: the forward half "
+    "is fine.",
+    "Take one example with numbers that you can follow on paper, print each number of the backward half, and find the first "
+    "that is not what you worked out.",
+)
+NO_NUMBER = (
+    "Two tensors of shape () are asked for, and a plain number came back. Which call took it out of its tensor: `.item()`, "
+    "`float(...)`?"
+)

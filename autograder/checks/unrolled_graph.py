@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,6 +16,17 @@ from autograder.draw import Draw
 from autograder.expect import deny, expect, explain
 from autograder.mistakes import unrolled_graph as mistakes
 from autograder.mistakes import unrolled_graph_counts as miscounts
+from autograder.mistakes.unrolled_graph_oracles import (
+    arrows,
+    asking,
+    entries,
+    gradients,
+    one_by_one,
+    standin_unroll,
+    torch_step,
+    torch_unroll,
+)
+from autograder.mistakes.unrolled_graph_padded import unroll_padded as padded_mistakes
 from autograder.predictions import committed, told
 from autograder.spec import LearnerFailed, Suspects, check
 from autograder.student import Student, describe
@@ -23,20 +34,6 @@ from autograder.wire import flags
 
 PARTS = ("h_0", "params['weight_ih']", "params['weight_hh']", "params['bias']")
 BACK = tuple(f"the gradient of {part}" for part in PARTS)
-WEIGHTS = ("weight_ih", "weight_hh", "bias")
-
-
-def asking(h0: Tensor, params: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Copies of h_0 and of the parameters that require a gradient."""
-    return h0.clone().requires_grad_(), {name: tensor.clone().requires_grad_() for name, tensor in params.items()}
-
-
-def gradients(
-    made: tuple[Tensor, ...], toward: list[Tensor], h0: Tensor, params: dict[str, Tensor]
-) -> tuple[Tensor, ...]:
-    """The oracle: autograd's gradients of Σ toward · made, in the order of BACK."""
-    total = torch.stack([(one * weight).sum() for one, weight in zip(made, toward, strict=True)]).sum()
-    return torch.autograd.grad(total, [h0, *(params[name] for name in WEIGHTS)])
 
 
 def sent_back(student: Student, call: str, given: dict[str, Any], toward: list[Tensor], parts: list[str]) -> Any:
@@ -46,24 +43,16 @@ def sent_back(student: Student, call: str, given: dict[str, Any], toward: list[T
 
 
 @contextmanager
-def asks(question: str, *words: str) -> Iterator[None]:
-    """Add a question to an error of the learner's code whose message has one of these words."""
+def asks(questions: dict[str, str]) -> Iterator[None]:
+    """Add a question to an error of the learner's code: that of the first words in `questions` that its message has."""
     try:
         yield
     except LearnerFailed as failed:
         finding = failed.finding
-        if finding.sign != "raised" or not any(word in finding.summary for word in words):
+        fitting = [question for words, question in questions.items() if words in finding.summary]
+        if finding.sign != "raised" or not fitting:
             raise
-        raise LearnerFailed(failed.status, replace(finding, clues=(*finding.clues, question))) from None
-
-
-def torch_step(x_t: Tensor, h_prev: Tensor, params: dict[str, Tensor]) -> Tensor:
-    """The oracle: torch.nn.RNNCell with the same weights; keeps the graph to params and h_prev."""
-    H, D = params["weight_ih"].shape
-    cell = nn.RNNCell(D, H).to(x_t.device, x_t.dtype)
-    weights = {name.replace("bias", "bias_ih"): params[name] for name in WEIGHTS}
-    weights["bias_hh"] = torch.zeros_like(params["bias"])
-    return torch.func.functional_call(cell, weights, (x_t, h_prev))
+        raise LearnerFailed(failed.status, replace(finding, clues=(*finding.clues, fitting[0]))) from None
 
 
 @check("unrolled-graph-rnn-step", of="rnn_step", standin=torch_step)
@@ -87,44 +76,24 @@ def rnn_step(student: Student, draw: Draw) -> None:
     expect(got, back, ("the gradient of h_prev", *BACK[1:]))
 
 
-def torch_unroll(x: Tensor, h0: Tensor, params: dict[str, Tensor]) -> Tensor:
-    """The oracle: torch.nn.RNN with the same weights; keeps the graph to params."""
-    H, D = params["weight_ih"].shape
-    rnn = nn.RNN(D, H, batch_first=True).to(x.device, x.dtype)
-    weights = {
-        "weight_ih_l0": params["weight_ih"],
-        "weight_hh_l0": params["weight_hh"],
-        "bias_ih_l0": params["bias"],
-        "bias_hh_l0": torch.zeros_like(params["bias"]),
-    }
-    return torch.func.functional_call(rnn, weights, (x, h0.unsqueeze(0)))[0]
-
-
-def _standin_unroll(x: Tensor, h0: Tensor, params: dict[str, Tensor]) -> Tensor:
-    # In float64 on the CPU: on a GPU, cuDNN's RNN rounds the products of float32 to the ten bits of TF32.
-    wide = {name: params[name].to("cpu", torch.float64) for name in ("weight_ih", "weight_hh", "bias")}
-    states = torch_unroll(x.to("cpu", torch.float64), h0.to("cpu", torch.float64), wide)
-    return states.to(x.device, x.dtype)
-
-
 def _rounding(draw: Draw) -> float | None:
     """How far a right answer in float32 may lie off: on a GPU `nn.RNN` is a right answer too, and rounds to TF32."""
     return 5e-3 if draw.device.type == "cuda" else None
 
 
-@check("unrolled-graph-unroll", of="unroll", needs=("unrolled-graph-rnn-step",), standin=_standin_unroll)
+@check("unrolled-graph-unroll", of="unroll", needs=("unrolled-graph-rnn-step",), standin=standin_unroll)
 def unroll(student: Student, draw: Draw) -> None:
     """`unroll` gives h_1 … h_T, each from the state before it, and gradients find the whole way back to h_0 and the parameters."""
     for B, T, D, H in ((2, 5, 3, 4), (2, 1, 3, 4), (1, 3, 2, 4), (3, 4, 1, 2)):
         params = draw.params(D, H)
         x, h0 = draw.normal(B, T, D), draw.normal(B, H)
-        with asks(AXES, "must match", "cannot be multiplied", "size mismatch"):
+        with asks(_questions(B, T, D, H)):
             got = student.unroll(x, h0, params)
-        want = _standin_unroll(x, h0, params)
+        want = standin_unroll(x, h0, params)
         expect(got, want, "states", axes="B T H", slips=mistakes.unroll.on(x, h0, params))
     half = draw.to(torch.float32)
     params, x, h0 = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4)
-    got, want = student.unroll(x, h0, params), _standin_unroll(x, h0, params)
+    got, want = student.unroll(x, h0, params), standin_unroll(x, h0, params)
     expect(got, want, "states", axes="B T H", rtol=_rounding(draw))
     if student.changed:  # who writes into an argument must mend that first
         return
@@ -135,7 +104,16 @@ def unroll(student: Student, draw: Draw) -> None:
     expect(got, back, BACK, slips=way_back(x, h0, params, toward, [4, 4]))
 
 
-AXES = "Which axis of x is time? `x[t]` and `for x_t in x` go through axis 0."
+def _questions(B: int, T: int, D: int, H: int) -> dict[str, str]:
+    """What to ask about shapes that do not fit in the loop, by the words of the error."""
+    order, axis = "In which order does `rnn_step` take its arguments?", "Which axis of x is time?"
+    return {
+        f"({B}x{H} and {D}x{H})": f"A tensor of H columns stands where x_t, of D columns, is used. {order}",
+        f"({B}x{T} and {D}x{H})": f"A tensor of T columns stands where x_t, of D columns, is used. {axis}",
+        "must match": f"{axis} `x[t]` and `for x_t in x` go through axis 0.",
+        "cannot be multiplied": f"{order} {axis}",
+        "size mismatch": f"{order} {axis}",
+    }
 
 
 def way_back(x: Tensor, h0: Tensor, params: dict[str, Tensor], toward: list[Tensor], lengths: list[int]) -> Suspects:
@@ -163,19 +141,6 @@ def predict_depth(student: Student, draw: Draw) -> str:
     return told(abs(guess - 4) < 0.05, why)
 
 
-def arrows(T: int) -> set[tuple[str, str]]:
-    """The oracle: of all pairs of nodes, those that the definition of h_t and L_t names."""
-    nodes = ["theta", "h0", *(f"{row}{t}" for row in "xhL" for t in range(1, T + 1))]
-
-    def used(start: str, end: str) -> bool:
-        if start == "theta":
-            return end[0] == "h" and end != "h0"
-        steps = int(end[1:]) - int(start[1:])
-        return (start[0], end[0], steps) in {("x", "h", 0), ("h", "h", 1), ("h", "L", 0)}
-
-    return {(start, end) for start in nodes for end in nodes if end != "theta" and used(start, end)}
-
-
 @check("unrolled-graph-unrolled-edges", of="unrolled_edges", standin=lambda T: sorted(arrows(T)))
 def unrolled_edges(student: Student, draw: Draw) -> None:
     """`unrolled_edges(T)` lists every arrow of the unrolled graph once, and no other."""
@@ -190,7 +155,8 @@ def unrolled_edges(student: Student, draw: Draw) -> None:
                 deny("no-pair", summary, "What does one arrow consist of, and how are the nodes called?")
         difference = first_difference(pairs, want, "the list of arrows")
         if difference:
-            sign, clues = explain(set(pairs), want, miscounts.unrolled_edges.on(T), difference) or (difference.sign, ())
+            unknown = (difference.sign, _lacking_and_more(set(pairs), want))
+            sign, clues = explain(set(pairs), want, miscounts.unrolled_edges.on(T), difference) or unknown
             deny(sign, difference.summary, *clues, where=f"T = {T}")
         if len(pairs) > len(want):
             twice = next(pair for pair in pairs if pairs.count(pair) > 1)
@@ -200,6 +166,21 @@ def unrolled_edges(student: Student, draw: Draw) -> None:
                 "Which two lines add the same arrow?",
                 where=f"T = {T}",
             )
+
+
+def _lacking_and_more(have: set[tuple[str, str]], want: set[tuple[str, str]]) -> tuple[str, ...]:
+    """Where no mistake is known by name: an arrow that is there and does not belong, or that there is none."""
+    lacking, more = sorted(want - have), sorted(have - want)
+    if not more:
+        return (
+            f"All arrows that are there are right: {len(have)} of {len(want)}. Which kind, or which step, is missing?",
+        )
+    if not lacking:
+        return ("No arrow is missing. Is what is at the beginning of this arrow used to compute what is at its end?",)
+    return (
+        f"And it has {more[0]!r}, which does not belong ({len(more)} such in all). Is it the one that is missing, "
+        "with other names? Compare spelling and numbers with the tiny example.",
+    )
 
 
 @check("unrolled-graph-predict-paths", of="guess_path_factor", hygiene=False)
@@ -214,33 +195,20 @@ def predict_paths(student: Student, draw: Draw) -> str:
     return told(3.5 <= guess <= 4.5, why)
 
 
-def _entries(t: int) -> list[str]:
-    """The states at which a path from theta to L_t can enter: those from which L_t can be reached."""
-    into: dict[str, list[str]] = {}
-    for start, end in arrows(t):
-        into.setdefault(end, []).append(start)
-    found, waiting = [], [f"L{t}"]
-    while waiting:
-        for start in into.get(waiting.pop(), ()):
-            if start == "theta":
-                found.append(start)
-            else:
-                waiting.append(start)
-    return found
-
-
 @check("unrolled-graph-count-paths", of="count_paths", standin=lambda t: t)
 def count_paths(student: Student, draw: Draw) -> None:
     """`count_paths(t)` is the number of paths from theta to L_t."""
-    for t in (5, 1, 2, draw.integer(6, 12), draw.integer(20, 40)):
-        expect(student.count_paths(t), len(_entries(t)), f"count_paths({t})", slips=miscounts.count_paths.on(t))
+    clue = "For t = 1, 2 and 3 the paths can be counted with a finger on the first picture. What does your function give there?"
+    for t in (6, 1, 2, draw.integer(8, 12), draw.integer(20, 40)):  # 5 and 7 will not do: 3·5 and 4·7 are t(t + 1)/2
+        got, slips = student.count_paths(t), miscounts.count_paths.on(t)
+        expect(got, len(entries(t)), f"count_paths({t})", slips=slips, clue=clue)
 
 
 @check("unrolled-graph-parameter-count", of="parameter_count")
 def parameter_count(student: Student, draw: Draw) -> None:
     """`parameter_count(D, H, V)` counts every entry of the five parameters."""
-    for low in (2, 10, 30):
-        D, H, V = (draw.integer(low + 3 * i, low + 3 * i + 3) for i in (1, 2, 0))
+    drawn = [tuple(draw.integer(low + 3 * i, low + 3 * i + 3) for i in (1, 2, 0)) for low in (10, 30)]
+    for D, H, V in ((6, 11, 3), *drawn):  # with 6, 11 and 3 no mistake gives the number of another
         cell, readout = nn.RNNCell(D, H), nn.Linear(H, V)
         tensors = [cell.weight_ih, cell.weight_hh, cell.bias_ih, *readout.parameters()]
         want = sum(tensor.numel() for tensor in tensors)
@@ -248,20 +216,15 @@ def parameter_count(student: Student, draw: Draw) -> None:
         expect(got, want, f"parameter_count({D}, {H}, {V})", slips=miscounts.parameter_count.on(D, H, V))
 
 
-def one_by_one(
-    x: Tensor, h0: Tensor, lengths: list[int], params: dict[str, Tensor], run: Callable[..., Tensor] = _standin_unroll
-) -> tuple[Tensor, Tensor]:
-    """The oracle: every sequence run alone, without its padding; its last state repeated past the end.
+PADDINGS = {"nan": (math.nan,), "infinite": (math.inf, -math.inf)}
 
-    With `run=torch_unroll` it keeps the graph.
-    """
-    rows, last = [], []
-    for b, length in enumerate(lengths):
-        alone = run(x[b : b + 1, :length], h0[b : b + 1], params)[0] if length else h0[:0]
-        end = alone[-1] if length else h0[b]
-        rows.append(torch.cat([alone, end.expand(x.shape[1] - length, -1)]))
-        last.append(end)
-    return torch.stack(rows), torch.stack(last)
+
+def _filled(x: Tensor, lengths: Tensor, numbers: tuple[float, ...]) -> Tensor:
+    """x with these numbers in turn for its padding."""
+    some = torch.tensor(numbers, dtype=x.dtype, device=x.device)
+    places = torch.arange(x.numel(), device=x.device).reshape(x.shape)
+    past = torch.arange(x.shape[1], device=x.device) >= lengths.unsqueeze(1)
+    return torch.where(past.unsqueeze(2), some[places % len(some)], x)
 
 
 @check("unrolled-graph-unroll-padded", of="unroll_padded", needs=("unrolled-graph-rnn-step", "unrolled-graph-unroll"))
@@ -273,15 +236,22 @@ def unroll_padded(student: Student, draw: Draw) -> None:
         x, h0 = draw.normal(len(sizes), T, 2), draw.normal(len(sizes), 4)
         got = student.unroll_padded(x, h0, lengths, params)
         want = one_by_one(x, h0, sizes, params)
-        expect(got, want, names, axes, slips=mistakes.unroll_padded.on(x, h0, lengths, params))
+        if 0 in sizes and _only_first_row_wrong(got, want):
+            difference = first_difference(got, want, names, axes)
+            deny("length-0", difference.summary, LENGTH_0, where=difference.where)
+        expect(got, want, names, axes, slips=padded_mistakes.on(x, h0, lengths, params))
     sizes = [3, 1]
     params, lengths = draw.params(3, 4), torch.tensor(sizes, device=draw.device)
     x, h0 = draw.normal(2, 3, 3), draw.normal(2, 4)
-    x[1, 1:] = math.nan
-    got, want = student.unroll_padded(x, h0, lengths, params), one_by_one(x, h0, sizes, params)
-    if difference := first_difference(got, want, names, axes):
-        clue = "Here the padding is nan; with other numbers in it all is right. 0 · nan is nan: how can a value be chosen, and not computed with?"
-        deny("mask-by-product", difference.summary, clue, where=difference.where)
+    for padding, numbers in PADDINGS.items():
+        got = student.unroll_padded(_filled(x, lengths, numbers), h0, lengths, params)
+        if difference := first_difference(got, one_by_one(x, h0, sizes, params), names, axes):
+            sign = "mask-by-product" if padding == "nan" else "cleaned-by-value"
+            deny(sign, difference.summary, VALUES_FELT[padding], where=difference.where)
+    x[0, 1] = math.nan  # within the sequence
+    got = student.unroll_padded(x, h0, lengths, params)
+    if difference := first_difference(got, one_by_one(x, h0, sizes, params), names, axes):
+        deny("cleaned-by-value", difference.summary, *NAN_WITHIN, where=difference.where)
     half = draw.to(torch.float32)
     params, x, h0 = half.params(3, 4), half.normal(2, 3, 3), half.normal(2, 4)
     got, want = student.unroll_padded(x, h0, lengths, params), one_by_one(x, h0, sizes, params)
@@ -296,16 +266,72 @@ def unroll_padded(student: Student, draw: Draw) -> None:
     given = {"x": x, "h0": h0, "lengths": lengths, "params": params}
     got = sent_back(student, "unroll_padded", given, toward, list(names))
     expect(got, back, BACK, slips=way_back(x, h0, params, toward, sizes))
-    x[torch.arange(4, device=x.device) >= lengths.unsqueeze(1)] = math.nan
-    got = sent_back(student, "unroll_padded", given, toward, list(names))
-    if difference := first_difference(got, back, BACK):
-        deny("nan-on-the-way-back", difference.summary, *NAN_BACK, where=difference.where)
+    for padding, numbers in PADDINGS.items():
+        given["x"] = _filled(x, lengths, numbers)
+        got = sent_back(student, "unroll_padded", given, toward, list(names))
+        if difference := first_difference(got, back, BACK):
+            sign = "nan-on-the-way-back" if padding == "nan" else "cleaned-by-value"
+            deny(sign, difference.summary, *WAY_BACK_FELT[padding], where=difference.where)
 
 
-NAN_BACK = (
-    "Here the padding is nan; with other numbers in it all is right. A step was computed from the nan. Its result is not "
-    "chosen, so the gradient that comes back to it is 0; but that is multiplied by the slope of the tanh, and 0 · nan is nan.",
-    "What has to be done to the padding before a step is computed from it?",
+def _only_first_row_wrong(got: Any, want: tuple[Tensor, Tensor]) -> bool:
+    if not isinstance(got, list | tuple) or len(got) != len(want):
+        return False
+    if any(not isinstance(a, Tensor) or a.shape != b.shape for a, b in zip(got, want, strict=True)):
+        return False
+    rest = [[part[1:] for part in parts] for parts in (got, want)]
+    return first_difference(got, want) is not None and first_difference(*rest) is None
+
+
+LENGTH_0 = (
+    "Only the sequence of length 0 is wrong. Which state should it have throughout? If you count with `lengths - 1`: that "
+    "is -1 here, and the index -1 stands for the last entry."
+)
+BY_VALUE = (
+    "With nan in the padding all is right, with infinite numbers it is not. Do you clean by value, or by length? "
+    "Which entries are padding?"
+)
+VALUES_FELT = {
+    "nan": "Here the padding is nan; with other numbers in it all is right. 0 · nan is nan: how can a value be chosen, and not computed with?",
+    "infinite": BY_VALUE,
+}
+NAN_WITHIN = (
+    "Here a nan stands within a sequence, before its end. It is no padding, so the state must show it: from this step on it is nan.",
+    "Do you clean by value, or by length? Which entries are padding?",
+)
+WAY_BACK_FELT = {
+    "nan": (
+        "Here the padding is nan; with other numbers in it all is right. A step was computed from the nan. Its result is not "
+        "chosen, so the gradient that comes back to it is 0; but that is multiplied by the slope of the tanh, and 0 · nan is nan.",
+        "What has to be done to the padding before a step is computed from it? If you do clean it by a product with 0: "
+        "0 · nan is nan, so multiplying does not clean.",
+    ),
+    "infinite": (BY_VALUE,),
+}
+
+
+NO_PATH = (
+    "Which parameters have no part in the loss any more? From which tensor is the guess computed, and has it a graph? "
+    "`allow_unused=True` only turns the error into None."
+)
+
+
+def _not_as_found(got: Any, want: Any, found: Any, T: int) -> None:
+    """Say how to look where the program is as it was found, and that a path is missing where a gradient is None."""
+    parts = ("the loss", "gradients", "log")
+    if T > 1 and first_difference(got, found, parts) is None:
+        difference = first_difference(got, want, parts)
+        deny("as-found", difference.summary, *AS_FOUND)
+    gradients = got[1] if isinstance(got, list | tuple) and len(got) == 3 and isinstance(got[1], dict) else {}
+    if gone := [name for name in want[1] if name in gradients and gradients[name] is None]:
+        summary = f"gradients[{gone[0]!r}] is None; expected a tensor of shape {tuple(want[1][gone[0]].shape)}"
+        deny("no-path", summary, "No path leads from this parameter to the loss.", NO_PATH)
+
+
+AS_FOUND = (
+    "This is the program as it was found, or one that gives the same numbers. The loss is right, the log is right, and so are the "
+    "gradients of the read-out; those of weight_ih, weight_hh and bias are wrong.",
+    "How deep is the graph behind the loss, and how deep should it be for T steps? `graph.depth(loss)` tells, as the lesson shows.",
 )
 
 
@@ -321,11 +347,9 @@ def loss_and_gradients(student: Student, draw: Draw) -> None:
         loss = nn.functional.mse_loss(guess.squeeze(1), target)
         gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
         want = (loss.detach(), gradients, [h0, *states.detach().unbind(1)])
-        with asks(
-            "Which parameters have no part in the loss any more? Where is the graph behind it lost?",
-            "not have been used",
-        ):
+        with asks({"not have been used": NO_PATH}):
             got = student.loss_and_gradients(x, h0, params, target)
+        _not_as_found(got, want, mistakes.loss_and_gradients(x, h0, params, target, slips=("cut-each-step",)), T)
         slips = mistakes.loss_and_gradients.on(x, h0, params, target)
         short = (
             isinstance(got, list | tuple) and len(got) == 3 and isinstance(got[2], list | tuple) and len(got[2]) == T

@@ -25,13 +25,33 @@ from autograder.spec import Slip, reference
         "Does the formula have a skip connection?",
     ),
     Slip("bias-outside", "the bias is added behind the tanh", "What stands inside the tanh?"),
+    Slip(
+        "weight-ih-reshaped",
+        "weight_ih is cut anew with `reshape` or `view` to make the shapes fit",
+        "`reshape` keeps the order of the numbers in memory: does it swap axes?",
+    ),
+    Slip(
+        "terms-squashed",
+        "the input's term and the state's term go through a tanh each, and the bias is added behind",
+        "What stands inside the tanh of the formula: one term, or the sum of all three?",
+    ),
+    Slip(
+        "terms-squashed-with-bias",
+        "the input's term (with the bias) and the state's term go through a tanh each",
+        "What stands inside the tanh of the formula: one term, or the sum of all three?",
+    ),
 )
 def rnn_step(slips: Set[str], x_t: Tensor, h_prev: Tensor, params: dict[str, Tensor]) -> Tensor:
     """h_t = tanh(x_t W_ihᵀ + h_{t-1} W_hhᵀ + b); (B, D), (B, H) → (B, H)."""
-    weight_hh = params["weight_hh"]
+    weight_ih, weight_hh = params["weight_ih"], params["weight_hh"]
+    if slips & {"terms-squashed", "terms-squashed-with-bias"}:
+        bias, from_x, from_h = params["bias"], x_t @ weight_ih.T, h_prev @ weight_hh.T
+        if "terms-squashed" in slips:
+            return torch.tanh(from_x) + torch.tanh(from_h) + bias
+        return torch.tanh(from_x + bias) + torch.tanh(from_h)
     a_t = torch.zeros_like(h_prev)
     if "no-input" not in slips:
-        a_t = a_t + x_t @ params["weight_ih"].T
+        a_t = a_t + x_t @ (weight_ih.reshape(*weight_ih.T.shape) if "weight-ih-reshaped" in slips else weight_ih.T)
     if "no-recurrence" not in slips:
         a_t = a_t + h_prev @ (weight_hh if "weight-hh-transposed" in slips else weight_hh.T)
     if "no-bias" not in slips and "bias-outside" not in slips:
@@ -69,6 +89,7 @@ def rnn_step(slips: Set[str], x_t: Tensor, h_prev: Tensor, params: dict[str, Ten
     ),
     Slip("inputs-reversed", "the inputs are read from the last to the first", "In which order does time pass?"),
     Slip("same-input", "every step reads x_1", "Which input belongs to step t?"),
+    Slip("last-input", "every step reads the last input, x_T", "Which input belongs to step t?"),
     Slip(
         "input-late",
         "step t reads x_{t-1}, and the first step the last input",
@@ -101,6 +122,8 @@ def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) ->
         inputs = inputs[::-1]
     if "same-input" in slips:
         inputs = inputs[:1] * T
+    if "last-input" in slips:
+        inputs = inputs[-1:] * T
     if "input-late" in slips:
         inputs = inputs[-1:] + inputs[:-1]
     if "counts-rows" in slips:
@@ -145,12 +168,26 @@ def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) ->
         "the parameters are detached, so that no gradient reaches them",
         "Which line copies the parameters or takes their `.data`?",
     ),
+    Slip(
+        "step-cut",
+        "what each step gives is detached, so that no gradient goes back through any step",
+        "Which line takes the result of `rnn_step`, and has what it keeps a graph?",
+    ),
+    Slip(
+        "new-beginning",
+        "the way back ends at a detached tensor with `requires_grad_()`, so that nothing reaches h_0 or a parameter",
+        "Does `requires_grad_()` give a detached tensor its past back, or does its graph begin anew?",
+    ),
 )
 def sent_back(
     slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor], toward: list[Tensor], lengths: list[int]
 ) -> list[Tensor]:
     """Gradients of Σ toward · states (and of toward · h_last) by h_0 and each parameter; states stay past their length."""
     with torch.enable_grad():
+        if "step-cut" in slips and min(lengths) == x.shape[1]:
+            raise ValueError("where no state stays as it was, no graph is left at all")
+        if "new-beginning" in slips:
+            return [torch.zeros_like(h0), *(torch.zeros_like(tensor) for tensor in params.values())]
         leaves = [h0.clone().requires_grad_(), *(tensor.clone().requires_grad_() for tensor in params.values())]
         used = dict(zip(params, (leaf.detach() if "params-cut" in slips else leaf for leaf in leaves[1:]), strict=True))
         h = leaves[0].detach() if "h0-cut" in slips else leaves[0]
@@ -158,106 +195,13 @@ def sent_back(
         states = []
         for t in range(x.shape[1]):
             before = h.detach() if "cut-before-each-step" in slips else h
-            h = torch.where(t < until, rnn_step(torch.where(t < until, x[:, t], 0), before, used), before)
+            new = rnn_step(torch.where(t < until, x[:, t], 0), before, used)
+            h = torch.where(t < until, new.detach() if "step-cut" in slips else new, before)
             states.append(h)
             h = h.detach() if "cut-each-step" in slips else h
         made = [torch.stack(states, 1), states[-1]]
         total = torch.stack([(one * weight).sum() for one, weight in zip(made, toward, strict=False)]).sum()
         return list(torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True))
-
-
-@reference(
-    Slip("lengths-ignored", "the lengths are not used", "What happens to a state when its sequence has ended?"),
-    Slip(
-        "zero-past-end",
-        "the state is set to zero past the end",
-        "Should the state of a sequence that has ended vanish, or stay?",
-    ),
-    Slip(
-        "states-zeroed",
-        "the states past the end are set to zero in the result, though h_last is right",
-        "What is asked for the states past the end: zeros, or the last state again?",
-    ),
-    Slip("back-to-h0", "the state goes back to h_0 past the end", "What was the state after the last real step?"),
-    Slip(
-        "input-zeroed",
-        "the input is set to zero past the end, and the steps go on",
-        "Is a step with a zero input no step at all? What about the recurrence and the bias?",
-    ),
-    Slip(
-        "one-too-many",
-        "every sequence runs one step too long",
-        "At index t of Python stands step t + 1: for which t does a sequence of length 1 still move?",
-    ),
-    Slip(
-        "one-too-few",
-        "every sequence stops one step too early",
-        "At index t of Python stands step t + 1: for which t does a sequence of length 1 still move?",
-    ),
-    Slip(
-        "first-length",
-        "the length of the first sequence is used for all",
-        "Has each row of the batch a length of its own?",
-    ),
-    Slip(
-        "last-of-unroll",
-        "h_last is the state after T steps, whatever the length",
-        "Where does the state of a short sequence stand at its own end?",
-    ),
-    Slip(
-        "last-one-early",
-        "h_last is the state one step before the end",
-        "Which index has the state after step ℓ: ℓ or ℓ − 1?",
-    ),
-    Slip(
-        "last-is-new",
-        "h_last is what the last call of `rnn_step` gave, one step past the end where a sequence has ended",
-        "Which variable holds the state after the choice, and which the one before it?",
-    ),
-    Slip(
-        "choice-swapped",
-        "the choice is the wrong way round: a state stays while its sequence goes on, and moves past its end",
-        "`torch.where(condition, a, b)`: where does it take a, and where b?",
-    ),
-    Slip(
-        "last-everywhere",
-        "every entry of `states` is the last state",
-        "If one tensor is written into again and again, and kept each time: how many tensors are there?",
-    ),
-)
-def unroll_padded(
-    slips: Set[str], x: Tensor, h0: Tensor, lengths: Tensor, params: dict[str, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """States that stay as they were past each length, and the states at the lengths."""
-    T = x.shape[1]
-    until = lengths[:1].expand_as(lengths) if "first-length" in slips else lengths
-    until = until + int("one-too-many" in slips) - int("one-too-few" in slips)
-    states, free, h, naive = [], [], h0, h0
-    for t in range(T):
-        going = (t < until).unsqueeze(1)
-        x_t = torch.where(going, x[:, t], 0) if "input-zeroed" in slips else x[:, t]
-        new = rnn_step(x_t, h, params)
-        naive = rnn_step(x[:, t], naive, params)
-        free.append(naive)
-        if slips & {"lengths-ignored", "input-zeroed"}:
-            h = new
-        else:
-            past = torch.zeros_like(h) if "zero-past-end" in slips else h0 if "back-to-h0" in slips else h
-            h = torch.where(~going if "choice-swapped" in slips else going, new, past)
-        states.append(h)
-    if "last-everywhere" in slips:
-        states = [h] * T
-    all_states, h_last = torch.stack(states, 1), h
-    if "last-is-new" in slips:
-        h_last = new
-    if "last-of-unroll" in slips:
-        h_last = free[-1]
-    if "last-one-early" in slips:
-        h_last = all_states[torch.arange(len(lengths)), (lengths - 2).clamp(min=0)]
-    if "states-zeroed" in slips:
-        ended = torch.arange(T, device=x.device) >= lengths.unsqueeze(1)
-        all_states = all_states.masked_fill(ended.unsqueeze(2), 0)
-    return all_states, h_last
 
 
 @reference(

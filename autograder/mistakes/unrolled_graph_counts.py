@@ -44,10 +44,27 @@ from autograder.spec import Slip, reference
         "every input has an arrow to its loss as well",
         "Is the loss computed from the input, or from the state alone?",
     ),
+    Slip(
+        "states-late",
+        "the arrows between states are one step late: the first is missing, and one leads beyond the last state",
+        "Which state is used to compute h_t? Where does the last such arrow of your loop lead?",
+    ),
+    Slip(
+        "first-step-only",
+        "the arrows of the first step come back, and no others",
+        "How often does the loop run before the function returns? Where does the `return` stand?",
+    ),
+    Slip(
+        "inputs-from-zero",
+        "the inputs are counted from 0, and the states from 1",
+        "What is the input called that is used to compute h1?",
+    ),
 )
 def unrolled_edges(slips: Set[str], T: int) -> set[tuple[str, str]]:
     """The arrows of the graph unrolled over T steps."""
     edges: set[tuple[str, str]] = set()
+    if "first-step-only" in slips:
+        T = 1
     steps = range(0, T) if "counts-from-zero" in slips else range(1, T if "stops-early" in slips else T + 1)
     for t in steps:
         theta = f"theta{t}" if "own-theta" in slips else "theta"
@@ -56,11 +73,15 @@ def unrolled_edges(slips: Set[str], T: int) -> set[tuple[str, str]]:
         if "theta-to-losses" in slips:
             edges.add((theta, f"L{t}"))
         if "no-inputs" not in slips:
-            edges.add((f"x{t}", f"h{t}"))
+            edges.add((f"x{t - 1}" if "inputs-from-zero" in slips else f"x{t}", f"h{t}"))
         if "input-to-loss" in slips:
             edges.add((f"x{t}", f"L{t}"))
         if not (("no-h0" in slips and t == 1) or "no-recurrence" in slips):
-            edges.add(("h0" if "from-h0" in slips else f"h{t - 1}", f"h{t}"))
+            edges.add(
+                (f"h{t}", f"h{t + 1}")
+                if "states-late" in slips
+                else ("h0" if "from-h0" in slips else f"h{t - 1}", f"h{t}")
+            )
         if "no-losses" not in slips and (t == T or "last-loss-only" not in slips):
             edges.add((f"h{t}", f"L{t}"))
     if "past-the-end" in slips:
@@ -85,7 +106,17 @@ def unrolled_edges(slips: Set[str], T: int) -> set[tuple[str, str]]:
         "one path too many is counted",
         "For t = 1: which paths lead from theta to L_1? (h_0 is not computed with theta.)",
     ),
-    Slip("one-path", "only one path is counted", "Can a path enter the row of states at an earlier step than t?"),
+    Slip(
+        "each-parameter",
+        "every path is counted once for each of W_ih, W_hh and b",
+        "In this graph W_ih, W_hh and b are one node, theta. How many nodes does a path start from?",
+    ),
+    Slip(
+        "two-for-all",
+        "2 comes back, the number of the tiny example with t = 2",
+        "How many paths are there for t = 3? Lay a finger on the first picture.",
+    ),
+    Slip("one-path", "only one path is counted", "Can a path enter the chain of states at an earlier step than t?"),
     Slip(
         "squared",
         "every step is paired with every step",
@@ -99,13 +130,19 @@ def unrolled_edges(slips: Set[str], T: int) -> set[tuple[str, str]]:
     Slip(
         "factorial",
         "every step multiplies the number of paths by t",
-        "How many ways on does a path have, once it is in the row of states?",
+        "How many ways on does a path have, once it is in the chain of states?",
     ),
 )
 def count_paths(slips: Set[str], t: int) -> int:
     """Paths from theta to L_t: one for each step at which a path can enter."""
+    if len(slips) > 1:
+        raise ValueError("two of these mistakes make no other number that means something")
     if "all-losses" in slips:
         return t * (t + 1) // 2
+    if "each-parameter" in slips:
+        return 3 * t
+    if "two-for-all" in slips:
+        return 2
     if "doubles" in slips:
         return 2 ** (t - 1)
     if "squared" in slips:
@@ -122,8 +159,14 @@ def count_paths(slips: Set[str], t: int) -> int:
     Slip(
         "two-biases", "a second recurrent bias is counted, as in `torch.nn.RNN`", "How many biases does the table list?"
     ),
+    Slip("with-h0", "h_0 is counted, as if it were a parameter", "Does the table list h_0 among the parameters?"),
     Slip("no-bias", "the recurrent bias is left out", "Which of the five parameters is missing?"),
     Slip("no-bias-out", "the bias of the read-out is left out", "Which of the five parameters is missing?"),
+    Slip(
+        "bias-out-of-state",
+        "the bias of the read-out is taken to have H entries",
+        "The bias is added to z_t. How many numbers has z_t?",
+    ),
     Slip("no-recurrent-weights", "weight_hh is left out", "Which parameter carries the state from a step to the next?"),
     Slip("no-input-weights", "weight_ih is left out", "Which parameter brings the input in?"),
     Slip("no-readout", "the whole read-out is left out", "Which two parameters turn a state into an output?"),
@@ -152,7 +195,7 @@ def parameter_count(slips: Set[str], D: int, H: int, V: int) -> int:
         "no-recurrent-weights": H if "h-once" in slips else H * H,
         "no-bias": H * (2 if "two-biases" in slips else 1),
         "no-readout": V * (D if "readout-of-input" in slips else H),
-        "no-bias-out": V,
+        "no-bias-out": H if "bias-out-of-state" in slips else V,
     }
     left_out = slips | ({"no-bias-out"} if "no-readout" in slips else set())
-    return sum(count for name, count in counts.items() if name not in left_out)
+    return sum(count for name, count in counts.items() if name not in left_out) + H * ("with-h0" in slips)

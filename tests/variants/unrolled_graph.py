@@ -299,16 +299,6 @@ def unroll_padded(x, h0, lengths, params):
     return [torch.stack(states, 1), states[-1]]
 
 
-# %% of="unrolled-graph-unroll-padded" variant="whatever is nan made 0"
-def unroll_padded(x, h0, lengths, params):
-    x = torch.nan_to_num(x)
-    h, states = h0, []
-    for t in range(x.shape[1]):
-        h = torch.where((t < lengths)[:, None], rnn_step(x[:, t], h, params), h)
-        states.append(h)
-    return torch.stack(states, 1), h
-
-
 # %% of="unrolled-graph-unroll-padded" variant="the padding cleaned, then multiplied"
 def unroll_padded(x, h0, lengths, params):
     real = (torch.arange(x.shape[1], device=x.device)[None] < lengths[:, None]).unsqueeze(-1)  # (B, T, 1)
