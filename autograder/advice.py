@@ -55,6 +55,10 @@ def on(error: Exception) -> tuple[str, ...]:
         return (
             "A tensor has fewer axes here than the line counts on. Write its shape behind the line: which axes are there?",
         )
+    if "cannot be converted to Scalar" in text:
+        return (
+            "Only a tensor of one entry becomes a plain number. How many has this one, and is a number what is asked for?",
+        )
     if "bitwise_xor" in text:
         return ("In Python `^` works on bits. Which sign stands for a power?",)
     if "numpy() on Tensor that requires grad" in text:

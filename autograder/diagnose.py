@@ -34,6 +34,8 @@ def signs(
     """
     got, want = difference.got, difference.want
     if difference.sign == "none":
+        if "[" in difference.name:  # a part of the answer
+            return [Clue("none", "This part of the answer is None. Where should it have got its value?")]
         return [Clue("none", "Nothing was returned. Does every way through the function end in a `return`?")]
     if difference.sign == "type":
         return _type(got, want)
@@ -119,7 +121,7 @@ def _type(got: Any, want: Any) -> list[Clue]:
         return [
             Clue(
                 "number-for-tensor",
-                "A plain number has no graph behind it, so `backward()` cannot start from it. Which call took the number out of its tensor?",
+                "A tensor was asked, and a plain number came back: it has no graph and no dtype of its own. Which call took the number out?",
             )
         ]
     return [Clue("type", "The kind of value is not the one that was asked.")]
@@ -338,7 +340,7 @@ def _rows(got: Tensor, want: Tensor, axis: int) -> list[Clue]:
         return [
             Clue(
                 "first-row-only",
-                "Only the first row of the batch is right. Is a row used for the whole batch?",
+                "Only the first row of the batch is right. Is one row used for all, or does something carry over from a row to the next?",
             )
         ]
     if all(not bool(wrong_entries(have[b], have[0]).any()) for b in range(B)):

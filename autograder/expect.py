@@ -122,7 +122,7 @@ def explain(
     if partly and isinstance(want, dict | tuple | list):
         return " | ".join(partly), (
             *_alternatives([table[id] for id in partly]),
-            f"{first.name} shows this mistake. The other parts do not all fit it: mend this first, then run the check again.",
+            f"{first.name[0].upper() if first.name.startswith('the ') else first.name[0]}{first.name[1:]} shows this mistake. The other parts do not all fit it: mend this first, then run the check again.",
         )
     return None
 
