@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -125,7 +126,15 @@ _OF_SINGULAR = ("radius", "real-part", "symmetric", "frobenius", "smallest", "sq
                 "column-sums", "row-sums", "nuclear", "mean-size")  # fmt: skip
 
 
-@reference(*(_SIZES[kind] for kind in _OF_RADIUS))
+_NORMS = ("column-sums", "row-sums")  # of the radius another question is asked about them
+
+
+@reference(
+    *(
+        replace(_SIZES[kind], asks="Is a norm of W the size of an eigenvalue?") if kind in _NORMS else _SIZES[kind]
+        for kind in _OF_RADIUS
+    )
+)
 def spectral_radius(slips: Set[str], W: Tensor) -> float:
     """The largest modulus of an eigenvalue of W (H, H)."""
     values = torch.linalg.eigvals(W).abs()
