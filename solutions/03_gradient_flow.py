@@ -492,7 +492,7 @@ check("gradient-flow-radius")
 # - *the first eigenvalue is taken*: they come in no order that you can rely on.
 # - *a complex number came back*: an eigenvalue is a number in the plane, and its size is not yet taken.
 # - *W is treated as symmetric*: `eigvalsh` is for symmetric matrices only; it does not complain.
-# - *max is not implemented for 'ComplexDouble'*: Hint 2.
+# - *not implemented for 'ComplexDouble'*: Hint 2.
 # - *the largest singular value*: that is the next exercise.
 # </details>
 
