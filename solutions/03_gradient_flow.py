@@ -554,7 +554,7 @@ check("gradient-flow-singular-value")
 # There are matrices of radius 0 that are not 0, such as the third one in the table. No multiple of them has another radius. For these, raise a `ValueError` with a
 # sentence that says so: better a clear stop than a `ZeroDivisionError`, or a matrix full of `nan`. But do not compare with 0: eigenvalues come with rounding errors. Both eigenvalues of
 # $\begin{pmatrix} 2 & -2 \\ 2 & -2 \end{pmatrix}$ are 0, and `eigvals` may well say $4 \cdot 10^{-16}$. Take a radius below a millionth of the largest entry (in absolute value) for 0.
-# A radius is not 0 because it is small: $10^{-8}\, I$ has the radius $10^{-8}$, and $10^8$ times `rho` brings it to `rho`.
+# A radius is not 0 because it is small: $10^{-8}\, I$ has the radius $10^{-8}$, and is brought to `rho` like any other matrix.
 
 
 # %% answer="gradient-flow-rescale"
