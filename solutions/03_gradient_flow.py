@@ -66,7 +66,8 @@ def driven(seed, weight_hh, loudness, T, B=8, D=4):
 
 # %% [markdown]
 # The cell above holds the network of lesson 01, as `unroll`, and two functions that draw random networks and inputs for the experiments. Names and shapes
-# are those of the lessons before: `states` (B, T, H), where `states[:, t-1]` is $h_t$, and $h_0$ is not among them.
+# are those of the lessons before: `states` (B, T, H), where `states[:, t-1]` is $h_t$, and $h_0$ is not among them. Where you are asked for a tensor, it has the dtype
+# and the device of the tensors that came in.
 #
 # ## 1. One step
 #
@@ -137,7 +138,7 @@ check("gradient-flow-step-jacobian")
 #
 # - *the slopes scale the columns*: the new axis stands in the middle, and belongs at the end.
 # - *The size of tensor a must match…*: (B, H) and (H, H) do not fit together. Hint 2.
-# - *tanh is applied once more*: `h` is already the output of the tanh.
+# - *tanh is applied to h once more*: `h` is already the output of the tanh.
 # - *the two unit indices have changed places*: the row is the unit that moves.
 # </details>
 
@@ -257,7 +258,8 @@ check("gradient-flow-product")
 # <details><summary>My check fails with…</summary>
 #
 # - *the opposite order*: `A @ B` applies `B` first.
-# - *one factor too many*, *a factor is missing*: for $k = 1$, $t = 4$ there are three, those of the steps 2, 3 and 4.
+# - *one factor too many*, *is missing*: for $k = 1$, $t = 4$ there are three, those of the steps 2, 3 and 4.
+# - *begins at step 1 whatever k is*, *those of the first steps*: the first step on the way from $h_2$ is step 3.
 # - *states[:, s] is read as h_s*: Python counts from 0, and $h_0$ is not in `states`.
 # - *for k = t*: the loop does not run at all. What does your function return then?
 # - *Two precisions meet*, *the device*: `torch.eye(H)` makes a float32 matrix on the CPU. Hint 3 shows how to say otherwise.
@@ -301,8 +303,8 @@ with needs("jacobian_product"):
 
 # %% [markdown]
 # **What to see.** Up to step 8 the ellipse stays fairly round. At step 9 unit 2 is saturated, with a slope of 0.1, and flattens it; more steps follow, and after 16 it is almost a
-# line. Saturation makes this quick, but is not needed for it: factors that stretch by different amounts do the same, more slowly. Whatever direction a change had at the beginning, in the end only
-# its share along *one* direction is left. That is why a product of many matrices can be described by one number, its growth along that direction.
+# line. Saturation makes this quick, but is not needed for it: factors that stretch by different amounts do the same, more slowly. Unless the factors are near to rotations, which
+# stretch all directions alike, only the share of a change along *one* direction is left in the end, whatever direction it had at the beginning. That is why a product of many matrices can be described by one number, its growth along that direction.
 #
 # And look at the printed norms: of each product the root of the sum of all squares. The wrong order gives matrices of nearly the same size, so a plot of norms looks fine. The entries are
 # another matter: after ten factors the difference is as large as the matrix itself. Norms do not prove an order.
@@ -324,8 +326,8 @@ with needs("jacobian_product"):
 #
 # How long is the gradient at each state? `gradient_norms(x, h0, params, dh_T)` gets inputs `x` (B, T, D), `h0` (B, H), `params`, and `dh_T` (B, H), the gradient of the loss by
 # the last state, one row for each sequence. It returns $T + 1$ numbers in one tensor: for $t = 0, 1, …, T$, in this order, the **mean over the batch of
-# the Euclidean norm** $\lVert \partial L / \partial h_t \rVert_2$. So the last entry is the mean norm of the rows of `dh_T`. Do it in *one* sweep over the
-# steps. `unroll` is there to be called.
+# the Euclidean norm** $\lVert \partial L / \partial h_t \rVert_2$. So the last entry is the mean norm of the rows of `dh_T`. *One* sweep over the
+# steps is enough; the check sees your numbers only, not how you came by them. `unroll` is there to be called.
 #
 # **A tiny example.** One sequence, the two steps from above, $\partial L / \partial h_2 = (1, 0)$:
 #
@@ -380,10 +382,10 @@ check("gradient-flow-norms")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *one entry too few*: there are $T + 1$ states, $h_0$ among them, and the first number you note is that of `dh_T` itself.
+# - *the norm at h_0 is missing*, *the norm at h_T is missing*: there are $T + 1$ states, $h_0$ among them, and the first number you note is that of `dh_T` itself.
 # - *the steps are in the opposite order*: the sweep runs from $T$ to 0, the result from 0 to $T$.
-# - *the norm of the mean*, *the mean of gradients*: first a norm for each sequence, then the mean of these numbers.
-# - *only h_T has a gradient, all others 0*: if you asked autograd with `retain_grad` on a stacked tensor: the stack is not what the next step was computed from.
+# - *averaged over the batch before*, *over the batch and the units together*, *along the batch*: first a norm for each sequence, then the mean of these numbers.
+# - *all others are 0*, *all between are 0*: if you asked autograd with `retain_grad` on a stacked tensor: the stack is not what the next step was computed from.
 # - *weight_hhᵀ*: the forward pass has the transpose, the way back has not.
 # </details>
 
@@ -430,11 +432,10 @@ with needs("gradient_norms"):
 #
 # **The spectral radius** $\rho(W)$ is the largest modulus of an eigenvalue of $W$. Eigenvalues may be negative or complex: $\mu = a + b\,\mathrm{i}$ has the modulus
 # $\sqrt{a^2 + b^2}$. The radius describes the long run: for large $n$, $\lVert W^n \rVert$ grows or shrinks about like $\rho^n$.
+# (The matrix of the last experiment has radius 1.09: there the radius was 1.09 times the gain.)
 #
 # **The largest singular value** $\sigma_{\max}(W)$ is the most that $W$ can stretch any vector in *one* step: the long axis of the ellipse. It is also called the
 # spectral norm, $\lVert W \rVert_2$. (Yes, the names are unfortunate.)
-#
-# (The matrix of the last experiment has radius 1.09: there the radius was 1.09 times the gain.)
 #
 # For a symmetric matrix the two are equal. In general $\rho \le \sigma_{\max}$, and they can be far apart:
 #
@@ -445,13 +446,13 @@ with needs("gradient_norms"):
 # | $\begin{pmatrix} 0 & 3 \\ 0 & 0 \end{pmatrix}$ | 0, 0 | 0 | 3 |
 #
 # A tanh has slopes between 0 and 1, so $\lVert J_t \rVert_2 \le \sigma_{\max}(W_{hh})$ and the norm of a product of $n$ factors is at most $\sigma_{\max}^n$. If $\sigma_{\max} < 1$, the gradient
-# vanishes, for sure. That is the one safe conclusion from $W_{hh}$ alone. There is no such bound from the radius.
+# vanishes, for sure. This is a safe conclusion from $W_{hh}$ alone.
 #
 # ### Exercise: `spectral_radius`
 #
 # *difficulty 1 of 5 · importance 4 of 5 · 4 minutes*
 #
-# `spectral_radius(W)` gets a real matrix (H, H) and returns the radius as a Python float. `torch.linalg` computes eigenvalues. The table above has three
+# `spectral_radius(W)` gets a real matrix (H, H) and returns the radius as a float. `torch.linalg` computes eigenvalues. The table above has three
 # tests for you.
 
 
@@ -488,8 +489,10 @@ check("gradient-flow-radius")
 # <details><summary>My check fails with…</summary>
 #
 # - *the largest real part*: the second matrix of the table has real parts 0 and radius 2.
+# - *the first eigenvalue is taken*: they come in no order that you can rely on.
+# - *a complex number came back*: an eigenvalue is a number in the plane, and its size is not yet taken.
 # - *W is treated as symmetric*: `eigvalsh` is for symmetric matrices only; it does not complain.
-# - *max is not implemented for 'ComplexDouble'*: Hint 2.
+# - *not implemented for 'ComplexDouble'*: Hint 2.
 # - *the largest singular value*: that is the next exercise.
 # </details>
 
@@ -498,7 +501,7 @@ check("gradient-flow-radius")
 #
 # *difficulty 1 of 5 · importance 4 of 5 · 3 minutes*
 #
-# `largest_singular_value(W)` gets a real matrix (H, H) and returns $\sigma_{\max}$ as a Python float.
+# `largest_singular_value(W)` gets a real matrix (H, H) and returns $\sigma_{\max}$ as a float.
 
 
 # %% answer="gradient-flow-singular-value"
@@ -551,6 +554,7 @@ check("gradient-flow-singular-value")
 # There are matrices of radius 0 that are not 0, such as the third one in the table. No multiple of them has another radius. For these, raise a `ValueError` with a
 # sentence that says so: better a clear stop than a `ZeroDivisionError`, or a matrix full of `nan`. But do not compare with 0: eigenvalues come with rounding errors. Both eigenvalues of
 # $\begin{pmatrix} 2 & -2 \\ 2 & -2 \end{pmatrix}$ are 0, and `eigvals` may well say $4 \cdot 10^{-16}$. Take a radius below a millionth of the largest entry (in absolute value) for 0.
+# A radius is not 0 because it is small: $10^{-8}\, I$ has the radius $10^{-8}$, and is brought to `rho` like any other matrix.
 
 
 # %% answer="gradient-flow-rescale"
@@ -593,7 +597,9 @@ check("gradient-flow-rescale")
 # - *divided by its largest singular value*: which of the two sizes is to be `rho`?
 # - *entries as large as …*: the radius is 0, came out as $10^{-16}$, and you divided by it.
 # - *for a W of radius 0*: try your function on the third matrix of the table. It has to stop with a `ValueError`, not with another error and not with a result.
-# - *changed its argument in place*: `W *= …` changes the caller's matrix.
+# - *This radius is small and not 0*: small beside what? All entries of `W` may be small.
+# - *a ValueError without a word*: it needs a sentence in its brackets.
+# - *changed its argument W in place*: `W *= …` changes the caller's matrix.
 # - *mend spectral_radius first*: this exercise uses it.
 # </details>
 
@@ -653,7 +659,7 @@ with needs("jacobian_product", "with_spectral_radius"):
 
 # %% [markdown]
 # **What to see.** *Without tanh* (left) radii below 1 shrink and radii above 1 grow, in the long run. Not at once: at radius 0.9 the product is larger than 1 for the first few
-# steps. *With tanh* (right) each factor carries slopes below 1. The product of radius 1.2 still shrinks, that of 1.5 shrinks slowly, that of 2 grows slowly: over 50 steps by a factor between 11 and 600 in five seeds, where $2^{50}$ is $10^{15}$. So "radius above 1 means exploding
+# steps. *With tanh* (right) each factor carries slopes below 1. The products of radius 1.2 and 1.5 are above 1 for the first steps too, and then shrink. That of 1.5 shrinks slowly: of these numbers of steps it is largest at 5 or 10, between 2.6 and 3.4 in five seeds, and at 50 it is below 1. That of radius 2 grows slowly: over 50 steps by a factor between 11 and 600 in five seeds, where $2^{50}$ is $10^{15}$. So "radius above 1 means exploding
 # gradients" is wrong for tanh networks. Is at least the other half right: "radius below 1 means vanishing gradients"? We will see.
 #
 # ## 5. Before the long run
@@ -689,7 +695,7 @@ check("gradient-flow-predict-growth")
 # ### Experiment: one radius, three fates
 #
 # Three matrices with 32 units, all with spectral radius 0.9: a rotation times 0.9 (normal); a Gaussian matrix; and a *hidden triangle* $Q R Q^\top$, a triangular matrix $R$ seen from
-# a random rotation $Q$. The eigenvalues of $R$ stand on its diagonal, and whatever stands above the diagonal does not change them. How large the numbers above the diagonal are is its *coupling*; here it is 2. The inputs are so quiet (a loudness of 0.000001) that the
+# a random rotation $Q$. The eigenvalues of $R$ stand on its diagonal, and whatever stands above the diagonal does not change them. Above it stand random numbers; their standard deviation is the *coupling* divided by $\sqrt{H}$. Here the coupling is 2, so the standard deviation is 0.35. The inputs are so quiet (a loudness of 0.000001) that the
 # tanh is as good as straight, even where the states grow.
 
 # %% given="non-normal"
@@ -703,7 +709,7 @@ def rotation(seed, H=32):
 
 
 def hidden_triangle(seed, coupling, H=32):
-    """Q R Qᵀ: R has its eigenvalues between -0.9 and 0.9 on the diagonal and random numbers of size `coupling` above it."""
+    """Q R Qᵀ: R has its eigenvalues between -0.9 and 0.9 on the diagonal; above it, standard deviation coupling/√H."""
     generator = torch.Generator().manual_seed(3000 + seed)
     above = torch.triu(normal(generator, H, H), diagonal=1) * coupling / H**0.5
     on = torch.linspace(-0.9, 0.9, H, device=device, dtype=dtype)[torch.randperm(H, generator=generator).to(device)]
@@ -817,8 +823,8 @@ with needs("jacobian_product", "with_spectral_radius"):
 # hold the slopes down already. The bands on the right are wide, and one seed says little: at low loudness each network moves in its own way, and at high loudness twenty small slopes are multiplied, and with them what
 # is different between the seeds.
 #
-# The weights did not change. So, but for the one safe case, $\sigma_{\max} < 1$, no number that is computed from $W_{hh}$ alone can tell whether gradients vanish. We need one that is measured along the
-# states.
+# The weights did not change, and with them neither $\rho$ nor $\sigma_{\max}$. So neither a radius above 1 nor a $\sigma_{\max}$ above 1 tells whether gradients vanish. We need a number that is measured along
+# the states.
 #
 # ### Try it: radius and loudness
 #
@@ -843,8 +849,8 @@ def decay(radius, loudness, T=50):
     ax.plot([sigma**n for n in range(T + 1)], "--", color=figures.INK, label="$\\sigma_{max}^n$")
     ax.set(
         yscale="log",
-        ylim=(1e-32, 1e32),
-        yticks=[1e-30, 1e-20, 1e-10, 1, 1e10, 1e20, 1e30],
+        ylim=(1e-50, 1e50),
+        yticks=[1e-40, 1e-20, 1, 1e20, 1e40],
         xlabel="steps back from the loss, n",
     )
     ax.set_ylabel("gradient norm, relative to n = 0")
@@ -867,13 +873,13 @@ with needs("gradient_norms", "with_spectral_radius", "largest_singular_value"):
 #
 # ## 7. The Lyapunov exponent
 #
-# Take one small change $v$ of the state and carry it along, $v_t = J_t v_{t-1}$: a *tangent vector*. Section 2 showed that it soon points where it grows most, whatever it was at first. The mean growth per
-# step, as a logarithm, is the **largest Lyapunov exponent** of the driven network:
+# Take one small change $v$ of the state and carry it along, $v_t = J_t v_{t-1}$: a *tangent vector*. As in section 2 it soon points where it grows most, whatever it was at first, unless the factors are near to rotations. The mean growth per
+# step, as a logarithm, is the **largest Lyapunov exponent** of the driven network. It is meant in the long run; we measure it over $n$ steps:
 #
-# $$\lambda = \frac{1}{n} \sum_t \ln \frac{\lVert J_t\, v_{t-1} \rVert}{\lVert v_{t-1} \rVert}.$$
+# $$\lambda \approx \frac{1}{n} \sum_t \ln \frac{\lVert J_t\, v_{t-1} \rVert}{\lVert v_{t-1} \rVert}.$$
 #
 # The sum is over the $n$ steps that you count: all, or those after a warm-up. Over $n$ steps small changes are multiplied by about $e^{\lambda n}$, and gradients, which pass the same factors from the other end, likewise. $\lambda < 0$: they vanish. $\lambda > 0$: they explode.
-# For the network without tanh $\lambda = \ln \rho$ (for almost every $v$). With tanh the exponent depends on weights *and* inputs, which is the point.
+# For the network without tanh, $\lambda$ comes to $\ln \rho$ as $n$ grows (for almost every $v$ at the beginning). With tanh the exponent depends on weights *and* inputs, which is the point.
 #
 # One practical matter: $v_t$ itself would overflow, or underflow to 0. So scale it back to length 1 at every step, *after* you have noted by how much it grew.
 #
@@ -882,7 +888,7 @@ with needs("gradient_norms", "with_spectral_radius", "largest_singular_value"):
 # *difficulty 3 of 5 · importance 4 of 5 · 15 minutes*
 #
 # `lyapunov_exponent(x, h0, params, warmup)` is about **one** sequence: `x` (T, D), `h0` (H,). Run the network (`unroll` wants a batch: give it a batch of one). Start with the vector of length 1 whose entries are all equal,
-# $v_0 = (1, …, 1)/\sqrt{H}$. At each step $t = 1, …, T$: multiply by $J_t$, note $\ln$ of the length, scale to length 1. Return the mean of the noted logarithms as a Python float, with those of
+# $v_0 = (1, …, 1)/\sqrt{H}$. At each step $t = 1, …, T$: multiply by $J_t$, note $\ln$ of the length, scale to length 1. Return the mean of the noted logarithms as a float, with those of
 # the first `warmup` steps left out: $n = T -$ `warmup` numbers. In these first steps the network runs and the vector moves along as always; only their logarithms do not count.
 #
 # **A tiny example.** One unit with $W_{hh} = 2$, $T = 2$, $h_1 = 0.5$ and $h_2 = 0.8$. The factors are $2 \cdot 0.75 = 1.5$ and $2 \cdot 0.36 = 0.72$. With `warmup` = 0 the
@@ -941,11 +947,12 @@ check("gradient-flow-exponent")
 # <details><summary>My check fails with…</summary>
 #
 # - *the growth since the beginning*: the vector is not scaled back.
-# - *0, or nearly*: the length is noted after the scaling. Before is when it says something.
-# - *only after the warm-up*, *inputs are dropped*: the network and the vector start at step 1, also with a warm-up.
+# - *after the vector has been normalised*: then its length is always 1. Before is when it says something.
+# - *only after the warm-up*, *inputs are dropped*: the network and the vector start at step 1, also with a warm-up, and the vector is scaled there too.
 # - *one step too many* or *too few*: with `warmup` = 1 the first logarithm that counts is that of step 2.
 # - *from the other side*: `v @ J` multiplies by the transpose. That is how a gradient moves; here a change moves.
-# - *underflow*, *-inf*: right for short sequences, but without scaling the length falls below the smallest number there is.
+# - *weight_hh is transposed in each factor*: `v @ W` is $W^\top v$. You want $W v$.
+# - *-inf*: right for short sequences, but without scaling the length falls below the smallest number there is.
 # </details>
 
 # %% [markdown]
@@ -1025,7 +1032,8 @@ check("gradient-flow-predict-radius-zero")
 #
 # $$\begin{pmatrix} 1 & 0 \\ 0 & 0.1 \end{pmatrix} \begin{pmatrix} 2 & -2 \\ 2 & -2 \end{pmatrix} = \begin{pmatrix} 2 & -2 \\ 0.2 & -0.2 \end{pmatrix}, \qquad \text{eigenvalues } 1.8 \text{ and } 0.$$
 #
-# A saturated unit no longer cancels the other one. *Making slopes smaller made the matrix larger*, as far as powers go. So the other half is wrong too: a radius below 1 does not ensure that gradients vanish.
+# A saturated unit no longer cancels the other one. *Making slopes smaller made the matrix larger*, as far as powers go. So the other half is wrong too: a radius below 1 does not ensure that gradients vanish. There is no bound from the
+# radius like the one from $\sigma_{\max}$.
 #
 # ### Experiment: radius 0.9, and gradients that explode
 #
@@ -1088,14 +1096,14 @@ with needs("lyapunov_exponent", "with_spectral_radius", "largest_singular_value"
 # *difficulty 3 of 5 · importance 5 of 5 · 12 minutes*
 #
 # `loss_and_gradients` runs a network over a batch, reads one number out of the last state, and computes the gradients of the squared error by hand: backpropagation through time. With it, training lowers the loss.
-# **It has one mistake. Find it and mend it**, in the cell itself. The last experiment of this lesson trains with it.
+# **It has one mistake. Find it and mend it**, in the cell itself. Autograd may tell you, beside it, what is right; the function itself does without. The last experiment of this lesson trains with it.
 
 
 # %% answer="gradient-flow-bug"
 def loss_and_gradients(x, target, params):
     """Mean squared error of reading target (B,) from the last state, and its gradients: a dict with the keys of params.
 
-    x: (B, T, D); params with a read-out of size V = 1: weight_out (1, H), bias_out (1,). The first state is 0.
+    x: (B, T, D); params with a read-out of one number: weight_out (1, H), bias_out (1,). The first state is 0.
     """
     B, T, _ = x.shape
     h0 = torch.zeros(B, len(params["bias"]), dtype=x.dtype, device=x.device)
@@ -1145,12 +1153,12 @@ check("gradient-flow-bug")
 # right = torch.autograd.grad(loss, list(leaves.values()))
 # ```
 #
-# Then write the line that makes `dh` with `da` alone.
+# Then read the line that makes `dh`, beside the formula of section 3. What happens first to the row that goes back, and which name holds it after that?
 # </details>
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *passes the weights first and the slope afterwards*: that is the bug as you found it.
+# - *This is the program as it was found*: nothing has changed yet that shows in the numbers. Hint 1 says where to begin.
 # - *skips the tanh*: now the slope is gone altogether.
 # - *meets the slope twice*: `da` already contains it.
 # - *weight_hhᵀ*: a row goes back through `weight_hh` as it is.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import re
 
 import pytest
 import torch
@@ -59,6 +61,56 @@ def test_with_tanh_the_product_shrinks_at_radius_1_2_and_1_5(lesson):
     for run in runs("radius_sweep"):
         rows = dict(zip(lesson.RADII, run["network"], strict=True))
         assert rows[1.2][-1] < 0.01 and rows[1.5][-1] < 1 < rows[2.0][-1] < rows[3.0][-1]
+
+
+def test_at_radius_1_5_the_product_is_largest_after_5_or_10_steps(lesson, prose):
+    """In every seed, and as large as the text says; at radius 1.2 too it is above 1 at first."""
+    rows = [dict(zip(lesson.RADII, run["network"], strict=True)) for run in runs("radius_sweep")]
+    peaks = [max(row[1.5]) for row in rows]
+    assert all(lesson.LAGS[row[1.5].index(max(row[1.5]))] in (5, 10) and row[1.2][0] > 1 for row in rows)
+    assert f"largest at 5 or 10, between {min(peaks):.1f} and {max(peaks):.1f} in five seeds" in prose
+
+
+def test_the_coupling_gives_the_standard_deviation_above_the_diagonal(lesson):
+    """Coupling 2 means 0.35, the coupling divided by the root of 32."""
+    drawn = [lesson.rotation(seed).T @ lesson.hidden_triangle(seed, 2.0) @ lesson.rotation(seed) for seed in range(5)]
+    above = torch.cat([R[torch.triu(torch.ones_like(R), diagonal=1).bool()] for R in drawn])
+    assert above.std().item() == pytest.approx(0.35, abs=0.01)
+
+
+def test_the_sliders_keep_their_curves_in_the_picture(lesson):
+    """At both ends of both sliders every curve lies inside the axes."""
+    for radius in (0.3, 3.0):
+        for loudness in (0.0, 3.0):
+            fig, _ = lesson.decay(radius, loudness)
+            low, high = fig.axes[0].get_ylim()
+            assert all(low < float(y) < high for line in fig.axes[0].lines for y in line.get_ydata())
+
+
+# What PyTorch says itself, what autograder/run.py says of another exercise, and what is put together from parts.
+SAID_ELSEWHERE = ("The size of tensor a must match…", "not implemented for 'ComplexDouble'", "mend step_jacobian first",
+                  "mend spectral_radius first", "the device", "changed its argument W in place", "for a W of radius 0",
+                  "-inf")  # fmt: skip
+
+
+def test_the_drop_downs_quote_what_cards_print(prose):
+    """Every quotation under "My check fails with…" stands in a mistake, a check or a general sign."""
+    sources = [
+        *(ROOT / "autograder" / "mistakes").glob("gradient_flow*.py"),
+        ROOT / "autograder/checks/gradient_flow.py",
+    ]
+    sources += [ROOT / "autograder" / name for name in ("diagnose.py", "advice.py")]
+    said = " ".join(
+        node.value
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ).lower()
+    lists = re.findall(r"My check fails with…</summary>(.*?)</details>", prose)
+    items = [item for one in lists for item in one.split(" - ") if item.strip().startswith("*")]
+    quotes = [quote for item in items for quote in re.findall(r"\*([^*]+)\*", item.split("*: ")[0] + "*")]
+    assert len(quotes) > 30
+    assert [] == [quote for quote in quotes if quote not in SAID_ELSEWHERE and quote.lower().rstrip(" …") not in said]
 
 
 def test_the_growth_at_radius_2_is_the_one_that_the_prose_gives(prose):

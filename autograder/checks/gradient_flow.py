@@ -2,99 +2,48 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import torch
 from torch import Tensor
-from torch.func import jacrev, vmap
 
 from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import gradient_flow as mistakes
-from autograder.mistakes import gradient_flow_growth as growth
+from autograder.mistakes import gradient_flow_bug as bug
+from autograder.mistakes import gradient_flow_exponent as exponent
 from autograder.mistakes import gradient_flow_norms as norms
+from autograder.mistakes import gradient_flow_sizes as sizes
+from autograder.mistakes.gradient_flow_oracles import (
+    Params,
+    lent_jacobian,
+    lent_product,
+    middle,
+    spiral,
+    torch_exponent,
+    torch_norms,
+    torch_product,
+    torch_states,
+    torch_step,
+    triangle,
+)
 from autograder.predictions import chosen, committed, told
 from autograder.spec import LearnerFailed, check
-from autograder.student import Student
-
-Params = dict[str, Tensor]
-
-
-# ------------------------------------------------------------------------- oracles: torch.func and autograd
-def torch_step(h_prev: Tensor, x_t: Tensor, params: Params) -> Tensor:
-    """One step of torch's own RNN cell, for one sequence or a batch."""
-    none = torch.zeros_like(params["bias"])
-    rows = h_prev.reshape(-1, h_prev.shape[-1]), x_t.reshape(-1, x_t.shape[-1])
-    h = torch.rnn_tanh_cell(rows[1], rows[0], params["weight_ih"], params["weight_hh"], params["bias"], none)
-    return h.reshape(h_prev.shape)
-
-
-def torch_states(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
-    """h_0, …, h_T for x (B, T, D), h0 (B, H)."""
-    states = [h0]
-    for t in range(x.shape[1]):
-        states.append(torch_step(states[-1], x[:, t], params))
-    return states
-
-
-def plain_step(h_prev: Tensor, x_t: Tensor, params: Params) -> Tensor:
-    """One step for a single sequence, in operations that torch.func differentiates."""
-    return torch.tanh(params["weight_ih"] @ x_t + params["weight_hh"] @ h_prev + params["bias"])
-
-
-def torch_product(x: Tensor, h0: Tensor, params: Params, k: int, t: int) -> Tensor:
-    """∂h_t/∂h_k by torch.func: the steps k + 1…t as one function of h_k, differentiated as a whole; (B, H, H)."""
-
-    def run(h: Tensor, inputs: Tensor) -> Tensor:
-        for s in range(k, t):
-            h = plain_step(h, inputs[s], params)
-        return h
-
-    return vmap(jacrev(run))(torch_states(x, h0, params)[k], x)
-
-
-def lent_jacobian(h: Tensor, params: Params) -> Tensor:
-    """∂h_t/∂h_{t-1} from h_t by torch.func: the step as a function of a small change before it; (B, H, H)."""
-
-    def run(change: Tensor, a_t: Tensor) -> Tensor:
-        return torch.tanh(a_t + params["weight_hh"] @ change)
-
-    return vmap(jacrev(run))(torch.zeros_like(h), torch.atanh(h))
-
-
-def lent_product(states: Tensor, params: Params, k: int, t: int) -> Tensor:
-    """∂h_t/∂h_k as a chain of the single steps; (B, H, H)."""
-    eye = torch.eye(states.shape[2], dtype=states.dtype, device=states.device).expand(len(states), -1, -1)
-    steps = [lent_jacobian(states[:, s - 1], params) for s in range(k + 1, t + 1)]
-    return functools.reduce(lambda product, J: torch.bmm(J, product), steps, eye)
-
-
-def torch_norms(x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> Tensor:
-    """The mean over the batch of ‖∂L/∂h_t‖₂, t = 0…T, by autograd; (T+1,)."""
-    with torch.enable_grad():
-        states = torch_states(x, h0.clone().requires_grad_(), params)
-        grads = torch.autograd.grad((states[-1] * dh_T).sum(), states)
-    return torch.stack([torch.linalg.vector_norm(grad, dim=1).mean() for grad in grads])
-
-
-def torch_exponent(x: Tensor, h0: Tensor, params: Params, warmup: int) -> float:
-    """The exponent, with all step Jacobians from torch.func and the lengths kept as logarithms."""
-    states = torch.stack(torch_states(x[None], h0[None], params))[:, 0]  # (T + 1, H)
-    jacobians = vmap(jacrev(plain_step), (0, 0, None))(states[:-1], x, params)
-    v, logs = torch.full_like(h0, 1 / math.sqrt(len(h0))), []
-    for J in jacobians:
-        v = torch.mv(J, v)
-        logs.append(math.log(float(torch.linalg.vector_norm(v))))
-        v = torch.nn.functional.normalize(v, dim=0, eps=0.0)
-    return math.fsum(logs[warmup:]) / len(logs[warmup:])
-
+from autograder.student import Student, describe
 
 # --------------------------------------------------------------------------------------- Jacobians
+AS_FOUND = (
+    "This is the program as it was found. Right are the loss, weight_out and bias_out; the other gradients are wrong.",
+    "For T = 1 all of them are right, for T = 2 they are not. Compare with autograd, for one step and for two.",
+)
 ENTRY = "Take a single entry: only h_{t-1}[j] moves by a little. By how much does h_t[i] move, through which weight and which slope?"
 NO_STEP = "For k = t no step lies between the two states. What is the derivative of a state by itself?"
 GROWTH = "Work out the first step by hand: J_1 times ones/√H, then its length. Which numbers does your loop have there?"
+TOO_LARGE = (
+    "It is more than W can do: no vector is stretched as much. By which lengths, of what goes in and of what comes out,"
+    " does your number measure?"
+)
 DIRECTIONS = (
     "Is that how far W stretches one vector, or a few? Another vector may be stretched more."
     " Which function of torch.linalg looks at all directions at once?"
@@ -103,7 +52,9 @@ FIRST_STEP = (
     "Compare with autograd for T = 1 and for T = 2. If T = 1 is right, only the line that hands the gradient from step t"
     " to step t - 1 is left."
 )
-DIAGONAL = "The eigenvalues of a diagonal matrix stand on its diagonal. What does your function give for diag(0.5, -2)?"
+NOT_ALL = (
+    "Which matrices come out wrong? Try some whose eigenvalues you know: diagonal ones, rotations, multiples of them."
+)
 
 
 @check("gradient-flow-step-jacobian", of="step_jacobian", standin=lent_jacobian)
@@ -130,7 +81,7 @@ def step_jacobian(student: Student, draw: Draw) -> None:
 def jacobian_product(student: Student, draw: Draw) -> None:
     """`jacobian_product(states, params, k, t)` is ∂h_t/∂h_k for 0 ≤ k ≤ t ≤ T, with the newest step on the left."""
     for B, T, H, pairs in (
-        (2, 6, 4, ((1, 4), (0, 3), (3, 6), (0, 6), (4, 5), (0, 1), (2, 2), (0, 0), (6, 6))),
+        (2, 7, 4, ((2, 5), (0, 3), (3, 7), (0, 7), (4, 5), (0, 1), (2, 2), (0, 0), (7, 7))),
         (1, 3, 4, ((0, 3), (3, 3))),
         (3, 1, 2, ((0, 1), (0, 0))),
     ):
@@ -187,33 +138,54 @@ def gradient_norms(student: Student, draw: Draw) -> None:
 
 
 # ---------------------------------------------------------------------------------- sizes of a matrix
-def spiral(draw: Draw, H: int, sign: float = 1.0) -> tuple[Tensor, float]:
-    """A matrix (H, H), H ≥ 3, whose largest eigenvalues are a complex pair, and their modulus, which is the radius.
-
-    With `sign` -1 the largest is a single negative number instead.
-    """
-    radius, angle = draw.uniform(low=1.2, high=1.6).item(), draw.uniform(low=1.2, high=1.5).item()
-    # The largest real part and the largest absolute real part are two numbers, and neither is the radius.
-    small = torch.cat([draw.uniform(1, low=-0.95, high=-0.8), draw.uniform(H - 3, low=-0.5, high=-0.1)])
-    real, imaginary = radius * math.cos(angle), radius * math.sin(angle)
-    core = torch.diag(torch.cat([small.new_tensor([real, real]), small]))
-    if sign > 0:
-        core[0, 1], core[1, 0] = -imaginary, imaginary
-    else:
-        core[0, 0], core[1, 1], core[0, 1] = -radius, real, 1.0
-    mixed = torch.eye(H, dtype=core.dtype, device=core.device) + draw.normal(H, H, scale=0.25)
-    return mixed @ core @ torch.linalg.inv(mixed), radius
-
-
 @check("gradient-flow-radius", of="spectral_radius", standin=lambda W: torch.linalg.eigvals(W).abs().max().item())
 def spectral_radius(student: Student, draw: Draw) -> None:
     """`spectral_radius(W)` is the largest modulus of an eigenvalue of W, be it real, negative or complex."""
-    for W, radius in (spiral(draw, 4), spiral(draw, 5, sign=-1.0)):
-        expect(student.spectral_radius(W), radius, "the radius", slips=growth.spectral_radius.on(W), clue=DIAGONAL)
+    for W, radius in (middle(draw), spiral(draw, 5, sign=-1.0), spiral(draw, 4)):
+        got = student.spectral_radius(W)
+        if repr(got) == "complex" or (isinstance(got, Tensor) and got.is_complex() and got.numel() == 1):
+            deny(
+                "complex",
+                f"a complex number came back; expected {radius:.6g}",
+                "That is an eigenvalue. The radius is its modulus: how far from 0 is it?",
+            )
+        clue = _about_a_plain_matrix(student, W) if first_difference(got, radius) else ""
+        expect(got, radius, "the radius", slips=sizes.spectral_radius.on(W), clue=clue)
+    for numbers, radius in TABLE:  # the table of the lesson
+        W = draw.normal(2, 2).new_tensor(numbers)
+        slips = sizes.spectral_radius.on(W)
+        expect(student.spectral_radius(W), radius, f"the radius of W = {numbers}", slips=slips)
     W = draw.uniform(1, 1, low=-2.0, high=-0.5)
     expect(student.spectral_radius(W), -W.item(), "the radius of a 1 × 1 matrix")
     W, radius = spiral(draw.to(torch.float32), 4)
     expect(student.spectral_radius(W), radius, "the radius", rtol=1e-3)
+
+
+TABLE = (([[0.5, 0], [0, -2]], 2.0), ([[0, -2], [2, 0]], 2.0), ([[0, 3], [0, 0]], 0.0))
+PLAIN = (  # matrices with eigenvalues that can be worked out by hand
+    ([[0.5, 0], [0, -2]], "0.5 and -2"),
+    ([[0, -2], [2, 0]], "2i and -2i"),
+    ([[3, -4], [4, 3]], "3 + 4i and 3 - 4i"),
+    ([[0, -4], [1, 0]], "2i and -2i"),
+    ([[1, 2], [0, 3]], "1 and 3"),
+)
+
+
+def _about_a_plain_matrix(student: Student, like: Tensor) -> str:
+    """A clue for a wrong radius that nothing explains: a matrix that is worked out by hand, and wrong as well."""
+    asked = student.last
+    try:
+        for numbers, eigenvalues in PLAIN:
+            W = like.new_tensor(numbers)
+            got = student.spectral_radius(W)
+            if first_difference(got, torch.linalg.eigvals(W).abs().max().item()):
+                shown = f"{got:.4g}" if isinstance(got, float) else describe(got)
+                return f"Try W = {numbers}. Its eigenvalues are {eigenvalues}, and your function gives {shown}."
+    except LearnerFailed:
+        return ""
+    finally:
+        student.last = asked
+    return NOT_ALL
 
 
 @check("gradient-flow-singular-value", of="largest_singular_value")
@@ -225,25 +197,51 @@ def largest_singular_value(student: Student, draw: Draw) -> None:
         values[H // 2] = numbers.uniform(low=1.6, high=2.5)
         W = left @ torch.diag(values) @ right
         rtol = 1e-3 if W.dtype == torch.float32 else None
-        slips = growth.largest_singular_value.on(W) if H > 1 else None
-        expect(
-            student.largest_singular_value(W), values.max().item(), "the value", slips=slips, rtol=rtol, clue=DIRECTIONS
-        )
+        slips = sizes.largest_singular_value.on(W) if H > 1 else None
+        got, want = student.largest_singular_value(W), values.max().item()
+        clue = TOO_LARGE if isinstance(got, float | Tensor) and bool(torch.as_tensor(got > want).all()) else DIRECTIONS
+        expect(got, want, "the value", slips=slips, rtol=rtol, clue=clue)
 
 
 @check("gradient-flow-rescale", of="with_spectral_radius", needs=("gradient-flow-radius",))
 def with_spectral_radius(student: Student, draw: Draw) -> None:
     """`with_spectral_radius(W, rho)` is the multiple of W whose radius is rho; a ValueError where there is none."""
-    for (W, radius), rho in ((spiral(draw, 4), 0.9), (spiral(draw, 5, sign=-1.0), 2.5), (spiral(draw, 3), 1)):
+    cases = ((middle(draw), 0.7), (spiral(draw, 4), 0.9), (spiral(draw, 5, sign=-1.0), 2.5), (spiral(draw, 3), 1))
+    for (W, radius), rho in cases:
         got = student.with_spectral_radius(W, rho)
-        expect(got, W * (rho / radius), "the new W", slips=growth.with_spectral_radius.on(W, rho))
+        expect(got, W * (rho / radius), "the new W", slips=sizes.with_spectral_radius.on(W, rho))
     W, radius = spiral(draw.to(torch.float32), 4)
     expect(student.with_spectral_radius(W, 0.9), W * (0.9 / radius), "the new W", rtol=1e-3)
+    # Small, and not 0: beside the entries of the first matrix its radius is large, in the second it is a hundred-thousandth.
+    _rescales(student, *(1e-8 * part for part in spiral(draw, 3)), "entries of about 1e-8")
+    least = draw.uniform(low=1.2, high=1.8).item() * 1e-5
+    W = triangle(draw, (least, 0.3 * least, -0.5 * least))
+    _rescales(student, W / W.abs().max(), least / W.abs().max().item(), "a largest entry of 1")
     _refuses_radius_zero(
         student, torch.triu(draw.normal(4, 4), diagonal=1), "a W of radius 0 (0 on and below the diagonal)"
     )
+    _refuses_radius_zero(
+        student,
+        -torch.triu(draw.uniform(3, 3, low=0.5, high=2.0), diagonal=1),
+        "a W of radius 0 without a positive entry",
+    )
     # Both eigenvalues are 0; as they are computed they are not, so a comparison with 0 does not see it.
     _refuses_radius_zero(student, W.new_tensor([[2, -2], [2, -2]], dtype=torch.float64), "W = [[2, -2], [2, -2]]")
+
+
+def _rescales(student: Student, W: Tensor, radius: float, entries: str) -> None:
+    """A W of small radius is not taken for one of radius 0."""
+    try:
+        got = student.with_spectral_radius(W, 0.9)
+    except LearnerFailed as failed:
+        if failed.status == "error" and " raised ValueError" in failed.finding.summary:
+            deny(
+                "radius-small",
+                f"for a W with {entries} and radius {radius:.1e}, {failed.finding.summary}; expected a multiple of W",
+                "This radius is small and not 0: some multiple of W has radius 0.9. With what do you compare the radius before you stop?",
+            )
+        raise
+    expect(got, W * (0.9 / radius), "the new W", slips=sizes.with_spectral_radius.on(W, 0.9))
 
 
 def _refuses_radius_zero(student: Student, W: Tensor, name: str) -> None:
@@ -253,7 +251,14 @@ def _refuses_radius_zero(student: Student, W: Tensor, name: str) -> None:
     try:
         got = student.with_spectral_radius(W, 0.9)
     except LearnerFailed as failed:
-        if " raised ValueError" in failed.finding.summary:
+        said = failed.finding.summary
+        if said.endswith(" raised ValueError: no message"):
+            deny(
+                "no-message",
+                f"for {name}, a ValueError without a word; expected one with a sentence",
+                "Whoever meets this error has not read your function. What do they have to know?",
+            )
+        if " raised ValueError" in said:
             return
         if failed.status == "error":
             deny("radius-zero", f"for {name}, {failed.finding.summary}; expected a ValueError", asks)
@@ -278,7 +283,7 @@ def lyapunov_exponent(student: Student, draw: Draw) -> None:
         params = draw.params(2, H, scale=scale)
         x, h0 = draw.normal(T, 2, scale=0.6), draw.normal(H)
         got = student.lyapunov_exponent(x, h0, params, warmup)
-        slips = growth.lyapunov_exponent.on(x, h0, params, warmup)
+        slips = exponent.lyapunov_exponent.on(x, h0, params, warmup)
         want, factors = torch_exponent(x, h0, params, warmup), {"T - warmup": T - warmup}
         expect(got, want, "the exponent", slips=slips, factors=factors, clue=GROWTH)
     half = draw.to(torch.float32)
@@ -299,7 +304,12 @@ def lyapunov_exponent(student: Student, draw: Draw) -> None:
 
 
 # ------------------------------------------------------------------------------------ the bug to find
-@check("gradient-flow-bug", of="loss_and_gradients", needs=("gradient-flow-step-jacobian",))
+@check(
+    "gradient-flow-bug",
+    of="loss_and_gradients",
+    needs=("gradient-flow-step-jacobian",),
+    forbid=("autograd",),
+)
 def loss_and_gradients(student: Student, draw: Draw) -> None:
     """`loss_and_gradients` returns the loss and its gradient by each parameter."""
     for B, T, D, H in ((3, 5, 2, 4), (1, 1, 2, 4), (2, 2, 1, 3)):
@@ -313,8 +323,13 @@ def loss_and_gradients(student: Student, draw: Draw) -> None:
             loss = torch.nn.functional.mse_loss(out[:, 0], target)
             grads = torch.autograd.grad(loss, list(leaves.values()))
         want = (loss.detach(), dict(zip(leaves, grads, strict=True)))
-        slips = growth.loss_and_gradients.on(x, target, params)
-        expect(got, want, ("the loss", "gradients"), slips=slips, factors={"B": B, "T": T}, clue=FIRST_STEP)
+        parts = ("the loss", "gradients")
+        found = bug.loss_and_gradients(x, target, params, slips=(bug.AS_FOUND,))
+        if T > 1 and first_difference(got, found) is None:
+            wrong = first_difference(got, want, parts)
+            deny(bug.AS_FOUND, wrong.summary, *AS_FOUND, where=wrong.where)
+        slips = bug.loss_and_gradients.on(x, target, params)
+        expect(got, want, parts, slips=slips, factors={"B": B, "T": T}, clue=FIRST_STEP)
 
 
 # ---------------------------------------------------------------------------------------- predictions

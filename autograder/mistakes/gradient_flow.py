@@ -158,6 +158,21 @@ def step_jacobian(slips: Set[str], h: Tensor, params: dict[str, Tensor]) -> Tens
         "Step k leads from h_{k-1} to h_k. Is that on the way from h_k to h_t?",
     ),
     Slip(
+        "starts-at-1",
+        "the product begins at step 1 whatever k is, so that it leads from h_0 to h_t",
+        "Where does k enter your loop?",
+    ),
+    Slip(
+        "counts-steps",
+        "the number of factors is right, but they are those of the first steps, 1…t - k",
+        "For k = 2 and t = 5, which steps lie between the two states, and which does your loop take?",
+    ),
+    Slip(
+        "stops-at-T",
+        "the product goes on to step T whatever t is, so that it leads from h_k to h_T",
+        "Where does t enter your loop?",
+    ),
+    Slip(
         "stops-early",
         "the last factor, that of step t, is missing",
         "Where does the range of your loop end, and is the last step in it?",
@@ -174,8 +189,8 @@ def step_jacobian(slips: Set[str], h: Tensor, params: dict[str, Tensor]) -> Tens
     ),
     Slip(
         "index-one-early",
-        "the slope of each step is taken at the old state h_{s-1} instead of the new one h_s (at s = 1 the index -1 wraps round to the last state)",
-        "Is the slope of tanh written with what goes into the step, or with what comes out?",
+        "the slope of each step is taken at the old state h_{s-1} instead of the new one h_s, or the loop runs over the steps k…t - 1 (for h_0 the index -1 wraps round to the last state)",
+        "Is the slope of tanh written with what goes into the step, or with what comes out? And which is the first step on the way from h_k to h_t?",
     ),
     Slip(
         "product-transposed",
@@ -226,7 +241,7 @@ def step_jacobian(slips: Set[str], h: Tensor, params: dict[str, Tensor]) -> Tens
 )
 def jacobian_product(slips: Set[str], states: Tensor, params: dict[str, Tensor], k: int, t: int) -> Tensor:
     """∂h_t/∂h_k = J_t … J_{k+1}, newest on the left; (B, T, H) → (B, H, H)."""
-    W, (B, _, H) = params["weight_hh"], states.shape
+    W, (B, T, H) = params["weight_hh"], states.shape
     if k == t and slips - {"starts-with-factor", "starts-with-newest", "identity-unbatched"}:
         raise ValueError("every other mistake has shown where k < t")
     shift = int("index-one-late" in slips) - int("index-one-early" in slips)
@@ -237,6 +252,9 @@ def jacobian_product(slips: Set[str], states: Tensor, params: dict[str, Tensor],
 
     first = k + 1 + int("starts-late" in slips) - int("starts-early" in slips)
     last = t - int("stops-early" in slips) + int("stops-late" in slips)
+    if slips & {"starts-at-1", "counts-steps"}:
+        first, last = 1, last - (k if "counts-steps" in slips else 0)
+    last = T if "stops-at-T" in slips else last
     product = torch.eye(H, dtype=W.dtype, device=W.device).expand(B, H, H)
     if k == t and "identity-unbatched" in slips:
         return product[0]

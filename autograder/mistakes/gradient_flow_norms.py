@@ -74,6 +74,21 @@ from autograder.spec import Slip, reference
         "one norm is taken over the batch and the units together",
         "Over which axis is the norm of a single sequence's gradient?",
     ),
+    Slip(
+        "norm-over-batch-by-B",
+        "one norm is taken over the batch and the units together and divided by B",
+        "Over which axis is the norm of a single sequence's gradient? The mean of two norms is not the norm of the two together, halved.",
+    ),
+    Slip(
+        "mean-before-root",
+        "the squared norms are averaged over the batch and the root is taken of their mean",
+        "First a norm for each sequence, then the mean of these numbers. Where does the root stand in yours?",
+    ),
+    Slip(
+        "norm-of-columns",
+        "the norm is taken along the batch, one for each unit, and then the mean over the units",
+        "Which axis is the batch and which are the units? Along which of them does the gradient of one sequence lie?",
+    ),
     Slip("summed-over-batch", "the norms are summed over the batch", "Is a sum or a mean over the batch asked for?"),
     Slip("squared", "the squared norms are averaged", "Where is the square root?"),
     Slip("root-mean-square", "the square root is taken of the mean of squares over the units", "What is ‖(3, 4)‖₂?"),
@@ -132,6 +147,11 @@ from autograder.spec import Slip, reference
         "only h_T has a gradient and all others are 0",
         "If you asked autograd: is a slice of the stacked tensor the same node in the graph as the state that the next step used?",
     ),
+    Slip(
+        "stacked-gradient-but-h0",
+        "h_0 and h_T have a gradient and all between are 0",
+        "If you asked autograd: is a slice of the stacked tensor the same node in the graph as the state that the next step used?",
+    ),
 )
 def gradient_norms(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor], dh_T: Tensor) -> Tensor:
     """The mean over the batch of ‖∂L/∂h_t‖₂ for t = 0…T, given dh_T = ∂L/∂h_T; (T+1,)."""
@@ -180,6 +200,8 @@ def gradient_norms(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Ten
         sizes = torch.stack([grad.norm(dim=1) for grad in reversed(grads)])  # (T+1, B)
         return sizes.mT if "not-averaged" in slips else sizes
     norms = torch.stack([_size(slips, grad) for grad in reversed(grads)])
+    if "stacked-gradient-but-h0" in slips:
+        norms[1:-1] = 0
     norms = norms[1:] if "without-h0" in slips else norms
     return norms[:-1] if "without-hT" in slips else norms
 
@@ -188,8 +210,12 @@ def _size(slips: Set[str], grad: Tensor) -> Tensor:
     """One number for a gradient (B, H)."""
     if "mean-of-gradients" in slips:
         grad = grad.mean(0, keepdim=True)
-    if "norm-over-batch" in slips:
-        return grad.norm()
+    if slips & {"norm-over-batch", "norm-over-batch-by-B"}:
+        return grad.norm() / (len(grad) if "norm-over-batch-by-B" in slips else 1)
+    if "mean-before-root" in slips:
+        return (grad**2).sum(1).mean().sqrt()
+    if "norm-of-columns" in slips:
+        return grad.norm(dim=0).mean()
     if "squared" in slips:
         sizes = (grad**2).sum(1)
     elif "root-mean-square" in slips:

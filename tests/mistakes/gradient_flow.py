@@ -469,6 +469,42 @@ def jacobian_product(states, params, k, t):
     return P
 
 
+# %% of="gradient-flow-product" gets="index-one-early"
+def jacobian_product(states, params, k, t):
+    B, T, H = states.shape
+    product = torch.eye(H, dtype=states.dtype, device=states.device).expand(B, H, H)
+    for s in range(k, t):
+        product = step_jacobian(states[:, s - 1], params) @ product
+    return product
+
+
+# %% of="gradient-flow-product" gets="counts-steps"
+def jacobian_product(states, params, k, t):
+    B, T, H = states.shape
+    product = torch.eye(H, dtype=states.dtype, device=states.device).expand(B, H, H)
+    for s in range(1, t - k + 1):
+        product = step_jacobian(states[:, s - 1], params) @ product
+    return product
+
+
+# %% of="gradient-flow-product" gets="starts-at-1"
+def jacobian_product(states, params, k, t):
+    B, T, H = states.shape
+    product = torch.eye(H, dtype=states.dtype, device=states.device).expand(B, H, H)
+    for s in range(1, t + 1):
+        product = step_jacobian(states[:, s - 1], params) @ product
+    return product
+
+
+# %% of="gradient-flow-product" gets="stops-at-T"
+def jacobian_product(states, params, k, t):
+    B, T, H = states.shape
+    product = torch.eye(H, dtype=states.dtype, device=states.device).expand(B, H, H)
+    for s in range(k + 1, T + 1):
+        product = step_jacobian(states[:, s - 1], params) @ product
+    return product
+
+
 # -------------------------------------------------------------------------------------- gradient_norms
 # %% of="gradient-flow-norms" gets="slope-behind-weights"
 def gradient_norms(x, h0, params, dh_T):
@@ -865,6 +901,49 @@ def gradient_norms(x, h0, params, dh_T):
     return torch.stack(norms, 1)
 
 
+# %% of="gradient-flow-norms" gets="norm-of-columns"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    dh = dh_T
+    norms = [dh.norm(dim=0).mean()]
+    for t in range(x.shape[1], 0, -1):
+        dh = (dh * (1 - states[:, t - 1] ** 2)) @ params["weight_hh"]
+        norms.append(dh.norm(dim=0).mean())
+    return torch.stack(norms[::-1])
+
+
+# %% of="gradient-flow-norms" gets="norm-over-batch-by-B"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    dh = dh_T
+    norms = [dh.norm() / len(dh)]
+    for t in range(x.shape[1], 0, -1):
+        dh = (dh * (1 - states[:, t - 1] ** 2)) @ params["weight_hh"]
+        norms.append(dh.norm() / len(dh))
+    return torch.stack(norms[::-1])
+
+
+# %% of="gradient-flow-norms" gets="mean-before-root"
+def gradient_norms(x, h0, params, dh_T):
+    states = unroll(x, h0, params)
+    dh = dh_T
+    norms = [(dh**2).sum(1).mean().sqrt()]
+    for t in range(x.shape[1], 0, -1):
+        dh = (dh * (1 - states[:, t - 1] ** 2)) @ params["weight_hh"]
+        norms.append((dh**2).sum(1).mean().sqrt())
+    return torch.stack(norms[::-1])
+
+
+# %% of="gradient-flow-norms" gets="stacked-gradient-but-h0"
+def gradient_norms(x, h0, params, dh_T):
+    h0 = h0.clone().requires_grad_()
+    states = unroll(x, h0, params)
+    states.retain_grad()
+    (states[:, -1] * dh_T).sum().backward()
+    grads = torch.cat([h0.grad[:, None], states.grad], 1)  # (B, T+1, H)
+    return grads.norm(dim=2).mean(0)
+
+
 # ------------------------------------------------------------------------------------- spectral_radius
 # %% of="gradient-flow-radius" gets="singular-value"
 def spectral_radius(W):
@@ -912,7 +991,7 @@ def spectral_radius(W):
     return W.abs().max().item()
 
 
-# %% of="gradient-flow-radius" gets="row-sum"
+# %% of="gradient-flow-radius" gets="column-sums"
 def spectral_radius(W):
     return torch.linalg.norm(W, 1).item()
 
@@ -922,7 +1001,7 @@ def spectral_radius(W):
     return torch.linalg.eigvals(W).abs().mean().item()
 
 
-# %% of="gradient-flow-radius" gets="type"
+# %% of="gradient-flow-radius" gets="complex"
 def spectral_radius(W):
     return torch.linalg.eigvals(W)[0].item()
 
@@ -935,6 +1014,73 @@ def spectral_radius(W):
 # %% of="gradient-flow-radius" gets="raised"
 def spectral_radius(W):
     return torch.linalg.eigvals(W).max().item()
+
+
+# %% of="gradient-flow-radius" gets="first-eigenvalue"
+def spectral_radius(W):
+    return torch.linalg.eigvals(W).abs()[0].item()
+
+
+# %% of="gradient-flow-radius" gets="first-eigenvalue"
+def spectral_radius(W):
+    return torch.linalg.eig(W)[0].abs()[0].item()
+
+
+# %% of="gradient-flow-radius" gets="first-eigenvalue"
+import numpy as np
+
+
+def spectral_radius(W):
+    return float(np.abs(np.linalg.eigvals(W.cpu().numpy())[0]))
+
+
+# %% of="gradient-flow-radius" gets="last-eigenvalue"
+def spectral_radius(W):
+    return torch.linalg.eigvals(W)[-1].abs().item()
+
+
+# %% of="gradient-flow-radius" gets="sum-of-parts"
+def spectral_radius(W):
+    values = torch.linalg.eigvals(W)
+    return (values.real.abs() + values.imag.abs()).max().item()
+
+
+# %% of="gradient-flow-radius" gets="largest-part"
+def spectral_radius(W):
+    values = torch.linalg.eigvals(W)
+    return max(values.real.abs().max().item(), values.imag.abs().max().item())
+
+
+# %% of="gradient-flow-radius" gets="imaginary-part"
+def spectral_radius(W):
+    return torch.linalg.eigvals(W).imag.max().item()
+
+
+# %% of="gradient-flow-radius" gets="row-sums"
+def spectral_radius(W):
+    return torch.linalg.norm(W, float("inf")).item()
+
+
+# %% of="gradient-flow-radius" gets="complex"
+def spectral_radius(W):
+    values = torch.linalg.eigvals(W)
+    return values[values.abs().argmax()].item()
+
+
+# %% of="gradient-flow-radius" gets="complex"
+def spectral_radius(W):
+    values = torch.linalg.eigvals(W)
+    return values[values.abs().argmax()]
+
+
+# %% of="gradient-flow-radius" gets="value"
+def spectral_radius(W):
+    v = torch.ones_like(W[0])
+    for _ in range(200):
+        moved = W @ v
+        growth = moved.norm() / v.norm()
+        v = moved / moved.norm()
+    return growth.item()
 
 
 # ---------------------------------------------------------------------------------- largest_singular_value
@@ -973,7 +1119,7 @@ def largest_singular_value(W):
     return W.abs().max().item()
 
 
-# %% of="gradient-flow-singular-value" gets="row-sum"
+# %% of="gradient-flow-singular-value" gets="column-sums"
 def largest_singular_value(W):
     return torch.linalg.matrix_norm(W, 1).item()
 
@@ -992,6 +1138,16 @@ def largest_singular_value(W):
 def largest_singular_value(W):
     v = torch.ones(len(W), dtype=W.dtype, device=W.device) / len(W) ** 0.5
     return (W @ v).norm().item()
+
+
+# %% of="gradient-flow-singular-value" gets="row-sums"
+def largest_singular_value(W):
+    return torch.linalg.norm(W, float("inf")).item()
+
+
+# %% of="gradient-flow-singular-value" gets="value"
+def largest_singular_value(W):
+    return W.abs().sum().item()
 
 
 # ------------------------------------------------------------------------------------ with_spectral_radius
@@ -1084,7 +1240,54 @@ def with_spectral_radius(W, rho):
     return W
 
 
-# ------------------------------------------------------------------------------------- lyapunov_exponent
+# %% of="gradient-flow-rescale" gets="radius-small"
+def with_spectral_radius(W, rho):
+    radius = spectral_radius(W)
+    if radius < 1e-6:
+        raise ValueError("every multiple of this W has spectral radius 0")
+    return W * (rho / radius)
+
+
+# %% of="gradient-flow-rescale" gets="radius-small"
+def with_spectral_radius(W, rho):
+    radius = spectral_radius(W)
+    if radius < 1e-6 * rho:
+        raise ValueError("every multiple of this W has spectral radius 0")
+    return W * (rho / radius)
+
+
+# %% of="gradient-flow-rescale" gets="radius-small"
+def with_spectral_radius(W, rho):
+    radius = spectral_radius(W)
+    if radius < 1e-3 * W.abs().max():
+        raise ValueError("every multiple of this W has spectral radius 0")
+    return W * (rho / radius)
+
+
+# %% of="gradient-flow-rescale" gets="radius-zero"
+def with_spectral_radius(W, rho):
+    radius = spectral_radius(W)
+    if radius < 1e-6 * W.max():
+        raise ValueError("every multiple of this W has spectral radius 0")
+    return W * (rho / radius)
+
+
+# %% of="gradient-flow-rescale" gets="no-message"
+def with_spectral_radius(W, rho):
+    radius = spectral_radius(W)
+    if radius <= 1e-6 * W.abs().max():
+        raise ValueError
+    return W * (rho / radius)
+
+
+# %% of="gradient-flow-rescale" gets="by-first-eigenvalue"
+def with_spectral_radius(W, rho):
+    radius = torch.linalg.eigvals(W).abs()[0]
+    if radius <= 1e-6 * W.abs().max():
+        raise ValueError("radius 0 stays 0")
+    return rho * W / radius
+
+
 # %% of="gradient-flow-exponent" gets="log2"
 def lyapunov_exponent(x, h0, params, warmup):
     states = unroll(x[None], h0[None], params)[0]
@@ -1501,8 +1704,93 @@ def lyapunov_exponent(x, h0, params, warmup):
     return torch.stack(growth).mean().log().item()
 
 
+# %% of="gradient-flow-exponent" gets="weights-transposed"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones_like(h0) / len(h0) ** 0.5
+    logs = []
+    for h in states:
+        v = (v @ params["weight_hh"]) * (1 - h * h)
+        logs.append(v.norm().log().item())
+        v = v / v.norm()
+    return sum(logs[warmup:]) / len(logs[warmup:])
+
+
+# %% of="gradient-flow-exponent" gets="weights-transposed"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones_like(h0) / len(h0) ** 0.5
+    logs = []
+    for h in states:
+        v = (1 - h * h) * (params["weight_hh"].T @ v)
+        logs.append(v.norm().log().item())
+        v = v / v.norm()
+    return sum(logs[warmup:]) / len(logs[warmup:])
+
+
+# %% of="gradient-flow-exponent" gets="warmup-alone"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones_like(h0) / len(h0) ** 0.5
+    logs = []
+    for h in states:
+        v = (1 - h * h) * (params["weight_hh"] @ v)
+        logs.append(v.norm().log().item())
+        v = v / v.norm()
+    return sum(logs[:warmup]) / len(logs[:warmup])
+
+
+# %% of="gradient-flow-exponent" gets="warmup-alone"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones_like(h0) / len(h0) ** 0.5
+    logs = []
+    for h in states:
+        v = (1 - h * h) * (params["weight_hh"] @ v)
+        logs.append(v.norm().log().item())
+        v = v / v.norm()
+    return sum(logs[:warmup]) / max(warmup, 1)
+
+
+# %% of="gradient-flow-exponent" gets="last-left-out"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones_like(h0) / len(h0) ** 0.5
+    logs = []
+    for h in states:
+        v = (1 - h * h) * (params["weight_hh"] @ v)
+        logs.append(v.norm().log().item())
+        v = v / v.norm()
+    return sum(logs[: len(logs) - warmup]) / (len(logs) - warmup)
+
+
+# %% of="gradient-flow-exponent" gets="h0-counted"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones_like(h0) / len(h0) ** 0.5
+    logs = []
+    for h in torch.cat([h0[None], states]):
+        v = (1 - h * h) * (params["weight_hh"] @ v)
+        logs.append(v.norm().log().item())
+        v = v / v.norm()
+    return sum(logs[warmup:]) / len(logs[warmup:])
+
+
+# %% of="gradient-flow-exponent" gets="scaled-after-warmup"
+def lyapunov_exponent(x, h0, params, warmup):
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones_like(h0) / len(h0) ** 0.5
+    total = 0.0
+    for t, h in enumerate(states, 1):
+        v = (1 - h * h) * (params["weight_hh"] @ v)
+        if t > warmup:
+            total += v.norm().log().item()
+            v = v / v.norm()
+    return total / (len(states) - warmup)
+
+
 # ---------------------------------------------------------------------------------------- the bug to find
-# %% of="gradient-flow-bug" gets="slope-behind-weights"
+# %% of="gradient-flow-bug" gets="as-found"
 def loss_and_gradients(x, target, params):
     B, T, D = x.shape
     W = params["weight_hh"]
@@ -1808,6 +2096,100 @@ def loss_and_gradients(x, target, params):
         grads["bias"] += da.sum(0)
         dh = (dh @ W.T) * (1 - h_t**2)
     return (error**2).mean(), grads
+
+
+# %% of="gradient-flow-bug" gets="slope-twice-before"
+def loss_and_gradients(x, target, params):
+    B, T, _ = x.shape
+    h0 = torch.zeros(B, len(params["bias"]), dtype=x.dtype, device=x.device)
+    states = unroll(x, h0, params)
+    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target
+    dout = (2 * error / B)[:, None]
+    grads = {name: torch.zeros_like(tensor) for name, tensor in params.items()}
+    grads["weight_out"] += dout.T @ states[:, -1]
+    grads["bias_out"] += dout.sum(0)
+    dh = dout @ params["weight_out"]
+    for t in range(T, 0, -1):
+        h_t, h_prev = states[:, t - 1], states[:, t - 2] if t > 1 else h0
+        da = dh * (1 - h_t**2)
+        grads["weight_ih"] += da.T @ x[:, t - 1]
+        grads["weight_hh"] += da.T @ h_prev
+        grads["bias"] += da.sum(0)
+        dh = (da * (1 - h_t**2)) @ params["weight_hh"]
+    return (error**2).mean(), grads
+
+
+# %% of="gradient-flow-bug" gets="slope-twice"
+def loss_and_gradients(x, target, params):
+    B, T, _ = x.shape
+    h0 = torch.zeros(B, len(params["bias"]), dtype=x.dtype, device=x.device)
+    states = unroll(x, h0, params)
+    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target
+    dout = (2 * error / B)[:, None]
+    grads = {name: torch.zeros_like(tensor) for name, tensor in params.items()}
+    grads["weight_out"] += dout.T @ states[:, -1]
+    grads["bias_out"] += dout.sum(0)
+    dh = dout @ params["weight_out"]
+    for t in range(T, 0, -1):
+        h_t, h_prev = states[:, t - 1], states[:, t - 2] if t > 1 else h0
+        da = dh * (1 - h_t**2)
+        grads["weight_ih"] += da.T @ x[:, t - 1]
+        grads["weight_hh"] += da.T @ h_prev
+        grads["bias"] += da.sum(0)
+        dh = (da @ params["weight_hh"]) * (1 - h_t**2)
+    return (error**2).mean(), grads
+
+
+# %% of="gradient-flow-bug" gets="as-found"
+def loss_and_gradients(x, target, params):
+    B, T, _ = x.shape
+    h0 = torch.zeros(B, len(params["bias"]), dtype=x.dtype, device=x.device)
+    states = unroll(x, h0, params)
+    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target
+    dout = (2 * error / B)[:, None]
+    grads = {name: torch.zeros_like(tensor) for name, tensor in params.items()}
+    grads["weight_out"] += dout.T @ states[:, -1]
+    grads["bias_out"] += dout.sum(0)
+    dh = dout @ params["weight_out"]
+    for t in range(T, 0, -1):
+        h_t, h_prev = states[:, t - 1], states[:, t - 2] if t > 1 else h0
+        da = dh * (1 - h_t**2)
+        grads["weight_ih"] += da.T @ x[:, t - 1]
+        grads["weight_hh"] += da.T @ h_prev
+        grads["bias"] += da.sum(0)
+        dh = (1 - h_t**2) * torch.einsum("bi,ij->bj", dh, params["weight_hh"])
+    return (error**2).mean(), grads
+
+
+# %% of="gradient-flow-bug" gets="as-found + weight-hh-with-new-state"
+def loss_and_gradients(x, target, params):
+    B, T, _ = x.shape
+    h0 = torch.zeros(B, len(params["bias"]), dtype=x.dtype, device=x.device)
+    states = unroll(x, h0, params)
+    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target
+    dout = (2 * error / B)[:, None]
+    grads = {name: torch.zeros_like(tensor) for name, tensor in params.items()}
+    grads["weight_out"] += dout.T @ states[:, -1]
+    grads["bias_out"] += dout.sum(0)
+    dh = dout @ params["weight_out"]
+    for t in range(T, 0, -1):
+        h_t, h_prev = states[:, t - 1], states[:, t - 2] if t > 1 else h0
+        da = dh * (1 - h_t**2)
+        grads["weight_ih"] += da.T @ x[:, t - 1]
+        grads["weight_hh"] += da.T @ h_t
+        grads["bias"] += da.sum(0)
+        dh = (dh @ params["weight_hh"]) * (1 - h_t**2)
+    return (error**2).mean(), grads
+
+
+# %% of="gradient-flow-bug" gets="autograd"
+def loss_and_gradients(x, target, params):
+    params = {name: tensor.detach().clone().requires_grad_() for name, tensor in params.items()}
+    h0 = torch.zeros(x.shape[0], params["bias"].shape[0], dtype=x.dtype, device=x.device)
+    states = unroll(x, h0, params)
+    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target
+    loss = (error**2).mean()
+    return loss.detach(), dict(zip(params, torch.autograd.grad(loss, list(params.values()))))
 
 
 # -------------------------------------------------------------------------------------------- predictions

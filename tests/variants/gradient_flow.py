@@ -210,6 +210,19 @@ def spectral_radius(W):
     return float(sorted(torch.linalg.eigvals(W).abs().tolist())[-1])
 
 
+# %% of="gradient-flow-radius" variant="powers, squared again and again"
+def spectral_radius(W):
+    log, P = 0.0, W
+    for k in range(60):
+        size = P.norm().item()
+        if size == 0:
+            return 0.0
+        log += math.log(size) / 2**k
+        P = P / size
+        P = P @ P
+    return math.exp(log)
+
+
 # %% of="gradient-flow-singular-value" variant="matrix norm"
 def largest_singular_value(W):
     return torch.linalg.matrix_norm(W, ord=2).item()
@@ -281,10 +294,22 @@ def with_spectral_radius(W, rho):
 
 # %% of="gradient-flow-rescale" variant="from ZeroDivisionError to ValueError"
 def with_spectral_radius(W, rho):
+    scale = W.abs().max().item()
     try:
-        return W * (rho / round(spectral_radius(W), 12))
+        return W * (rho / scale / round(spectral_radius(W / scale), 12))
     except ZeroDivisionError:
         raise ValueError("radius 0: every multiple of W has radius 0") from None
+
+
+# %% of="gradient-flow-rescale" variant="numpy's eigenvalues, no call of the own spectral_radius"
+import numpy as np
+
+
+def with_spectral_radius(W, rho):
+    radius = np.abs(np.linalg.eigvals(W.cpu().numpy())).max()
+    if radius < 1e-6 * W.abs().max().item():
+        raise ValueError("the spectral radius of W is 0, and so is that of every multiple")
+    return W * (rho / radius)
 
 
 # %% of="gradient-flow-exponent" variant="step_jacobian, logs stacked"
@@ -360,6 +385,22 @@ def lyapunov_exponent(x, h0, params, warmup):
     return np.mean(logs[warmup:])
 
 
+# %% of="gradient-flow-exponent" variant="on the CPU"
+import math
+
+
+def lyapunov_exponent(x, h0, params, warmup):
+    W = params["weight_hh"].cpu()
+    states = unroll(x[None], h0[None], params)[0].cpu()
+    v = torch.ones(len(h0), dtype=W.dtype) / len(h0) ** 0.5
+    logs = []
+    for h in states:
+        v = (1 - h * h) * (W @ v)
+        logs.append(math.log(v.norm().item()))
+        v = v / v.norm()
+    return sum(logs[warmup:]) / len(logs[warmup:])
+
+
 # %% of="gradient-flow-bug" variant="the tanh undone in its own line"
 def loss_and_gradients(x, target, params):
     B, T, D = x.shape
@@ -400,16 +441,6 @@ def loss_and_gradients(x, target, params):
         grads["bias"] += da.sum(0)
         dh = (dh[:, None] @ step_jacobian(h_t, params))[:, 0]
     return (error**2).mean(), grads
-
-
-# %% of="gradient-flow-bug" variant="autograd"
-def loss_and_gradients(x, target, params):
-    params = {name: tensor.detach().clone().requires_grad_() for name, tensor in params.items()}
-    h0 = torch.zeros(x.shape[0], params["bias"].shape[0], dtype=x.dtype, device=x.device)
-    states = unroll(x, h0, params)
-    error = (states[:, -1] @ params["weight_out"].T + params["bias_out"])[:, 0] - target
-    loss = (error**2).mean()
-    return loss.detach(), dict(zip(params, torch.autograd.grad(loss, list(params.values()))))
 
 
 # %% of="gradient-flow-predict-growth" variant="a whole number"
