@@ -66,7 +66,8 @@ class Pretend(TorchFunctionMode):
             out = out.view_as(out)
         moved = name == "to" and _names_place(args[1:], kwargs)
         explicit = kwargs.get("device") is not None
-        if name in ("cpu",):
+        named = (*args[1:], kwargs.get("device")) if name == "to" else (kwargs.get("device"),)
+        if name == "cpu" or "cpu" in [one for one in named if isinstance(one, str)]:  # x.device is no text
             place = "home"
         elif name in ("cuda",) or moved or (explicit and name != "to"):
             place = "away"

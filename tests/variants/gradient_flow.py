@@ -457,3 +457,17 @@ guess_louder = " the  same "
 
 # %% of="gradient-flow-predict-radius-zero" variant="wrong but honest"
 guess_radius_zero = "always shrinks"
+
+
+# %% of="gradient-flow-exponent" variant="all moved to the CPU"
+def lyapunov_exponent(x, h0, params, warmup):
+    x, h0 = x.to("cpu"), h0.to("cpu")
+    params = {name: tensor.to("cpu") for name, tensor in params.items()}
+    states = unroll(x[None], h0[None], params)[0]
+    v = torch.ones(len(h0), dtype=h0.dtype) / len(h0) ** 0.5
+    logs = []
+    for h in states:
+        v = (1 - h * h) * (params["weight_hh"] @ v)
+        logs.append(v.norm().log().item())
+        v = v / v.norm()
+    return sum(logs[warmup:]) / len(logs[warmup:])
