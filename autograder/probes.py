@@ -109,7 +109,9 @@ class SequenceModel(NextToken):
     def _vet(self, tokens: Any) -> None:
         """Raise ValueError, in the exercise's words, for tokens that are no (B, T) of whole numbers in 0…V−1."""
         if not isinstance(tokens, Tensor):
-            raise ValueError(f"the model was called with a {type(tokens).__name__}; expected a tensor of tokens (B, T)")
+            raise ValueError(
+                f"the model was called with something of type {type(tokens).__name__}; expected a tensor (B, T)"
+            )
         if tokens.dim() != 2:
             asked = (1, *tokens.shape) if tokens.dim() == 1 else (1, 1) if tokens.dim() == 0 else "(B, T)"
             raise ValueError(f"the model was called with tokens of shape {tuple(tokens.shape)}; expected {asked}: "
