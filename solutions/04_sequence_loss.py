@@ -143,14 +143,14 @@ check("sequence-loss-loss")
 # <details><summary>My check fails with…</summary>
 #
 # - *Expected target size …*: the classes are not on axis 1. See the two shapes that `F.cross_entropy` takes.
-# - *reshape where a transpose was meant*: `reshape(B, V, T)` cuts the same row of numbers into other pieces. It runs, and mixes
+# - *moves the classes to axis 1, where a transpose was meant*: `reshape(B, V, T)` cuts the same row of numbers into other pieces. It runs, and mixes
 #   steps with classes.
 # - *only the first step's loss is counted*: a `return` inside a loop ends the function there.
 # - *flattened time first*: one of the two lists runs through the batch first, the other through time.
-# - *a softmax too many*: `F.cross_entropy` takes logits and does the softmax itself.
-# - *shifted by one step*: the targets come ready for use. Compare `logits[:, t]` with `targets[:, t]`.
-# - *divided by the number of rows*: a loop over the steps that adds up means gives the custom of lesson 02.
-# - *a number has no graph*: `.item()` is for logging. `backward()` needs the tensor.
+# - *the logits went through a softmax before a cross-entropy*: `F.cross_entropy` takes logits and does the softmax itself.
+# - *each prediction is compared with the target one step later*: the targets come ready for use. Compare `logits[:, t]` with `targets[:, t]`.
+# - *divided by the number of rows B*: a loop over the steps that adds up means gives the custom of lesson 02.
+# - *A plain number has no graph behind it*: `.item()` is for logging. `backward()` needs the tensor.
 # - *nan*: logits may be large, and `exp` of a large number overflows. `F.cross_entropy` and `log_softmax` know how to avoid that.
 # </details>
 
@@ -275,13 +275,13 @@ check("sequence-loss-masked-loss")
 #
 # - *divided by all B·T positions*: the mask was applied, and then `.mean()` was taken over everything.
 # - *each row's mean is taken first*: the rows then count the same, not the tokens.
-# - *one padded step too many*: for length 3 the real steps have the indices 0, 1, 2.
+# - *one padded step of each row is counted*: for length 3 the real steps have the indices 0, 1, 2.
 # - *The size of tensor a must match…*: `lengths` has shape (B,). Which shape stands against (T,) so that (B, T) comes out?
 # - *tokens whose target is 0 are left out*: 0 is a class here. Only `lengths` says what is padding.
 # - *padding is marked by 0 in the targets*: the mark has to be a number that is no class.
 # - *too many indices*, *The shape of the mask…*: a mask in square brackets has the shape of what it picks from.
 # - *nan*: a row of length 0 has no mean of its own; and if you write −∞ into padded logits, −∞ times 0 is nan.
-# - *on a GPU it would fail*: `torch.arange` makes its tensor on the CPU, unless it is told `device=`.
+# - *on a GPU…*: `torch.arange` makes its tensor on the CPU, unless it is told `device=`.
 # </details>
 
 # %% [markdown]
@@ -408,11 +408,11 @@ check("sequence-loss-model")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *rows of the batch taken for time steps*: `nn.RNN` expects time first, unless it is told `batch_first=True`. Both run.
+# - *takes the rows of the batch for time steps*: `nn.RNN` expects time first, unless it is told `batch_first=True`. Both run.
 # - *the state that was handed in is not used*: `h` has to be passed on to `self.rnn`.
-# - *h has shape (B, T, H)*: of the two things that `self.rnn` returns, you handed back the first.
+# - *the states of all steps are returned in place of the last one*: of the two things that `self.rnn` returns, you handed back the first.
 # - *has no embedding.weight*: the parts are called `embedding`, `rnn`, `readout`.
-# - *ends in a softmax*: the model returns logits; the loss does the softmax.
+# - *the model ends in a softmax*: the model returns logits; the loss does the softmax.
 # - *the state of an earlier call is used*: whoever calls decides what a call goes on from. That is what `h` is for.
 # - *cut off from its graph*: the values are right, but no gradient goes back through the state from one call to the other. Whether
 #   to cut there is up to the caller (lesson 05).
@@ -537,12 +537,12 @@ check("sequence-loss-train-step")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *gradients of an earlier step are still there*: the check leaves some in `.grad` on purpose. So does your own step before.
+# - *gradients of an earlier step are still in `.grad`*: the check leaves some in `.grad` on purpose. So does your own step before.
 # - *When the optimizer looked, there was no gradient*: was it computed, and is it still in `.grad` when `step()` looks?
 # - *There are gradients, but nothing was done with them*: is `step()` there, and does it stand after `backward()`?
 # - *the loss came back as a tensor*: a plain number is asked. A list of tensors with their graphs would keep every graph alive.
 # - *'float' object has no attribute 'backward'*: the number was taken out of its tensor too early.
-# - *a tuple has no attribute …*: `model(tokens)` returns two things.
+# - *'tuple' object has no attribute …*: `model(tokens)` returns two things.
 # - *the parameters have moved otherwise than the optimizer that was handed in moves them*, *the optimizer's momentum is not used*: take the step with the optimizer that was handed in, not with one of your own.
 # - *the sum over all tokens*: the mean per token is asked, for the step and for the return value.
 # </details>
@@ -759,7 +759,6 @@ check("sequence-loss-bug")
 #
 # - *This is the program as it was found*: run the experiment below, up to its figure, before you change anything.
 # - *the padded steps are counted*: which steps does nobody want to have labelled?
-# - *steps whose label is …, or whose reading is 0, are left out*: what you take for the sign of padding occurs in real steps, too.
 # - *is taken for a sequence's length*: a length is known before anything is filled up.
 # - *the model was called with the token …*: the readings go into a table with as many rows as there are tokens; fill *them* up with
 #   one that exists.
@@ -927,12 +926,12 @@ check("sequence-loss-final-state")
 # <details><summary>My check fails with…</summary>
 #
 # - *the padded steps have moved the state*: this is the `h` that `model(tokens)` returns.
-# - *one step too late*: after 3 tokens the state stands at index 2.
+# - *the state is taken one step too late*: after 3 tokens the state stands at index 2.
 # - *all rows are cut to the length of the shortest*, *the length of the first row is used*: each row has an index of its own.
 # - *the padded steps are read with embeddings of 0*: an input of 0 is an input, too. The state and the biases still act.
 # - *the number of tokens that are not 0*: only `lengths` says how long a row is.
 # - *start (…) + length (…) exceeds dimension size*: see what the last hint says about `batch_first`.
-# - *h has shape (B, H)*: the model takes a state in the shape (1, B, H).
+# - *the state comes back without its first axis*: the model takes a state in the shape (1, B, H).
 # - *the rows come back sorted by length*: `enforce_sorted=False` undoes the sorting by itself.
 # - *h has shape (1, B, V)*: a state is asked, not logits.
 # </details>
@@ -1047,9 +1046,9 @@ check("sequence-loss-generate")
 #
 # - *the last token of the prompt is read twice*: the call on the whole prompt has read it already; its logits are the ones you need.
 # - *the first generated token is missing*: a token is chosen before the first call of the loop.
-# - *the prompt stands before the tokens*: only the new ones are asked.
-# - *the model has read too many tokens*: you read the whole text again for each token. The state makes that unnecessary.
-# - *two calls gave different tokens*: greedy draws nothing at random.
+# - *the prompt stands before the generated tokens*: only the new ones are asked.
+# - *the tokens are right, but the model has read …*: you read the whole text again for each token. The state makes that unnecessary.
+# - *two calls with the same model and the same prompt gave different tokens*: greedy draws nothing at random.
 # - *the model was called with tokens of shape …*: it wants a batch axis and a time axis, also for a single token.
 # - *the model was called with the token …*, *over all steps at once*: an index counts through all that was compared. Compare the
 #   logits of one step.
