@@ -7,7 +7,7 @@
 # trains, and is wrong.
 #
 # So this lesson brings a tool that finds such mistakes: **data of which we know how well they can be predicted at best**. A
-# loss above that floor can be improved. A loss below it is a bug.
+# loss above that floor can be improved. A loss clearly below it, on much data, is a bug.
 #
 # After this lesson you can
 #
@@ -50,7 +50,7 @@ task = NoisyReadings()
 # ## 1. A loss at every step
 #
 # A network reads tokens $x_1, …, x_T$, whole numbers from $0$ to $V-1$. At each step it says what it expects, as $V$ scores,
-# the *logits*:
+# the *logits*. They come from its state $h_t$ by a read-out: a matrix $W_{out}$ and a bias $c$.
 #
 # $$z_t = h_t W_{out}^\top + c, \qquad p_t = \mathrm{softmax}(z_t), \qquad \ell_t = -\ln p_t[y_t].$$
 #
@@ -62,9 +62,15 @@ task = NoisyReadings()
 # |---|---|---|---|
 # | $B,\ T,\ V$ | | | rows of the batch, time steps, number of different tokens (classes) |
 # | $x_t$ | `tokens[:, t-1]` | (B,) | token at step $t$; all: `tokens` (B, T), whole numbers |
+# | $h_t$ | | (B, H) | state of the network at step $t$, of $H$ numbers |
+# | $W_{out},\ c$ | | (V, H), (V,) | the read-out |
 # | $z_t$ | `logits[:, t-1]` | (B, V) | scores at step $t$; all: `logits` (B, T, V) |
 # | $y_t$ | `targets[:, t-1]` | (B,) | what is to be said at step $t$; all: `targets` (B, T) |
+# | $p_t$ | | (B, V) | probabilities at step $t$ |
 # | $\ell_t$ | | (B,) | loss at step $t$; there are $B \cdot T$ of them |
+#
+# The checks of this lesson use float64, and tensors that are not contiguous (a transposed one is not): `reshape` takes those,
+# `view` may not. Make new tensors with the dtype and device of the inputs.
 #
 # The targets are always handed to you ready for use: `targets[:, t]` belongs to `logits[:, t]`. Where a shift by one is needed,
 # whoever cut the targets out of the text has made it. For the text 5 8 8 15 3, `tokens` is 5 8 8 15 and `targets` is 8 8 15 3.
@@ -72,11 +78,11 @@ task = NoisyReadings()
 # Out of $B \cdot T$ losses one number has to come, to call `backward()` on. There are three customs, and the
 # gradients differ with them:
 #
-# | custom | total of all losses, divided by | where |
-# |---|---|---|
-# | sum | 1 | `reduction="sum"` |
-# | mean per token | $B \cdot T$ | `reduction="mean"`; what papers report |
-# | sum over time, mean over the batch | $B$ | lesson 02 |
+# | custom | where |
+# |---|---|
+# | sum over all tokens | `reduction="sum"` |
+# | mean over all tokens | `reduction="mean"`; what papers report |
+# | sum over time, mean over the batch | lesson 02 |
 #
 # ### Exercise: `sequence_loss`
 #
@@ -137,13 +143,14 @@ check("sequence-loss-loss")
 # <details><summary>My check fails with…</summary>
 #
 # - *Expected target size …*: the classes are not on axis 1. See the two shapes that `F.cross_entropy` takes.
-# - *reshape where a transpose was meant*: `reshape(B, V, T)` cuts the same row of numbers into other pieces. It runs, and mixes
+# - *moves the classes to axis 1, where a transpose was meant*: `reshape(B, V, T)` cuts the same row of numbers into other pieces. It runs, and mixes
 #   steps with classes.
+# - *only the first step's loss is counted*: a `return` inside a loop ends the function there.
 # - *flattened time first*: one of the two lists runs through the batch first, the other through time.
-# - *a softmax too many*: `F.cross_entropy` takes logits and does the softmax itself.
-# - *shifted by one step*: the targets come ready for use. Compare `logits[:, t]` with `targets[:, t]`.
-# - *divided by the number of rows*: a loop over the steps that adds up means gives the custom of lesson 02.
-# - *a number has no graph*: `.item()` is for logging. `backward()` needs the tensor.
+# - *the logits went through a softmax before a cross-entropy*: `F.cross_entropy` takes logits and does the softmax itself.
+# - *each prediction is compared with the target one step later*: the targets come ready for use. Compare `logits[:, t]` with `targets[:, t]`.
+# - *divided by the number of rows B*: a loop over the steps that adds up means gives the custom of lesson 02.
+# - *A plain number has no graph behind it*: `.item()` is for logging. `backward()` needs the tensor.
 # - *nan*: logits may be large, and `exp` of a large number overflows. `F.cross_entropy` and `log_softmax` know how to avoid that.
 # </details>
 
@@ -170,7 +177,8 @@ check("sequence-loss-predict-factor")
 # ### Experiment: what longer sequences do to a step
 #
 # The simplest model there is gives the same logits at every step: a bias $c$ of $V$ numbers. The next cell computes the length
-# of its gradient on longer and longer pieces of text, for your two reductions.
+# of its gradient on longer and longer pieces of text, for your two reductions. (The text, `language.sample(rows, length, seed)`,
+# is in a made-up language of 18 tokens. Section 5 says what it is like; here any text would do.)
 
 # %% experiment="sum-and-mean"
 with needs("sequence_loss"):
@@ -198,10 +206,10 @@ with needs("sequence_loss"):
 #
 # ## 2. Padding: tokens that are none
 #
-# Sequences of unequal length are filled up to the longest, so that they fit into one tensor. Row $b$ has $n_b$ real tokens
+# Sequences of unequal length are filled up to the longest, so that they fit into one tensor. Row $b$ has $T_b$ real tokens
 # (`lengths[b]` in code); what stands behind them is *padding*. The loss must not see it:
 #
-# $$L = \frac{\sum_{b} \sum_{t \le n_b} \ell_{b,t}}{\sum_b n_b}.$$
+# $$L = \frac{\sum_{b} \sum_{t \le T_b} \ell_{b,t}}{\sum_b T_b}.$$
 #
 # Read the fraction twice. Above: only real tokens. Below: the number of real tokens, not $B \cdot T$, and not a mean for each
 # row first. Every real token counts the same, whether it stands in a long row or in a short one.
@@ -246,7 +254,7 @@ check("sequence-loss-masked-loss")
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# Step number $t$ of row $b$ (counted from 0) is real if $t$ is smaller than $n_b$. Compare all steps, shape (T,), with all
+# Step number $t$ of row $b$ (counted from 0) is real if $t$ is smaller than $T_b$. Compare all steps, shape (T,), with all
 # lengths, shape (B, 1): PyTorch makes (B, T) of it. `F.cross_entropy` with `reduction="none"` gives every token's loss. A mask
 # in square brackets picks what is True.
 # </details>
@@ -267,18 +275,23 @@ check("sequence-loss-masked-loss")
 #
 # - *divided by all B·T positions*: the mask was applied, and then `.mean()` was taken over everything.
 # - *each row's mean is taken first*: the rows then count the same, not the tokens.
-# - *one padded step too many*: for length 3 the real steps have the indices 0, 1, 2.
+# - *one padded step of each row is counted*: for length 3 the real steps have the indices 0, 1, 2.
 # - *The size of tensor a must match…*: `lengths` has shape (B,). Which shape stands against (T,) so that (B, T) comes out?
-# - *tokens whose target is 0 are left out*: 0 is a class here. `ignore_index=0` is right only where 0 is never a real target.
+# - *tokens whose target is 0 are left out*: 0 is a class here. Only `lengths` says what is padding.
+# - *padding is marked by 0 in the targets*: the mark has to be a number that is no class.
+# - *too many indices*, *The shape of the mask…*: a mask in square brackets has the shape of what it picks from.
 # - *nan*: a row of length 0 has no mean of its own; and if you write −∞ into padded logits, −∞ times 0 is nan.
-# - *on a GPU it would fail*: `torch.arange` makes its tensor on the CPU, unless it is told `device=`.
+# - *on a GPU…*: `torch.arange` makes its tensor on the CPU, unless it is told `device=`.
 # </details>
 
 # %% [markdown]
 # ### Experiment: a loss that improves by padding
 #
-# Something is in one of three states and seldom changes. At each step there is a reading of the state, and three readings in
-# ten are wrong. A simple labeller says at each step, "it is what the reading says, with probability 0.7". Its loss is known.
+# Something is in one of three *conditions*, 0, 1 or 2, and seldom changes. (In code a condition is one of the task's `states`; this
+# has nothing to do with the state $h_t$ of a network.) At each step there is a reading of the condition, and three readings in
+# ten are wrong. A simple labeller says at each step, "it is what the reading says, with probability 0.7", and gives 0.15 to each of
+# the other two. In the long run it loses $-0.7 \ln 0.7 - 0.3 \ln 0.15 = 0.819$ nats per step.
+#
 # Now the same 200 sequences, of 5 to 20 steps, are padded with zeros to more and more steps: readings and labels alike.
 
 # %% experiment="padding"
@@ -337,7 +350,8 @@ with needs("sequence_loss", "masked_sequence_loss"):
 #
 # Write the class. `SequenceModel(vocab, embed, hidden)` has exactly three parts, called `embedding`, `rnn` and `readout`.
 # Calling it with `tokens` (B, T) returns the pair `(logits, h)`: the logits (B, T, V) of *every* step, and the state (1, B, H)
-# after the last. With a second argument `h` it goes on from that state.
+# after the last. With a second argument `h` it goes on from that state. Gradients go back through all of it: to every row of the
+# table, and through `h` from a call to the one before.
 #
 # **A tiny example**: `SequenceModel(18, 16, 32)` has
 # $18 \cdot 16 + (32 \cdot 16 + 32 \cdot 32 + 2 \cdot 32) + (18 \cdot 32 + 18) = 2482$ parameters. For `tokens` of shape (4,
@@ -394,12 +408,15 @@ check("sequence-loss-model")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *rows of the batch taken for time steps*: `nn.RNN` expects time first, unless it is told `batch_first=True`. Both run.
+# - *takes the rows of the batch for time steps*: `nn.RNN` expects time first, unless it is told `batch_first=True`. Both run.
 # - *the state that was handed in is not used*: `h` has to be passed on to `self.rnn`.
-# - *h has shape (B, T, H)*: of the two things that `self.rnn` returns, you handed back the first.
+# - *the states of all steps are returned in place of the last one*: of the two things that `self.rnn` returns, you handed back the first.
 # - *has no embedding.weight*: the parts are called `embedding`, `rnn`, `readout`.
-# - *ends in a softmax*: the model returns logits; the loss does the softmax.
-# - *a state is kept on self*: whoever calls decides what a call goes on from. That is what `h` is for.
+# - *the model ends in a softmax*: the model returns logits; the loss does the softmax.
+# - *the state of an earlier call is used*: whoever calls decides what a call goes on from. That is what `h` is for.
+# - *cut off from its graph*: the values are right, but no gradient goes back through the state from one call to the other. Whether
+#   to cut there is up to the caller (lesson 05).
+# - *never gets a gradient, as if token 0 were padding*: look at the arguments of `nn.Embedding`.
 # </details>
 
 # %% [markdown]
@@ -425,7 +442,8 @@ check("sequence-loss-predict-untrained")
 # ### Experiment: one call or many
 #
 # A state is all that a model keeps of the past. If that is true, it must not matter where a text is cut: one call over 12
-# tokens, or three calls that hand the state on, or twelve. The next cell tries, and also prints what the untrained model loses.
+# tokens, or three calls that hand the state on, or twelve. The next cell tries, on a text of the same made-up language, and also
+# prints what the untrained model loses.
 
 # %% experiment="one-call-or-many"
 with needs("SequenceModel", "sequence_loss"):
@@ -454,9 +472,9 @@ with needs("SequenceModel", "sequence_loss"):
 #
 # ## 4. The training step
 #
-# Five lines, always in this order:
+# Five lines. The first may stand anywhere before `backward()`; the others go in this order:
 #
-# 1. **zero_grad**: `backward()` *adds* to each parameter's `.grad`. What is left from the step before has to go first.
+# 1. **zero_grad**: `backward()` *adds* to each parameter's `.grad`. What is left from the step before has to go before that.
 # 2. **forward**: the model runs. Meanwhile autograd records the graph: unrolled over time, as in lesson 01.
 # 3. **loss**: one number from all steps.
 # 4. **backward**: from the loss back through every step to the first. This is BPTT, your sweep of lesson 02.
@@ -519,11 +537,13 @@ check("sequence-loss-train-step")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *gradients of an earlier step are still there*: the check leaves some in `.grad` on purpose. So does your own step before.
-# - *no parameter has moved*: is `step()` there, and is there still something in `.grad` when it looks?
-# - *the loss came back as a tensor*: a list of such losses keeps every graph alive. `.item()` takes the number out.
-# - *a tuple has no attribute …*: `model(tokens)` returns two things.
-# - *the optimizer's momentum is not used*: take the step with the optimizer that was handed in, not with one of your own.
+# - *gradients of an earlier step are still in `.grad`*: the check leaves some in `.grad` on purpose. So does your own step before.
+# - *When the optimizer looked, there was no gradient*: was it computed, and is it still in `.grad` when `step()` looks?
+# - *There are gradients, but nothing was done with them*: is `step()` there, and does it stand after `backward()`?
+# - *the loss came back as a tensor*: a plain number is asked. A list of tensors with their graphs would keep every graph alive.
+# - *'float' object has no attribute 'backward'*: the number was taken out of its tensor too early.
+# - *'tuple' object has no attribute …*: `model(tokens)` returns two things.
+# - *the parameters have moved otherwise than the optimizer that was handed in moves them*, *the optimizer's momentum is not used*: take the step with the optimizer that was handed in, not with one of your own.
 # - *the sum over all tokens*: the mean per token is asked, for the step and for the return value.
 # </details>
 
@@ -537,22 +557,23 @@ check("sequence-loss-train-step")
 # - Then, again and again: with probability 0.7 one of 2 modifiers follows; else the noun's own verb, which ends the sentence.
 #
 # So there are 18 tokens. What is random costs nats, whoever predicts: the noun costs $\ln 8$; each decision to go on or to end
-# costs $H(0.7) = -0.7 \ln 0.7 - 0.3 \ln 0.3$; each modifier costs $\ln 2$. The verb itself costs nothing,
-# **if the noun is remembered**. A sentence has $m = 0.7 / 0.3$ modifiers on average, so it has $m + 2$ tokens, and
+# costs $d = -0.7 \ln 0.7 - 0.3 \ln 0.3$; each modifier costs $\ln 2$. The verb itself costs nothing,
+# **if the noun is remembered**. A sentence has $k = 0.7 / 0.3$ modifiers on average, so it has $k + 2$ tokens, and
 #
-# $$\text{floor} = \frac{\ln 8 + (m + 1)\, H(0.7) + m \ln 2}{m + 2} \quad \text{nats per token.}$$
+# $$\text{floor} = \frac{\ln 8 + (k + 1)\, d + k \ln 2}{k + 2} \quad \text{nats per token.}$$
 #
 # This is the language's *entropy rate*. No model whatever can stay below it. A model that sees only the last token (a *bigram
 # model*) cannot know the verb behind a modifier. It has to spread its bet over 8 verbs, which costs $\ln 8$ more, in 7 of 10
 # sentences:
 #
-# $$\text{bigram floor} = \text{floor} + \frac{0.7 \ln 8}{m + 2}.$$
+# $$\text{bigram floor} = \text{floor} + \frac{0.7 \ln 8}{k + 2}.$$
 #
 # In the long run there is no way below *this* line without a memory. A model that passes it has carried something through the modifiers.
 # (`bptt.tasks` computes both; a test proves them from the language's Markov chain.)
 
 # %% given="language"
 held_out = language.sample(16, 501, seed=1_000_000)  # texts that nobody trains on
+trained = None  # your model, once it is trained
 
 
 def train_language(seed, memory=True, steps=400, T=20):
@@ -637,14 +658,14 @@ with needs("SequenceModel", "train_step", "sequence_loss"):
 # difference has far less noise, since both pay for the same surprises.
 #
 # And the other way round: a loss that is **clearly below** the floor has not found a better model. It has found a mistake: the
-# target leaks into the input, the wrong tokens are counted, or the log has another base. This will be useful at once.
+# target leaks into the input, the wrong tokens are counted, or the loss is divided by too much. This will be useful at once.
 #
 # ## 6. Find the bug: better than possible
 #
 # *difficulty 4 of 5 · importance 5 of 5 · 15 minutes*
 #
-# Back to the noisy readings of section 2: three states, a state that seldom changes, readings of which three in ten are wrong.
-# A network is to *label* each step with the state. It may use its memory: a single odd reading among many others is probably
+# Back to the noisy readings of section 2: three conditions, one of which holds and seldom changes, and readings of which three in
+# ten are wrong. A network is to *label* each step with the true condition. It may use its memory: a single odd reading among many others is probably
 # wrong. Here, too, one knows what is possible. The next cell computes, by Bayes' rule, how much three observers lose: one who
 # sees only the reading of the moment; one who has seen all readings so far; and one who has seen the later ones as well.
 
@@ -680,16 +701,16 @@ for name, loss in known.items():
 # could come near the third.)
 #
 # `labelling_loss` fills a batch of sequences up to equal length, runs a model, and returns the mean loss per real step. It
-# trains, and trains well: **too well**. Before you change anything, run the cells up to the end of this section one by one, past
-# the red card of the check, and look at the figure: the training loss ends far below the floor. **There is one mistake. Find it
-# and mend it.**
+# trains, and trains well: **too well**. Before you change anything, run the cells up to the figure one by one, past the red card of
+# the check; don't read on to *What to see*, and leave the hints closed. In the figure the training loss ends far below the floor.
+# **There is one mistake. Find it and mend it.** The function is to be right for any number of classes: it is not told how many.
 #
 # (`pad_sequence` makes one tensor of a list of rows and fills up with 0, or with its `padding_value`.)
 
 
 # %% answer="sequence-loss-bug"
 def labelling_loss(model, readings, labels):
-    """Mean loss per real step of sequences of unequal lengths.
+    """Mean loss per real step of sequences of unequal lengths, for any number of classes.
 
     readings, labels: lists of B tensors (length,), whole numbers. model(tokens) gives (logits (B, T, V), h). Returns ().
     """
@@ -712,7 +733,7 @@ check("sequence-loss-bug")
 # %% [markdown] hint="sequence-loss-bug"
 # <details><summary>Hint 1: a question</summary>
 #
-# Look at the experiment's second figure: what does the network never say? And which steps does the loss never see?
+# Look at the right half of the experiment's figure: what does the network never say? And which steps does the loss never see?
 # </details>
 #
 # <details><summary>Hint 2: a sketch</summary>
@@ -736,9 +757,12 @@ check("sequence-loss-bug")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *steps whose label is 0 are left out*: this is the program as you found it.
-# - *the padded steps are counted, with label 0*: without `ignore_index` the padding has labels.
-# - *index out of range*: the `tokens` go into a table with as many rows as there are tokens; fill *them* up with a valid one.
+# - *This is the program as it was found*: run the experiment below, up to its figure, before you change anything.
+# - *the padded steps are counted*: which steps does nobody want to have labelled?
+# - *is taken for a sequence's length*: a length is known before anything is filled up.
+# - *the model was called with the token …*: the readings go into a table with as many rows as there are tokens; fill *them* up with
+#   one that exists.
+# - *stand time first*: both calls of `pad_sequence` have to be told which axis is which.
 # - *each sequence's mean is taken first*: the mean runs over steps, not over sequences.
 # </details>
 
@@ -746,7 +770,7 @@ check("sequence-loss-bug")
 # ### Experiment: what the loss does not see
 #
 # The next cell trains with whatever `labelling_loss` you have now. Left: the loss that training reports. Right: how often each
-# true state is named on new sequences. The bands and bars are stored runs over five seeds, one with the program as you found
+# true condition is named on new sequences. The bands and bars are stored runs over five seeds, one with the program as you found
 # it, one with it mended.
 
 
@@ -808,12 +832,12 @@ with needs("SequenceModel", "labelling_loss"):
         title="As found, the loss is too good to be true",
     )
     left.legend(loc="upper right")
-    right.set(xticks=range(task.states), xlabel="true state", ylabel="named right (share of steps)", ylim=(0, 1.5))
-    right.set_title("As found, state 0 is never named")
+    right.set(xticks=range(task.states), xlabel="true condition", ylabel="named right (share of steps)", ylim=(0, 1.5))
+    right.set_title("Named right, by true condition")
     right.legend(loc="upper left")
     figures.show(
         fig,
-        "As found, the reported loss falls far below the floor and state 0 is never named; mended, it comes down to about the floor and all states are named.",
+        "Left: compare each reported loss with the floor. Right: compare the three conditions with one another, as found and mended.",
     )
     print(
         f"yours on new sequences: {yours['loss']:.3f} nats per step (floor {known['the past']:.3f}), {yours['right']:.1%} of the steps labelled right"
@@ -824,14 +848,14 @@ with needs("SequenceModel", "labelling_loss"):
             f"stored runs, {key.replace('_', ' '):8}: {min(truth):.3f} to {max(truth):.3f} nats per step on new sequences"
         )
     print(
-        f"an untrained model, which finds the {task.states} states equally likely: ln {task.states} = {math.log(task.states):.3f}"
+        f"an untrained model, which finds the {task.states} conditions equally likely: ln {task.states} = {math.log(task.states):.3f}"
     )
 
 # %% [markdown]
 # **What to see.** As found, the program reports a loss far below the floor, in every run. It is the right loss of the wrong
-# question: "given that the state is not 0, which is it?" Two choices are easier than three. The network has learned never to
+# question: "given that the condition is not 0, which is it?" Two choices are easier than three. The network has learned never to
 # say 0, and on new sequences its true loss is worse than that of an untrained one, which is about $\ln 3$. Mended, the reported
-# loss comes down to the floor, within a few hundredths of a nat, and each state is named right about equally often. (For a
+# loss comes down to the floor, within a few hundredths of a nat, and each condition is named right about equally often. (For a
 # moment it may even be below the line, by the luck of a batch: the line belongs to the new sequences, the loss to those that
 # are trained on. Section 5 again.)
 #
@@ -840,7 +864,8 @@ with needs("SequenceModel", "labelling_loss"):
 # ## 7. The state at a sequence's own end
 #
 # A loss can leave padding out. A *state* cannot: the recurrence goes on through the padding, and `model(tokens)` returns the
-# state after the last column, not after each row's last real token (lesson 01, section 6). Whoever wants to go on from there,
+# state after the last column, not after each row's last real token (lesson 01, section 6). From here on *state* means $h_t$ again.
+# Whoever wants to go on from there,
 # needs the right one.
 #
 # ### Exercise: `final_state`
@@ -881,7 +906,7 @@ check("sequence-loss-final-state")
 # <details><summary>Hint 2: a sketch</summary>
 #
 # Run the first two parts of the model and keep all states (B, T, H). From row $b$ you want one of them; which index has the
-# state after $n_b$ tokens? Two lists of indices, one for rows and one for steps, pick one entry from each row:
+# state after $T_b$ tokens? Two lists of indices, one for rows and one for steps, pick one entry from each row:
 # `states[rows, steps]`. Mind the shape at the end.
 # </details>
 #
@@ -894,15 +919,19 @@ check("sequence-loss-final-state")
 # return ...                                                      # (1, B, H)
 # ```
 #
-# PyTorch's own tool for this is `nn.utils.rnn.pack_padded_sequence(…, enforce_sorted=False)`: what it makes goes into
-# `model.rnn`, which then returns the right last state. You may use it.
+# PyTorch's own tool for this is `nn.utils.rnn.pack_padded_sequence(…, lengths.cpu(), batch_first=True, enforce_sorted=False)`: what
+# it makes goes into `model.rnn`, which then returns the right last state. You may use it.
 # </details>
 #
 # <details><summary>My check fails with…</summary>
 #
 # - *the padded steps have moved the state*: this is the `h` that `model(tokens)` returns.
-# - *one step too late*: after 3 tokens the state stands at index 2.
-# - *h has shape (B, H)*: the model takes a state in the shape (1, B, H).
+# - *the state is taken one step too late*: after 3 tokens the state stands at index 2.
+# - *all rows are cut to the length of the shortest*, *the length of the first row is used*: each row has an index of its own.
+# - *the padded steps are read with embeddings of 0*: an input of 0 is an input, too. The state and the biases still act.
+# - *the number of tokens that are not 0*: only `lengths` says how long a row is.
+# - *start (…) + length (…) exceeds dimension size*: see what the last hint says about `batch_first`.
+# - *the state comes back without its first axis*: the model takes a state in the shape (1, B, H).
 # - *the rows come back sorted by length*: `enforce_sorted=False` undoes the sorting by itself.
 # - *h has shape (1, B, V)*: a state is asked, not logits.
 # </details>
@@ -933,7 +962,8 @@ def remembered(model, h, nouns):
 
 
 # %% experiment="wrong-state"
-with needs("final_state"):
+with needs("final_state", "SequenceModel", "train_step", "sequence_loss"):
+    trained = trained or train_language(seed=0)[0]  # where section 5 has not trained it yet
     nouns, tokens, lengths = beginnings(400, seed=0)
     with torch.no_grad():
         right, moved = final_state(trained, tokens, lengths), trained(tokens)[1]
@@ -1016,17 +1046,21 @@ check("sequence-loss-generate")
 #
 # - *the last token of the prompt is read twice*: the call on the whole prompt has read it already; its logits are the ones you need.
 # - *the first generated token is missing*: a token is chosen before the first call of the loop.
-# - *the prompt stands before the tokens*: only the new ones are asked.
-# - *the model has read too many tokens*: you read the whole text again for each token. The state makes that unnecessary.
-# - *two calls gave different tokens*: greedy draws nothing at random.
-# - *For batched 3-D input…*, *too many indices*: the model wants a batch axis, also for a single token.
+# - *the prompt stands before the generated tokens*: only the new ones are asked.
+# - *the tokens are right, but the model has read …*: you read the whole text again for each token. The state makes that unnecessary.
+# - *two calls with the same model and the same prompt gave different tokens*: greedy draws nothing at random.
+# - *the model was called with tokens of shape …*: it wants a batch axis and a time axis, also for a single token.
+# - *the model was called with the token …*, *over all steps at once*: an index counts through all that was compared. Compare the
+#   logits of one step.
+# - *expected whole numbers*: `max` gives the largest value; you need the place where it stands.
 # </details>
 
 # %% [markdown]
 # ### Experiment: the likeliest text is not a likely text
 #
 # Your trained model speaks: greedily, and then by *sampling*, where each token is drawn with the probability that the model
-# gives it. n, m, v are nouns, modifiers and verbs; n3 … v3 agrees.
+# gives it. In the printed texts `n3` is noun 3, `m0` and `m1` are the modifiers, and `v3.` is
+# the verb that agrees with noun 3.
 
 
 # %% given="sampling"
@@ -1051,7 +1085,8 @@ def agreement(text):
 
 
 # %% experiment="greedy"
-with needs("generate"):
+with needs("generate", "SequenceModel", "train_step", "sequence_loss"):
+    trained = trained or train_language(seed=0)[0]  # where section 5 has not trained it yet
     greedy = generate(trained, torch.tensor([3], device=device), 200).cpu()
     sampled = sample_text(trained, 50, 200, seed=0)
     print("greedy: ", language.spell(greedy[:22]), "…")
@@ -1149,7 +1184,7 @@ with needs("SequenceModel", "sequence_loss"):
     ax.legend()
     figures.show(
         fig,
-        "All lines rise in proportion to T; with 1000 tokens the model and its loss keep far more than the recurrence.",
+        "All lines rise linearly with T; with 1000 tokens the model and its loss keep far more than the recurrence.",
     )
 
     runs = stored("sequence_loss", "memory")
@@ -1173,7 +1208,8 @@ with needs("SequenceModel", "sequence_loss"):
 # ones, your model or your loss keeps something else; the recurrent layer's cannot differ.) With a vocabulary of 50 000 the
 # log-probabilities are the largest tensor in the whole training, and much work goes into never storing them whole.
 #
-# Both grow with $T$. For a text of a million tokens neither fits. That is what lesson 05 is about.
+# Both grow with $T$. For one row of a million tokens the recurrence alone would keep 0.16 GB, the model and its loss 0.38 GB with
+# 18 tokens and 4.3 GB with 1000; sixteen such rows would keep 69 GB. What to do then is what lesson 05 is about.
 #
 # ## 10. In your own words
 #
@@ -1211,8 +1247,8 @@ with needs("SequenceModel", "sequence_loss"):
 # 5. A sequence model takes a state and hands one back; one call equals many, if the state is handed on.
 # 6. zero_grad, forward, loss, backward, step. `backward()` is BPTT, and it *adds* to `.grad`.
 # 7. An untrained model loses about $\ln V$ nats per token; check the first loss against it.
-# 8. Known data have a floor. Above the bigram floor: no memory used. Clearly below the floor: a bug. On finite data compare
-#    with the exact predictor on the same tokens.
+# 8. Known data have a floor. Below the bigram floor: memory is used. Above it: no evidence of that. Clearly below the floor: a
+#    bug. On finite data compare with the exact predictor on the same tokens.
 # 9. Padding moves the state. Take it at each row's own last token; and generate from it, one step a token.
 # 10. Memory grows with $T$: states, inputs, and the $B \cdot T \cdot V$ numbers of the loss. Next: lesson 05 cuts long
 #     sequences into pieces.

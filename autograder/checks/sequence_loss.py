@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,28 +16,28 @@ from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import sequence_loss as mistakes
-from autograder.mistakes import sequence_model as model_mistakes
-from autograder.mistakes.training_step import train_step as step_by_hand
+from autograder.mistakes import sequence_loss_model as model_mistakes
+from autograder.mistakes import sequence_loss_signs as signs
+from autograder.mistakes.sequence_loss_labelling import labelling_loss as labelling
+from autograder.mistakes.sequence_loss_oracles import (
+    greedy,
+    loss_of_all,
+    loss_of_real,
+    one_step,
+    run,
+    token_losses,
+    trained,
+)
+from autograder.mistakes.sequence_loss_training import train_step as step_by_hand
 from autograder.predictions import chosen, committed, told
 from autograder.probes import SequenceModel
-from autograder.sequences import filled_up, greedy, loss_of_all, loss_of_real, one_step, run, token_losses, trained
-from autograder.spec import Reference, Wrong, check
+from autograder.spec import Wrong, check
 from autograder.student import Handle, Student
-from autograder.wire import flags
 
 Weights = Mapping[str, Tensor]
 
+
 # ------------------------------------------------------------------------------------------------ losses
-
-
-def keeps_its_graph(loss: Any) -> None:
-    """Deny a loss that `backward()` cannot start from."""
-    if isinstance(loss, Tensor) and not flags(loss).has_graph:
-        deny(
-            "graph-lost",
-            "the value is right, but the loss has no graph behind it: backward() cannot start from it",
-            "Which line takes the numbers out of the graph: `.item()`, `.detach()`, `torch.tensor(...)`, `no_grad`?",
-        )
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def sequence_loss(student: Student, draw: Draw) -> None:
             slips = mistakes.sequence_loss.on(logits, targets, reduction)
             with narrowed(student, lambda x, y: student.sequence_loss(x, y, "sum"), logits, targets):
                 expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
-            keeps_its_graph(got)
+            signs.keeps_its_graph(got)
     logits, targets = draw.normal(4, 3, 5).transpose(0, 1), draw.integers(0, 5, 4, 3).T  # not contiguous
     got = student.sequence_loss(logits, targets, "mean")
     expect(got, loss_of_all(logits, targets, "mean"), "the loss", factors={"B": 3, "T": 4, "V": 5})
@@ -124,27 +124,16 @@ def masked_sequence_loss(student: Student, draw: Draw) -> None:
         logits = torch.where(padded.unsqueeze(2), 10 * logits, logits)  # past the end anything may stand
         targets = telling_targets(numbers, B, T, V)
         want = loss_of_real(logits, targets, lengths)
-        got = student.masked_sequence_loss(logits.clone().requires_grad_(), targets, lengths)
+        with signs.asking(**signs.MASKS):
+            got = student.masked_sequence_loss(logits.clone().requires_grad_(), targets, lengths)
         slips = mistakes.masked_sequence_loss.on(logits, targets, lengths)
         one = torch.ones_like(lengths[:1])
         with narrowed(student, partial(one_real_token, student, one), logits, targets):
             expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
-        keeps_its_graph(got)
+        signs.keeps_its_graph(got)
 
 
 # ------------------------------------------------------------------------------------------------- model
-
-
-@contextmanager
-def steady(model: Handle, ask: tuple[Any, ...], got: Any) -> Iterator[None]:
-    """Wrong logits that look like nothing known are asked for once more: do the same numbers come back?"""
-    try:
-        yield
-    except Wrong as wrong:
-        if wrong.finding.sign == "value" and first_difference(model(*ask), got) is not None:
-            deny("unsteady", "two calls with the same tokens and the same state gave different logits",
-                 "What is drawn at random in your model, or kept from one call to the next?")  # fmt: skip
-        raise
 
 
 @check("sequence-loss-model", of="SequenceModel")
@@ -152,7 +141,7 @@ def sequence_model(student: Student, draw: Draw) -> None:
     """A `SequenceModel` turns tokens into logits at every step and hands back its state, from which it can go on."""
     V, E, H = 7, 3, 5
     weights = draw.next_token("rnn", V, E, H)
-    model = student.make("SequenceModel", V, E, H)
+    model = student.make("SequenceModel", V, E, H, shown="model")
     student.probe("load", into=model, weights=weights, shown="SequenceModel(vocab=7, embed=3, hidden=5)")
     kept = None
     for B, T, with_state in ((2, 4, False), (2, 3, True), (2, 4, False), (1, 1, True), (3, 1, False)):
@@ -164,7 +153,7 @@ def sequence_model(student: Student, draw: Draw) -> None:
         ask = (tokens, h) if with_state else (tokens,)
         suits = kept is not None and kept.shape[1] == B
         slips = model_mistakes.sequence_model.on(weights, tokens, h, kept if suits else None)
-        with steady(model, ask, got):
+        with signs.steady(model, ask, got):
             expect(got, want, ("logits", "h"), axes=("B T V", ""), slips=slips)
         kept = want[1]
     tokens = draw.integers(0, V, 2, 6)
@@ -172,11 +161,34 @@ def sequence_model(student: Student, draw: Draw) -> None:
     expect(first, half_way, ("logits", "h"), axes=("B T V", ""))
     second, want = model(tokens[:, 2:], first[1]), run(weights, tokens[:, 2:], half_way[1])
     expect(second, want, ("logits of the second of two calls", "h"), axes=("B T V", ""))
+    its_gradients(student, draw, model, weights)
     weights = draw.to(torch.float32).next_token("rnn", V, E, H)
-    model = student.make("SequenceModel", V, E, H)
+    model = student.make("SequenceModel", V, E, H, shown="model")
     student.probe("load", into=model, weights=weights)
     tokens = draw.integers(0, V, 2, 3)
     expect(model(tokens), run(weights, tokens), ("logits", "h"), axes=("B T V", ""))
+
+
+def its_gradients(student: Student, draw: Draw, model: Handle, weights: Weights) -> None:
+    """What goes back through two calls, the state handed on, has to reach every parameter and the first state."""
+    V, _ = weights["embedding.weight"].shape
+    H = weights["rnn.weight_hh_l0"].shape[1]
+    pieces = [draw.integers(0, V, 2, 3), draw.integers(0, V, 2, 4)]
+    pieces[0][0, 1] = pieces[1][1, 0] = 0  # token 0 is read in both
+    h, toward = draw.normal(1, 2, H), [draw.normal(2, 3, V), draw.normal(2, 4, V), draw.normal(1, 2, H)]
+    twin = student.probe("sequence_model", weights=weights)
+    got = twin.sent_back(model, pieces, h, toward)
+    student.last = "two calls of the model, its state handed on, and a backward() through both"
+    if isinstance(got, dict) and all(value is None for value in got.values()):
+        deny("graph-lost", "the values are right, but no graph is behind them: backward() cannot reach the parameters",
+             "Which line of `forward` takes the numbers out of the graph: `.detach()`, `.data`, `no_grad`?")  # fmt: skip
+    want = SequenceModel.sent_back(SequenceModel(weights), pieces, h, toward)
+    names = tuple("the gradient of " + ("the first state" if name == "h" else name) for name in want)
+    if not isinstance(got, dict) or got.keys() != want.keys():
+        deny("keys", "the parameters of the model are not those that it had when it was made",
+             "The parts are made once, in `__init__`. Which line of `forward` makes or replaces one?")  # fmt: skip
+    slips = model_mistakes.gradients.on({name: weights[name] for name in want if name != "h"}, pieces, h, toward)
+    expect(tuple(got[name] for name in want), tuple(want.values()), names, slips=slips, clue=signs.BACK)
 
 
 # ---------------------------------------------------------------------------------------- training step
@@ -185,29 +197,34 @@ def sequence_model(student: Student, draw: Draw) -> None:
 @check("sequence-loss-train-step", of="train_step", needs=("sequence-loss-loss",), hygiene=False)
 def train_step(student: Student, draw: Draw) -> None:
     """`train_step` takes one step down the gradient of the mean loss per token, and returns that loss, before the step."""
-    for B, T, count, options in (
-        (3, 4, 1, {"lr": 0.3, "momentum": 0.9}),
-        (3, 4, 3, {"lr": 0.3, "momentum": 0.9}),
-        (1, 5, 2, {"lr": 0.1, "momentum": 0.0}),
-        (4, 1, 1, {"lr": 0.2, "momentum": 0.5}),
+    kept: Tensor | None = None
+    for B, T, count, options in (  # no rate is a size of the batch, or one over it, times what one writes by habit
+        (3, 4, 1, {"lr": 0.37, "momentum": 0.9}),
+        (3, 4, 3, {"lr": 0.37, "momentum": 0.9}),
+        (1, 5, 2, {"lr": 0.13, "momentum": 0.0}),
+        (4, 1, 1, {"lr": 0.23, "momentum": 0.5}),
     ):
         weights = draw.next_token("rnn", 6, 2, 5)
         stale = {name: draw.normal(*value.shape, scale=0.3) for name, value in weights.items()}
-        batches = [(draw.integers(0, 6, B, T), draw.integers(0, 6, B, T)) for _ in range(count)]
+        batches = [(draw.integers(0, 6, B, T), telling_targets(draw, B, T, 6)) for _ in range(count)]
         model = student.probe("sequence_model", weights=weights, stale=stale)
         optimizer = student.probe("optimizer", model=model, **options)
         loss: Any = None
         for tokens, targets in batches:
-            loss = student.train_step(model, optimizer, tokens, targets)
-        vet_loss(loss)
+            with signs.asking(**{"has_no_attribute_'backward'": signs.NUMBER}):
+                loss = student.train_step(model, optimizer, tokens, targets)
+        signs.vet_loss(loss)
         after = student.probe("parameters", of=model)
         moved = {name: after[name] - value for name, value in weights.items()}
         want = trained(weights, stale, batches, options)
         if all(not bool(value.any()) for value in moved.values()):
-            did_nothing(student.probe("gradients", of=model))
-        slips = step_by_hand.on(weights, stale, batches, options["lr"], options["momentum"], pick=one_by_one)
+            signs.did_nothing(student.probe("gradients", of=model))
+        kept = kept if kept is not None and kept.shape[1] == B else None
+        slips = step_by_hand.on(weights, stale, batches, options["lr"], options["momentum"], kept, pick=one_by_one)
         names = ("the returned loss", *(f"the change of {name}" for name in weights))
-        expect(one_by_one((loss, moved)), one_by_one(want), names, slips=slips, factors={"B": B, "T": T})
+        with signs.another_step(loss, moved, want, {"B": B, "T": T}):
+            expect(one_by_one((loss, moved)), one_by_one(want), names, slips=slips, factors={"B": B, "T": T})
+        kept = run(weights, batches[0][0])[1] if count == 1 else None
     adam_too(student, draw)
 
 
@@ -233,43 +250,7 @@ def adam_too(student: Student, draw: Draw) -> None:
     expect(one_by_one((losses, got)), one_by_one((want, after)), names, clue=clue)
 
 
-def vet_loss(loss: Any) -> None:
-    """Deny a loss that is a tensor: with its graph it would keep every step's memory."""
-    if isinstance(loss, Tensor) and loss.numel() == 1:
-        graph = " with its graph" if flags(loss).has_graph else ""
-        deny("tensor-returned", f"the loss came back as a tensor{graph}; expected a plain number (float)",
-             "A list of such losses keeps the graph of every step alive. What turns a tensor of one entry into a number?")  # fmt: skip
-
-
-def did_nothing(grads: Mapping[str, Tensor | None]) -> None:
-    """Deny a step after which no parameter has moved; the gradients that are left over say why."""
-    summary = "no parameter has moved; expected one step of the optimizer"
-    if any(grad is not None and bool(grad.any()) for grad in grads.values()):
-        deny(
-            "no-step",
-            summary,
-            "There are gradients, but nothing was done with them. Which line changes the parameters?",
-        )
-    deny("no-gradient-left", summary,
-         "When the optimizer looked, there was no gradient: it was never computed, or set to zero too early. "
-         "In which order do zero_grad, backward and step stand?")  # fmt: skip
-
-
 # -------------------------------------------------------------------------------- states and generation
-
-
-def telling(reference: Reference, inputs: Callable[[], tuple[Any, ...]], tries: int = 40) -> tuple[Any, ...]:
-    """Inputs for which no two of the named mistakes give the same answer, nor the right one; the best of some draws."""
-    best, most = inputs(), 0
-    for _ in range(tries):
-        tried = inputs()
-        values = [reference(*tried, slips=slips) for slips in ((), *((id,) for id in reference.slips))]
-        different = len({tuple(value.flatten().tolist()) for value in values})
-        if different > most:
-            best, most = tried, different
-        if different == len(values):
-            break
-    return best
 
 
 @check("sequence-loss-final-state", of="final_state")
@@ -286,8 +267,10 @@ def final_state(student: Student, draw: Draw) -> None:
     ):
         weights = numbers.next_token("rnn", V, E, H)
         tokens, lengths = numbers.integers(0, V, len(ends), T), torch.tensor(ends, device=numbers.device)
+        tokens[lengths.argmax(), 0] = 0  # a real 0, in a row that may have no padding
         model = student.probe("sequence_model", weights=weights)
-        got = student.final_state(model, tokens, lengths)
+        with signs.asking(exceeds_dimension_size=signs.PACKED, lengths_array_must_be_sorted=signs.SORTED):
+            got = student.final_state(model, tokens, lengths)
         want = torch.cat([run(weights, row[:end].unsqueeze(0))[1] for row, end in zip(tokens, ends, strict=True)], 1)
         if isinstance(got, Tensor) and len(ends) > 1 and (len(ends), len(ends), H) in (got.shape, got.shape[1:]):
             deny("every-row-every-length", f"h has shape {tuple(got.shape)}; expected {tuple(want.shape)}",
@@ -307,9 +290,16 @@ def generate(student: Student, draw: Draw) -> None:
             weights["rnn.weight_hh_l0"] *= 2  # a lively state: no short cycle of tokens
             return weights, draw.integers(0, V, P), n
 
-        weights, prompt, n = telling(model_mistakes.generate, inputs) if P == 5 else inputs()
+        weights, prompt, n = signs.telling(model_mistakes.generate, inputs) if P == 5 else inputs()
         model = student.probe("sequence_model", weights=weights)
-        got = student.generate(model, prompt, n)
+        with signs.asking(was_called_with_the_token=signs.OVER_ALL, expected_whole_numbers=signs.VALUES):
+            got = student.generate(model, prompt, n)
+        if isinstance(got, Tensor) and got.is_floating_point():
+            deny(
+                "values-for-indices",
+                f"tokens has dtype {got.dtype}; expected {prompt.dtype}: whole numbers",
+                signs.VALUES,
+            )
         want = greedy(weights, prompt, n)
         if isinstance(got, Tensor) and got.shape == want.shape and not torch.equal(got, want):
             again = student.generate(student.probe("sequence_model", weights=weights), prompt, n)
@@ -320,42 +310,37 @@ def generate(student: Student, draw: Draw) -> None:
             deny("not-stacked", f"a list of {n} came back; expected a tensor of shape ({n},)",
                  "The tokens are to be one tensor of whole numbers. Which call makes a tensor of a list?")  # fmt: skip
         slips = model_mistakes.generate.on(weights, prompt, n)
-        expect(got, want, "tokens", axes="n", slips=slips, clue=GENERATION)
-        frugal(student.probe("fed", model=model), P, n)
-
-
-GENERATION = "Follow it by hand for two tokens: what is read before the first is chosen, what before the second, and from which state?"
-
-
-def frugal(fed: Sequence[tuple[int, int, bool]], P: int, n: int) -> None:
-    """Deny a generation that reads tokens again; the last generated one may be read or not."""
-    read = sum(rows * steps for rows, steps, _ in fed)
-    if read > P + n:
-        deny("read-again", f"the tokens are right, but the model has read {read} tokens; {P + n - 1} are enough "
-             f"for a prompt of {P} and {n} new ones",
-             "The state already holds what was read. What has to be handed to the model for the next token, besides the state?")  # fmt: skip
+        expect(got, want, "tokens", axes="n", slips=slips, clue=signs.GENERATION)
+        signs.frugal(student.probe("fed", model=model), P, n)
 
 
 # ----------------------------------------------------------------------------------------- bug to find
 
 
+CASES = (  # V, and labels: every class is one, rows end on different ones, and 0 stands before the end wherever it can
+    (4, ((0, 2, 0, 3), (1, 2), (3, 0, 1))),
+    (5, ((0,), (4, 1, 0, 2, 3))),
+    (3, ((2, 0, 1),)),
+)
+
+
 @check("sequence-loss-bug", of="labelling_loss", needs=("sequence-loss-masked-loss",))
 def labelling_loss(student: Student, draw: Draw) -> None:
-    """`labelling_loss` is the mean loss per real token of sequences of unequal lengths; class 0 counts like any other."""
-    for ends in ((4, 2, 3), (1, 5), (3,)):
-        weights = draw.next_token("rnn", 4, 3, 5)
-        readings = [draw.integers(0, 4, end) for end in ends]
-        labels = [draw.integers(0, 4, end) for end in ends]
-        for row in labels:  # real zeros in each, and not at the end, where the padding is; and the last class
-            row[-2:] = torch.tensor([3, 1])[-len(row) :]
-            row[: max(1, len(row) // 2)] = 0
+    """`labelling_loss` is the mean loss per real step of sequences of unequal lengths, for any number of classes."""
+    for V, rows in CASES:
+        weights = draw.next_token("rnn", V, 3, 5)
+        labels = [torch.tensor(row, device=draw.device) for row in rows]
+        readings = [draw.integers(1, V, len(row)) for row in rows]
+        for reading in readings:
+            reading[: len(reading) // 2] = 0
         model = student.probe("sequence_model", weights=weights)
-        got = student.labelling_loss(model, readings, labels)
-        losses = [filled_up(weights, *pair, max(ends)) for pair in zip(readings, labels, strict=True)]
-        rows = [row[:end] for row, end in zip(losses, ends, strict=True)]
-        slips = mistakes.labelling_loss.on(rows, labels, [row[end:] for row, end in zip(losses, ends, strict=True)])
-        expect(got, torch.cat(rows).mean(), "the loss", slips=slips, factors={"B": len(ends), "T": max(ends)})
-        keeps_its_graph(got)
+        with signs.asking(was_called_with_the_token=signs.IN_THE_TABLE, Expected_input_batch_size=signs.FLAT):
+            got = student.labelling_loss(model, readings, labels)
+        losses = [token_losses(run(weights, x.unsqueeze(0))[0][0], y) for x, y in zip(readings, labels, strict=True)]
+        slips = labelling.on(weights, readings, labels)
+        with signs.as_found():
+            expect(got, torch.cat(losses).mean(), "the loss", slips=slips, factors={"B": len(rows)})
+        signs.keeps_its_graph(got)
 
 
 # ----------------------------------------------------------------------------------------- predictions

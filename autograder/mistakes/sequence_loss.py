@@ -1,9 +1,9 @@
-"""Named mistakes of lesson 04 in a loss at every step. Those in a model are in `sequence_model.py`, in a step in `training_step.py`."""
+"""Named mistakes of lesson 04 in a loss at every step; those in a model, a training step and a labeller are in modules of their own."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Set
 
 import torch
 from torch import Tensor
@@ -203,6 +203,11 @@ def sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, reduction: s
         "What is the loss where all logits are equal? Is it 0?",
     ),
     Slip("logits-masked-sum", "the padded logits are set to 0, and their losses stay in the sum over the real tokens", "What is the loss where all logits are equal? Is it 0?"),
+    Slip(
+        "padding-marked-0",
+        "padding is marked by 0 in the targets, so real tokens whose target is 0 are left out too",
+        "Can you tell a padded target from a real 0 then? Can the loss?",
+    ),
     Slip("targets-masked", "the padded targets are set to 0 and then counted", "Does a padded step have no loss now, or that of class 0?"),
     *SCORES[:5],
     PAIRING[0],
@@ -224,6 +229,8 @@ def masked_sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, lengt
         real = ~real
     if "padding-means-0" in slips:
         real = targets != 0
+    if "padding-marked-0" in slips:
+        real = real & (targets != 0)
     count = real.sum()
     if slips & {"logits-masked", "logits-masked-sum"}:
         logits = logits * real.unsqueeze(2)
@@ -247,48 +254,3 @@ def masked_sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, lengt
     if "divided-by-steps" in slips:
         return each.sum() / T
     return each.sum() / (count if "logits-masked-sum" in slips else real.sum())
-
-
-@reference(
-    Slip(
-        "class-0-left-out",
-        "steps whose label is 0 are left out, real ones too",
-        "What do the filled-up labels hold, and which real label looks just the same?",
-    ),
-    Slip(
-        "class-3-left-out",
-        "steps whose label is 3 are left out: here there are four classes",
-        "The function is not told how many classes there are. Which number is a label for no model at all?",
-    ),
-    Slip(
-        "lengths-from-labels",
-        "the number of labels that are not 0 is taken for a sequence's length",
-        "A label may be 0. What knows a sequence's length, before it is filled up?",
-    ),
-    Slip("padding-counts", "the padded steps are counted, with label 0", "Which steps does nobody want to have labelled?"),
-    Slip("mean-of-means", "each sequence's mean is taken first, and then the mean of these", "Does a step of a short sequence then count as much as one of a long one?"),
-    Slip("sum", "the sum over the real steps is not divided by anything", "The mean is asked: over how many steps?"),
-    Slip("mean-over-padding", "the sum over real steps is divided by all positions", "How many steps went into the sum?"),
-    Slip("last-left-out", "the last step of each sequence is left out", "Each sequence's length is len(...): which index has its last step?"),
-)  # fmt: skip
-def labelling_loss(
-    slips: Set[str], rows: Sequence[Tensor], labels: Sequence[Tensor], padded: Sequence[Tensor]
-) -> Tensor:
-    """The mean of the losses of all real steps; `rows` are the losses of each sequence, `padded` those of its padding."""
-    if "lengths-from-labels" in slips:
-        ends = [int((row != 0).sum()) for row in labels]
-        rows, labels = ([row[:end] for row, end in zip(all_rows, ends, strict=True)] for all_rows in (rows, labels))
-    if "last-left-out" in slips:
-        rows, labels = [row[:-1] for row in rows], [row[:-1] for row in labels]
-    each = torch.cat([*rows, *padded]) if "padding-counts" in slips else torch.cat(list(rows))
-    if "class-0-left-out" in slips:
-        each = torch.cat(list(rows))[torch.cat(list(labels)) != 0]
-    if "class-3-left-out" in slips:
-        each = torch.cat(list(rows))[torch.cat(list(labels)) != 3]
-    if "mean-of-means" in slips:
-        return torch.stack([row.mean() for row in rows]).mean()
-    if "sum" in slips:
-        return each.sum()
-    if "mean-over-padding" in slips:
-        return each.sum() / sum(len(row) + len(rest) for row, rest in zip(rows, padded, strict=True))
-    return each.mean()

@@ -1262,7 +1262,7 @@ def generate(model, prompt, n):
 # =========================================================================================== bug
 
 
-# %% of="sequence-loss-bug" gets="class-0-left-out"
+# %% of="sequence-loss-bug" gets="as-found"
 def labelling_loss(model, readings, labels):
     tokens = pad_sequence(readings, batch_first=True)
     targets = pad_sequence(labels, batch_first=True)
@@ -1549,7 +1549,7 @@ def final_state(model, tokens, lengths):
     return model(tokens * mask)[1]
 
 
-# %% of="sequence-loss-generate" gets="dtype"
+# %% of="sequence-loss-generate" gets="values-for-indices"
 def generate(model, prompt, n):
     logits, h = model(prompt[None])
     out = []
@@ -1653,3 +1653,459 @@ def labelling_loss(model, readings, labels):
     targets = pad_sequence(labels, batch_first=True)
     logits, _ = model(tokens)
     return masked_sequence_loss(logits, targets, (targets != 0).sum(1))
+
+
+# ============================================================ what was accepted, and what was called by another name
+
+
+# %% of="sequence-loss-model" gets="h-leaves-detached"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+
+    def forward(self, tokens, h=None):
+        states, h = self.rnn(self.embedding(tokens), h)
+        return self.readout(states), h.detach()
+
+
+# %% of="sequence-loss-model" gets="h-comes-detached"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+
+    def forward(self, tokens, h=None):
+        if h is not None:
+            h = h.detach()
+        states, h = self.rnn(self.embedding(tokens), h)
+        return self.readout(states), h
+
+
+# %% of="sequence-loss-model" gets="row-0-frozen"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed, padding_idx=0)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+
+    def forward(self, tokens, h=None):
+        states, h = self.rnn(self.embedding(tokens), h)
+        return self.readout(states), h
+
+
+# %% of="sequence-loss-model" gets="table-frozen"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+
+    def forward(self, tokens, h=None):
+        with torch.no_grad():
+            e = self.embedding(tokens)
+        states, h = self.rnn(e, h)
+        return self.readout(states), h
+
+
+# %% of="sequence-loss-model" gets="states-detached"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+
+    def forward(self, tokens, h=None):
+        states, h = self.rnn(self.embedding(tokens), h)
+        return self.readout(states.detach()), h
+
+
+# %% of="sequence-loss-model" gets="graph-lost"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+
+    def forward(self, tokens, h=None):
+        with torch.no_grad():
+            states, h = self.rnn(self.embedding(tokens), h)
+            return self.readout(states), h
+
+
+# %% of="sequence-loss-model" gets="cut-each-step"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+
+    def forward(self, tokens, h=None):
+        logits = []
+        for t in range(tokens.shape[1]):
+            h = None if h is None else h.detach()
+            states, h = self.rnn(self.embedding(tokens[:, t : t + 1]), h)
+            logits.append(self.readout(states))
+        return torch.cat(logits, 1), h
+
+
+# %% of="sequence-loss-model" gets="h-comes-detached + h-leaves-detached"
+class SequenceModel(nn.Module):
+    def __init__(self, vocab, embed, hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, embed)
+        self.rnn = nn.RNN(embed, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, vocab)
+
+    def forward(self, tokens, h=None):
+        h = None if h is None else h.detach()
+        states, h = self.rnn(self.embedding(tokens), h)
+        return self.readout(states), h.detach()
+
+
+# %% of="sequence-loss-bug" gets="class-1-left-out"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True, padding_value=1)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=1)
+
+
+# %% of="sequence-loss-bug" gets="class-2-left-out"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True, padding_value=2)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=2)
+
+
+# %% of="sequence-loss-bug" gets="class-3-left-out"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True, padding_value=task.states)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=task.states)
+
+
+# %% of="sequence-loss-bug" gets="class-4-left-out"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True, padding_value=4)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=4)
+
+
+# %% of="sequence-loss-bug" gets="as-found"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True)
+    logits, _ = model(tokens)
+    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    return losses[targets.flatten() != 0].mean()
+
+
+# %% of="sequence-loss-bug" gets="reading-0-left-out"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True)
+    logits, _ = model(tokens)
+    real = tokens != 0
+    return F.cross_entropy(logits[real], targets[real])
+
+
+# %% of="sequence-loss-bug" gets="lengths-from-readings"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True)
+    logits, _ = model(tokens)
+    return masked_sequence_loss(logits, targets, (tokens != 0).sum(1))
+
+
+# %% of="sequence-loss-bug" gets="padded-in-front"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True, padding_side="left")
+    targets = pad_sequence(labels, batch_first=True, padding_value=-100, padding_side="left")
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+# %% of="sequence-loss-bug" gets="targets-time-first"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, padding_value=-100)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+# %% of="sequence-loss-bug" gets="tokens-time-first"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings)
+    targets = pad_sequence(labels, batch_first=True, padding_value=-100)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+# %% of="sequence-loss-bug" gets="both-time-first"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings)
+    targets = pad_sequence(labels, padding_value=-100)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+# %% of="sequence-loss-bug" gets="shifted-again"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True, padding_value=-100)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), targets[:, 1:].flatten())
+
+
+# %% of="sequence-loss-bug" gets="softmax-first"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True, padding_value=-100)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.softmax(-1).flatten(0, 1), targets.flatten())
+
+
+# %% of="sequence-loss-bug" gets="one-too-many"
+def labelling_loss(model, readings, labels):
+    lengths = torch.tensor([len(row) for row in readings])
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True)
+    logits, _ = model(tokens)
+    real = torch.arange(tokens.shape[1]) <= lengths[:, None]
+    return F.cross_entropy(logits[real], targets[real])
+
+
+# %% of="sequence-loss-bug" gets="divided-by-rows"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True)
+    targets = pad_sequence(labels, batch_first=True, padding_value=-100)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / len(readings)
+
+
+# %% of="sequence-loss-bug" gets="raised"
+def labelling_loss(model, readings, labels):
+    tokens = pad_sequence(readings, batch_first=True, padding_value=-100)
+    targets = pad_sequence(labels, batch_first=True, padding_value=-100)
+    logits, _ = model(tokens)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+# %% of="sequence-loss-masked-loss" gets="padding-marked-0"
+def masked_sequence_loss(logits, targets, lengths):
+    real = torch.arange(logits.shape[1], device=logits.device) < lengths[:, None]
+    targets = torch.where(real, targets, 0)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=0)
+
+
+# %% of="sequence-loss-masked-loss" gets="raised"
+def masked_sequence_loss(logits, targets, lengths):
+    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    real = torch.arange(logits.shape[1], device=logits.device) < lengths[:, None]
+    return losses[real].mean()
+
+
+# %% of="sequence-loss-masked-loss" gets="raised"
+def masked_sequence_loss(logits, targets, lengths):
+    losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+    real = torch.arange(len(lengths), device=logits.device) < lengths[:, None]
+    return losses[real].mean()
+
+
+# %% of="sequence-loss-train-step" gets="another-step"
+def train_step(model, optimizer, tokens, targets):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "mean")
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% of="sequence-loss-train-step" gets="another-step"
+def train_step(model, optimizer, tokens, targets):
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    optimizer.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "mean")
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% of="sequence-loss-train-step" gets="another-step"
+def train_step(model, optimizer, tokens, targets):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    optimizer.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "mean")
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% of="sequence-loss-train-step" gets="another-step"
+def train_step(model, optimizer, tokens, targets):
+    model.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "mean")
+    loss.backward()
+    with torch.no_grad():
+        for p in model.parameters():
+            p -= 0.1 * p.grad
+    return loss.item()
+
+
+# %% of="sequence-loss-train-step" gets="batch-step"
+def train_step(model, optimizer, tokens, targets):
+    optimizer.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "sum")
+    (loss / len(tokens)).backward()
+    optimizer.step()
+    return loss.item() / targets.numel()
+
+
+# %% of="sequence-loss-train-step" gets="no-step"
+def train_step(model, optimizer, tokens, targets):
+    optimizer.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "mean")
+    optimizer.step()
+    loss.backward()
+    return loss.item()
+
+
+# %% of="sequence-loss-train-step" gets="tensor-returned"
+def train_step(model, optimizer, tokens, targets):
+    optimizer.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "mean")
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+# %% of="sequence-loss-train-step" gets="raised"
+def train_step(model, optimizer, tokens, targets):
+    optimizer.zero_grad()
+    loss = sequence_loss(model(tokens)[0], targets, "mean").item()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+# %% of="sequence-loss-train-step" gets="class-0-left-out"
+def train_step(model, optimizer, tokens, targets):
+    optimizer.zero_grad()
+    logits, _ = model(tokens)
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=0)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% of="sequence-loss-train-step" gets="state-reused"
+state_of_the_last_call = None
+
+
+def train_step(model, optimizer, tokens, targets):
+    global state_of_the_last_call
+    optimizer.zero_grad()
+    logits, h = model(tokens, state_of_the_last_call)
+    state_of_the_last_call = h.detach()
+    loss = sequence_loss(logits, targets, "mean")
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% of="sequence-loss-final-state" gets="shortest"
+def final_state(model, tokens, lengths):
+    return model(tokens[:, : lengths.min()])[1]
+
+
+# %% of="sequence-loss-final-state" gets="embeddings-set-to-0"
+def final_state(model, tokens, lengths):
+    real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+    return model.rnn(model.embedding(tokens) * real[:, :, None])[1]
+
+
+# %% of="sequence-loss-final-state" gets="lengths-from-tokens"
+def final_state(model, tokens, lengths):
+    states, _ = model.rnn(model.embedding(tokens))
+    last = (tokens != 0).sum(1) - 1
+    return states[torch.arange(len(tokens)), last].unsqueeze(0)
+
+
+# %% of="sequence-loss-final-state" gets="raised"
+def final_state(model, tokens, lengths):
+    packed = nn.utils.rnn.pack_padded_sequence(model.embedding(tokens), lengths.cpu(), enforce_sorted=False)
+    return model.rnn(packed)[1]
+
+
+# %% of="sequence-loss-generate" gets="raised"
+def generate(model, prompt, n):
+    logits, h = model(prompt[None])
+    out = []
+    for _ in range(n):
+        out.append(logits[0, -1].argmax())
+        logits, h = model(out[-1].view(1), h)
+    return torch.stack(out)
+
+
+# %% of="sequence-loss-generate" gets="raised"
+def generate(model, prompt, n):
+    logits, h = model(prompt[None])
+    out = []
+    for _ in range(n):
+        out.append(logits[0, -1].argmax())
+        logits, h = model(out[-1], h)
+    return torch.stack(out)
+
+
+# %% of="sequence-loss-generate" gets="raised"
+def generate(model, prompt, n):
+    logits, h = model(prompt[None])
+    out = []
+    for _ in range(n):
+        out.append(logits[0, -1].argmax().item())
+        logits, h = model(out[-1], h)
+    return torch.tensor(out)
+
+
+# %% of="sequence-loss-generate" gets="raised"
+def generate(model, prompt, n):
+    logits, h = model(prompt[None])
+    out = []
+    for _ in range(n):
+        out.append(logits.argmax())
+        logits, h = model(out[-1].view(1, 1), h)
+    return torch.stack(out)
+
+
+# %% of="sequence-loss-generate" gets="over-all-steps"
+def generate(model, prompt, n):
+    logits, h = model(prompt[None])
+    out = []
+    for _ in range(n):
+        out.append(logits[0].max(0).values.argmax())
+        logits, h = model(out[-1].view(1, 1), h)
+    return torch.stack(out)
+
+
+# %% of="sequence-loss-generate" gets="raised"
+def generate(model, prompt, n):
+    logits, h = model(prompt[None])
+    out = []
+    for _ in range(n):
+        out.append(logits[0, -1].max())
+        logits, h = model(out[-1].view(1, 1), h)
+    return torch.stack(out)

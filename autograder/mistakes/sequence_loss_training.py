@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autograder.mistakes.sequence_loss import token_losses
-from autograder.mistakes.sequence_model import states_of
+from autograder.mistakes.sequence_loss_model import states_of
 from autograder.spec import Slip, reference
 
 Weights = Mapping[str, Tensor]
@@ -26,6 +26,16 @@ COMMON = {"no-zero-grad", "sum-step", "loss-after-step"}
         "sum-step",
         "the mean is returned, but the step follows the gradient of the sum over all tokens",
         "On which of the two losses is `backward()` called?",
+    ),
+    Slip(
+        "batch-step",
+        "the mean is returned, but the step follows the gradient of the sum over time, averaged over the rows",
+        "On which of the two losses is `backward()` called?",
+    ),
+    Slip(
+        "class-0-left-out",
+        "tokens whose target is 0 are left out",
+        "Is 0 an ordinary class here? There is no padding in this exercise.",
     ),
     Slip(
         "mean-over-batch",
@@ -50,6 +60,7 @@ COMMON = {"no-zero-grad", "sum-step", "loss-after-step"}
         "Who takes the step, and who remembers the earlier ones? Is it the optimizer that was handed in?",
     ),
     Slip("state-carried", "the state of the call before is carried into this one", "With which state does a batch of new sequences begin?"),
+    Slip("state-reused", "a state that an earlier call has left, even one with another model, is carried into this one", "With which state does a batch of new sequences begin?"),
     Slip(
         "cut-each-step",
         "the state is detached at every step: the loss is right, and no gradient flows back through time",
@@ -75,8 +86,12 @@ def train_step(
     batches: Sequence[tuple[Tensor, Tensor]],
     lr: float,
     momentum: float,
+    kept: Tensor | None = None,
 ) -> tuple[float, dict[str, Tensor]]:
-    """The loss that the last of these steps returns, and how far all of them together have moved each parameter."""
+    """The loss that the last of these steps returns, and how far all of them together have moved each parameter.
+
+    `kept` is the state that the last call before these has left behind.
+    """
     if len(slips) > 1 and not slips & COMMON:
         raise ValueError(
             "two mistakes at once are looked for only where one of them is common: a simulation takes time"
@@ -84,9 +99,9 @@ def train_step(
     now = dict(weights)
     grads: dict[str, Tensor] = dict(stale)
     speed: dict[str, Tensor] = {}
-    carried, returned, losses = None, 0.0, []
+    carried, returned, losses = kept if "state-reused" in slips else None, 0.0, []
     for tokens, targets, first in _pieces(slips, batches):
-        carried = None if first and "state-carried" not in slips else carried
+        carried = carried if not first or slips & {"state-carried", "state-reused"} else None
         leaves = {name: value.clone().requires_grad_() for name, value in now.items()}
         loss, read, carried = _loss(slips, leaves, tokens, targets, carried)
         fresh = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
@@ -134,7 +149,7 @@ def _loss(
     """What is differentiated, what is returned, and the last state."""
     if "inputs-as-targets" in slips:
         targets = tokens
-    goes_on = slips & {"state-carried", "step-each-time-step"}
+    goes_on = slips & {"state-carried", "state-reused", "step-each-time-step"}
     states = states_of(slips, weights, tokens, carried if goes_on else None)
     logits = states @ weights["readout.weight"].T + weights["readout.bias"]
     losses = token_losses(slips, logits, targets)
@@ -143,7 +158,7 @@ def _loss(
         loss = losses.sum()
     if "mean-over-batch" in slips:
         loss = losses.sum() / len(tokens)
-    followed = losses.sum() if "sum-step" in slips else loss
+    followed = losses.sum() if "sum-step" in slips else losses.sum() / len(tokens) if "batch-step" in slips else loss
     return followed, loss.item(), states[:, -1].detach().unsqueeze(0)
 
 

@@ -62,10 +62,3 @@ def greedy(weights: Weights, prompt: Tensor, n: int) -> Tensor:
         logits, _ = run(weights, tokens.unsqueeze(0))
         tokens = torch.cat([tokens, logits[0, -1:].argmax(-1)])
     return tokens[len(prompt) :]
-
-
-def filled_up(weights: Weights, readings: Tensor, labels: Tensor, T: int) -> Tensor:
-    """The losses of one sequence that is filled up with zeros to T steps."""
-    zeros = readings.new_zeros(T - len(readings))
-    logits, _ = run(weights, torch.cat([readings, zeros]).unsqueeze(0))
-    return token_losses(logits[0], torch.cat([labels, zeros]))

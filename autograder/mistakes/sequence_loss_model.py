@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
 import torch
 from torch import Tensor
@@ -90,10 +90,45 @@ def sequence_model(
 
 
 @reference(
+    Slip("h-comes-detached", "the state that was handed in is cut off from its graph before it is used", "A loss behind this call has to reach the calls before it. Which line of `forward` takes `h` out of its graph?"),
+    Slip("h-leaves-detached", "the state that is handed back is cut off from its graph", "A later loss has to reach this call through the state. Which line of `forward` takes the state out of its graph? Where a text is to be cut is the caller's choice."),
+    Slip("cut-each-step", "the state is detached at every step: no gradient flows back through time", "How many steps back does the gradient of the last step's logits have to go?"),
+    Slip("row-0-frozen", "row 0 of the table never gets a gradient, as if token 0 were padding", "Token 0 is a token like any other here. Which argument of the table says otherwise?"),
+    Slip("table-frozen", "the table gets no gradient at all", "Between the table and the recurrence: is the graph cut somewhere?"),
+    Slip("states-detached", "the read-out is given the states without their graph", "Between the states and the read-out: is the graph cut somewhere?"),
+)  # fmt: skip
+def gradients(
+    slips: Set[str], weights: Mapping[str, Tensor], pieces: Sequence[Tensor], h: Tensor, toward: Sequence[Tensor]
+) -> tuple[Tensor, ...]:
+    """The gradients of Σ toward · (logits of each piece, last state), the state handed on, by each parameter and by h."""
+    leaves = {name: value.clone().requires_grad_() for name, value in weights.items()}
+    first = h.clone().requires_grad_()
+    own = [*leaves.values(), first]
+    used = dict(leaves)
+    if "table-frozen" in slips:
+        used["embedding.weight"] = used["embedding.weight"].detach()
+    if "row-0-frozen" in slips:
+        table = used["embedding.weight"]
+        used["embedding.weight"] = torch.cat([table[:1].detach(), table[1:]])
+    state, total = first, torch.zeros((), dtype=h.dtype, device=h.device)
+    for tokens, weight in zip(pieces, toward, strict=False):
+        states = states_of(slips, used, tokens, state.detach() if "h-comes-detached" in slips else state)
+        state = states[:, -1].unsqueeze(0)
+        read = states.detach() if "states-detached" in slips else states
+        total = total + ((read @ used["readout.weight"].T + used["readout.bias"]) * weight).sum()
+        state = state.detach() if "h-leaves-detached" in slips else state
+    total = total + (state * toward[-1]).sum()
+    return tuple(torch.autograd.grad(total, own, allow_unused=True, materialize_grads=True))
+
+
+@reference(
     Slip("padding-moves-it", "the padded steps have moved the state", "After which step is each row's last real token read?"),
     Slip("one-too-late", "the state is taken one step too late", "With Python's count from 0, at which index stands the state after 3 tokens?"),
     Slip("one-too-early", "the state is taken one step too early", "With Python's count from 0, at which index stands the state after 3 tokens?"),
     Slip("one-length", "the length of the first row is used for all rows", "Which index does each row have of its own?"),
+    Slip("shortest", "all rows are cut to the length of the shortest", "Which index does each row have of its own?"),
+    Slip("embeddings-set-to-0", "the padded steps are read with embeddings of 0", "Does a step without an input leave a state as it is? What is still in the formula?"),
+    Slip("lengths-from-tokens", "the number of tokens that are not 0 is taken for a row's length", "0 is a token like any other, and padding may be any token. What says how long a row is?"),
     Slip("set-to-zero", "a row's state is set to 0 once its tokens are used up", "Should the state vanish there, or stay as it is?"),
     Slip("first-state", "the state after the first token is taken", "After which token is the state asked?"),
     Slip("mean-state", "the mean of the states over the real steps is taken", "Which one state is asked?"),
@@ -106,8 +141,12 @@ def final_state(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, 
     rows, steps = torch.arange(len(tokens), device=tokens.device), torch.arange(tokens.shape[1], device=tokens.device)
     if "padding-set-to-0" in slips:
         tokens = tokens * (steps < lengths.unsqueeze(1))
+    if "embeddings-set-to-0" in slips:  # the token after the last stands for an embedding of 0
+        table = weights["embedding.weight"]
+        weights = {**weights, "embedding.weight": torch.cat([table, torch.zeros_like(table[:1])])}
+        tokens = torch.where(steps < lengths.unsqueeze(1), tokens, len(table))
     states, last = states_of(slips, weights, tokens, None), lengths - 1
-    if slips & {"padding-moves-it", "padding-set-to-0"}:
+    if slips & {"padding-moves-it", "padding-set-to-0", "embeddings-set-to-0"}:
         last = torch.full_like(last, tokens.shape[1] - 1)
     if "one-too-late" in slips:
         last = (last + 1).clamp(max=tokens.shape[1] - 1)
@@ -115,6 +154,10 @@ def final_state(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, 
         last = last - 1
     if "one-length" in slips:
         last = last[:1].expand_as(last)
+    if "shortest" in slips:
+        last = last.min().expand_as(last)
+    if "lengths-from-tokens" in slips:
+        last = (tokens != 0).sum(1) - 1
     if "first-state" in slips:
         last = torch.zeros_like(last)
     at = states[rows, last]
@@ -140,6 +183,7 @@ def final_state(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, 
     Slip("one-too-many", "one token too many is generated", "How often does your loop run, and which token comes from before it?"),
     Slip("one-too-few", "one token too few is generated", "How often does your loop run, and which token comes from before it?"),
     Slip("first-logits", "the first token is chosen by the logits of the first step", "After which step has the whole prompt been read?"),
+    Slip("over-all-steps", "the largest of all the prompt's logits is looked for, over all steps at once", "Which step's logits choose the first token? And what does an index count that runs over all of them?"),
     Slip("least-likely", "the token with the smallest logit is taken", "Greedy means the most likely token."),
     Slip("same-token", "the first choice is repeated", "Where in the loop is a new token chosen?"),
     Slip("prompt-cut", "the last token of the prompt is not read", "Where does your slice of the prompt end?"),
@@ -162,6 +206,7 @@ def generate(slips: Set[str], weights: Mapping[str, Tensor], prompt: Tensor, n: 
         h = None
     for _ in range(n + 1):
         token = scores.argmin() if "least-likely" in slips else scores.argmax()
+        token = logits.argmax() % len(scores) if "over-all-steps" in slips else token
         tokens.append(tokens[0] if "same-token" in slips and tokens else token)
         before = None if slips & {"state-lost", "not-carried"} else after_prompt if "state-frozen" in slips else h
         logits, h = step(token.reshape(1), before)
