@@ -21,9 +21,13 @@ def long(seed: int) -> dict:
 
 
 def echo(seed: int) -> dict:
-    """Loss curves of the echo task with all paths and with each step's own loss only."""
+    """Loss curves of the echo task with all paths, with each step's own loss only, and with the read-out trained alone."""
     lesson = solved("shared_gradients")
-    return {"all_paths": lesson.learn_echo(seed), "own_step": lesson.learn_echo(seed, all_paths=False)}
+    return {
+        "all_paths": lesson.learn_echo(seed),
+        "own_step": lesson.learn_echo(seed, all_paths=False),
+        "readout_alone": lesson.learn_echo(seed, frozen=True),
+    }
 
 
 def differences(seed: int) -> dict:

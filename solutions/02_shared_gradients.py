@@ -5,7 +5,7 @@
 # give every use a copy of its own, take ordinary gradients, add them up. **Backpropagation through time** is the way to do this in one sweep.
 #
 # In this lesson you write that sweep yourself, without autograd, and hold it against autograd, against finite differences and against
-# a second algorithm that runs forward in time. Nobody does this in production. You do it once, to know what `backward()` does.
+# a second algorithm that runs forward in time. You will hardly ever need to. You do it once, to know what `backward()` does.
 #
 # After it you can
 #
@@ -88,11 +88,15 @@ def forward(x, h0, params):
 
 
 # %% [markdown]
-# Forget the matrices for a moment. Take the smallest network in which a weight is used twice, without a tanh and without inputs:
+# **Which precision, which device?** New tensors take their dtype and their device from the inputs: `torch.zeros_like(x)` and `x.new_zeros(…)` do it by
+# themselves, and `torch.zeros`, `torch.eye` or `torch.tensor` do it with `dtype=x.dtype, device=x.device`. This holds in every exercise. The checks try
+# both precisions, and they look for a tensor that would stay behind on the CPU while the inputs are on a GPU.
+#
+# Now forget the matrices for a moment. Take the smallest network in which a weight is used twice, without a tanh and without inputs:
 #
 # $$h_1 = w\,h_0, \qquad h_2 = w\,h_1.$$
 #
-# ### Predict: what does one more $w$ do?
+# ### Predict: the derivative of $h_2$ by $w$
 #
 # *difficulty 1 of 5 · importance 5 of 5 · 2 minutes*
 #
@@ -124,13 +128,13 @@ check("shared-gradients-predict-total")
 # No pair of notions in this subject is confused more often, because both are written $\partial h_2/\partial w$ in many books. Keep them apart by name.
 # **The immediate derivative knows one use of the weight. The total derivative knows them all.** Training needs the total one.
 #
-# A plain $\partial$ stands where the two agree, because what is moved is used at one place only: in $\partial h_t/\partial h_{t-1}$, which is one
-# step, or below for a copy of a weight that belongs to one step.
+# A plain $\partial$ stands where the two agree. Either what is moved is used at one place only, like a copy of a weight that belongs to one step
+# (below). Or only one of its uses reaches what is differentiated, as in $\partial h_t/\partial h_{t-1}$, which is one step, whatever else $h_{t-1}$ is used for.
 #
 # ### Untie the weights
 #
-# There is a way to see the sum without any care about what is held fixed. Give each step a copy of its own, $\theta^{(1)}, …, \theta^{(T)}$, all with the
-# same values. Now the network is an ordinary deep network, with different weights in every layer.
+# Write $\theta$ for all recurrent parameters together: $W_{ih}$, $W_{hh}$ and $b$. There is a way to see the sum without any care about what is held fixed.
+# Give each step a copy of its own, $\theta^{(1)}, …, \theta^{(T)}$, all with the same values. Now the network is an ordinary deep network, with different weights in every layer.
 
 # %% given="tied-and-untied"
 TIED = [(f"h{t - 1}", f"h{t}") for t in (1, 2, 3)] + [("theta", f"h{t}") for t in (1, 2, 3)] + [("h3", "L3")]
@@ -140,7 +144,11 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3.4))
 for ax, edges, title in zip(axes, (TIED, UNTIED), ("one θ, three arrows", "three copies, one arrow each"), strict=True):
     graph.draw(ax, edges)
     ax.set_title(title)
-figures.show(fig, "Left: one parameter node feeds every state. Right: each state has a parameter node of its own.")
+figures.show(
+    fig,
+    "Left: one parameter node feeds every state. Right: each state has a parameter node of its own. "
+    "There is one loss, at step 3: the text calls it L.",
+)
 
 # %% [markdown]
 # In the network on the right nothing is shared, so each $\partial L/\partial\theta^{(t)}$ is a gradient as you know it. Going back to the network on
@@ -164,10 +172,9 @@ figures.show(fig, "Left: one parameter node feeds every state. Right: each state
 # the gradient for
 # the copy of step $t$.
 #
-# *With autograd:* for an output `y` that is no single number, `torch.autograd.grad(y, leaves, grad_outputs=dy)` gives the gradients of $L$ for a list
-# of leaves, where
-# `dy` is $dL/dy$. A leaf is a tensor on which you called `requires_grad_()`. If `y` does not depend on
-# one of the leaves, that is an error.
+# *With autograd:* for an output `out` that is no single number, `torch.autograd.grad(out, leaves, grad_outputs=dout)` gives the gradients of $L$ for a
+# list of leaves, where `dout` is the derivative of $L$ by `out`. A leaf is a tensor on which you called `requires_grad_()`. If `out` does not depend
+# on one of the leaves, that is an error.
 #
 # **A tiny example**, the one with the click from lesson 01: one sequence, one unit, $W_{ih} = 0.5$, $W_{hh} = 0.8$, $b = 0$, $h_0 = 0$, inputs 1, 0, 0.
 # The states are 0.4621, 0.3537, 0.2757.
@@ -228,7 +235,7 @@ check("shared-gradients-untied")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *each entry holds the whole gradient*: all steps share one copy. `[copy] * T` repeats the same object.
+# - *each entry of the list holds the whole gradient*: all steps share one copy. `[copy] * T` repeats the same object.
 # - *None*, or *appears to not have been used in the graph*: this copy was never used (does step $t$ use `copies[t - 1]`?), or the graph is cut.
 # - *only step T gets a gradient*: the graph is cut between the steps; look for `detach`, `.data` or `torch.no_grad()`.
 # - *Trying to backward through the graph a second time*: ask for all leaves in one call, or pass `retain_graph=True`.
@@ -403,12 +410,13 @@ check("shared-gradients-step-backward")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *1 − tanh(h)²* or *1 − a²*: `h` is the output of the tanh already; lesson 00 has the slope in terms of the output.
-# - *dL/dbias is summed from dL/dh and not from dL/da*: everything before the tanh starts from `da`.
+# - *1 − tanh(h_t)²* or *1 − a_t²*: `h` is the output of the tanh already; lesson 00 has the slope in terms of the output.
+# - *summed from dL/dh_t and not from dL/da_t*: everything before the tanh starts from `da`.
 # - *multiplied by weight_hh the wrong way round*: look at the first line of the table: the sum runs over the *row* index $i$.
-# - *comes out transposed*: row $i$ of a weight belongs to unit $i$ of $a_t$, so `da` gives the rows.
+# - *the slope of the tanh is written as (1 − h_t)²*: which of the two is squared, $h_t$ or $1 - h_t$?
+# - *comes out transposed*, or *the axes stand in another order*: row $i$ of a weight belongs to unit $i$ of $a_t$, so `da` gives the rows.
 # - *changed its argument dh in place*: `dh *= …` writes into the caller's tensor. `dh = dh * …` does not.
-# - *called three times, all the same numbers*: the dict or its tensors are made outside of the function.
+# - *all three dparams hold the same numbers*: the dict or its tensors are made outside of the function.
 # </details>
 
 # %% [markdown]
@@ -553,12 +561,12 @@ check("shared-gradients-bptt-last")
 # <details><summary>My check fails with…</summary>
 #
 # - *set anew at each step, so that only step t = 1 is left*: `=` where `+=` was meant. The most common mistake of all, and it trains.
-# - *the way back stops before step t = 1*: print the values of your loop's counter.
+# - *the way back stops before step t = 1*, or *does not stop behind step t = 1*: print the values of your loop's counter.
 # - *dL/dh_1 is returned in the place of dL/dh_0*: what is left after the loop has passed the first step too.
 # - *index t − 1 is −1 there*: in Python, `states[-1]` is the last state.
 # - *last step first* or *mixes the rows of the batch*: the list of `dx` was filled from the back; `torch.stack(…, 1)` makes the time axis, and
 #   `reshape` never swaps axes.
-# - *mend rnn_step_backward first*: this exercise uses it.
+# - *Mend rnn_step_backward first*: this exercise uses it.
 # </details>
 
 # %% [markdown]
@@ -638,9 +646,9 @@ with needs("bptt_last"):
 #
 # One sweep of $T$ steps sums all $T(T+1)/2$ paths that you counted in lesson 01.
 #
-# **From the loss to the scores.** For one row with softmax probabilities $p_v = e^{z_v} / \sum_u e^{z_u}$ and target $y$ the loss is $-\ln p_y = \ln
-# \sum_u e^{z_u} - z_y$. Differentiate this by $z_v$: the first term gives $p_v$, the second gives $-1$
-# if $v = y$ and 0 otherwise. So the gradient is *softmax minus one-hot*. For three classes with $p = (0.7, 0.2, 0.1)$ and target 0 it is $(-0.3, 0.2,
+# **From the loss to the scores.** For one row with target $y$, let $q = 0, …, V - 1$ count the classes. The softmax probabilities are $p_q = e^{z_q} / Z$,
+# where $Z$ is the sum of $e^{z_q}$ over all classes, so the loss is $-\ln p_y = \ln Z - z_y$. Differentiate this by $z_q$: the first term gives $p_q$, the
+# second gives $-1$ if $q = y$ and 0 otherwise. So the gradient is *softmax minus one-hot*. For three classes with $p = (0.7, 0.2, 0.1)$ and target 0 it is $(-0.3, 0.2,
 # 0.1)$: push the right score up, the others down, by as much as they are off. The mean over the batch divides it by $B$.
 #
 # **From the scores to the state.** The read-out is a matrix product like the others: the table of section 2 holds with $z_t$ in the place of $a_t$,
@@ -657,8 +665,8 @@ with needs("bptt_last"):
 # **A tiny example**: the click, with $V = 2$, $W_{out} = (1, -1)^\top$, $c = 0$ and the target 0 at all three steps. The scores are $(h_t, -h_t)$, the
 # probabilities of class 0 are 0.7159, 0.6698, 0.6344, and the loss is
 # $-\ln 0.7159 - \ln 0.6698 - \ln 0.6344 = 1.1899$. Every step pushes its state up: $\partial \ell_t/\partial h_t = 2\,(p_0 - 1)$, which is $-0.5682$,
-# $-0.6603$, $-0.7311$. The adjoints are
-# $\delta_3 = -0.7311$, $\delta_2 = -0.6603 - 0.5405 = -1.2008$, $\delta_1 = -0.5682 - 0.8404 = -1.4086$.
+# $-0.6603$, $-0.7311$. The adjoints, rounded only at the end, are
+# $\delta_3 = -0.7311$, $\delta_2 = -0.6603 - 0.5404 = -1.2008$, $\delta_1 = -0.5682 - 0.8404 = -1.4086$.
 
 
 # %% answer="shared-gradients-bptt"
@@ -730,31 +738,37 @@ check("shared-gradients-bptt")
 #
 # The card says which tensors are right. Read it as a map:
 #
-# - *the loss is wrong*: sum over time, mean over the batch. `F.cross_entropy` takes the mean over its rows.
-# - *the read-out is right, the rest is not*: the mistake lies behind `dscores`, in the sweep.
-# - *x is right at the last step and wrong before*: what is passed from a step to the one before it?
-# - *everything is off by the factor B*: where does the loss's 1/B enter?
+# - *The loss comes first*: sum over time, mean over the batch. `F.cross_entropy` takes the mean over its rows.
+# - *the gradients of the read-out are not*: look at `dscores` first, before the sweep. For one row, is it softmax minus one-hot, divided by $B$?
+# - the read-out is right and the rest is not: the mistake lies behind `dscores`, in the sweep.
+# - *The last steps are right*, and the earlier ones are wrong: what is passed from a step to the one before it?
+# - *wrong at the last step already*: what is $\delta_{T+1}$, and what happens within one step?
+# - *averaged over the batch, and the gradients are not*: where does the loss's $1/B$ enter?
 # - *each step sees its own loss only*: the second term of $\delta_t$ is missing; *at the last step only*: the first one.
-# - *the targets … mix the rows of the batch*: `reshape(T, B)` is no transpose.
+# - *paired in different orders*: `reshape(T, B)` is no transpose, and `flatten` keeps the order of the axes.
 # </details>
 
 # %% [markdown]
 # ### Experiment: what the second term is good for
 #
 # A network sees a random symbol at each step (one of 3) and has to name the symbol from **two steps ago**. It is trained with *your* gradients; no
-# autograd anywhere. The stored runs compare two ways to train:
+# autograd anywhere. The stored runs compare three ways to train:
 #
 # - **all paths**: `bptt_every_step` as it stands;
 # - **own step only**: the second term of $\delta_t$ is dropped. The same function can do it: each step is called as a sequence of length 1 that starts
-#   from the state as a given number.
+#   from the state as a given number;
+# - **read-out alone**: $W_{ih}$, $W_{hh}$ and $b$ stay as they were drawn, and only $W_{out}$ and $c$ are trained.
 #
 # Whoever knows nothing pays $\ln 3 = 1.10$ nats per step. The first two targets cannot be known, which costs $\frac{2}{10} \ln 3 = 0.22$ for $T = 10$:
 # the floor.
 
 
 # %% given="echo"
-def learn_echo(seed, all_paths=True, updates=160, T=10, delay=2, V=3):
-    """Losses per step of learning to name the symbol from `delay` steps ago; Adam; means over 20 updates."""
+def learn_echo(seed, all_paths=True, frozen=False, updates=160, T=10, delay=2, V=3):
+    """Losses per step of learning to name the symbol from `delay` steps ago; Adam; means over 20 updates.
+
+    `frozen` leaves the recurrence as it was drawn and trains the read-out alone.
+    """
     generator = torch.Generator().manual_seed(seed)
     params = make_params(V, 16, V, seed)
     optimizer = torch.optim.Adam(params.values(), lr=0.03)
@@ -771,8 +785,9 @@ def learn_echo(seed, all_paths=True, updates=160, T=10, delay=2, V=3):
             loss = sum(part[0] for part in parts)
             grads = {name: sum(part[1][name] for part in parts) for name in params}
         for name, value in params.items():
-            value.grad = grads[name]
-        optimizer.step()
+            if not frozen or name in ("weight_out", "bias_out"):
+                value.grad = grads[name]
+        optimizer.step()  # Adam leaves alone what has no gradient
         losses.append(float(loss) / T)
     return torch.tensor(losses).reshape(-1, 20).mean(1).tolist()
 
@@ -785,6 +800,7 @@ with needs("bptt_every_step"):
     for number, run in enumerate(runs):
         name = f"own step only, stored ({len(runs)} seeds)" if number == 0 else None
         ax.plot(steps, run["own_step"], color=figures.VERMILION, lw=1, label=name)
+    figures.band(ax, steps, [run["readout_alone"] for run in runs], figures.GREEN, "read-out alone, stored")
     figures.band(ax, steps, [run["all_paths"] for run in runs], figures.BLUE, "all paths, stored")
     ax.plot(steps, learn_echo(seed=0), "o-", color=figures.INK, label="all paths, with your gradients, seed 0")
     for level, name, side in (
@@ -798,16 +814,21 @@ with needs("bptt_every_step"):
     ax.legend(fontsize=9, loc="upper right")
     figures.show(
         fig,
-        "With all paths the loss falls to the floor; with each step's own loss only it falls at first and then rises again.",
+        "With all paths the loss falls to the floor; with each step's own loss only it falls at first and then rises again; "
+        "with the read-out alone it goes on falling, slowly.",
     )
 
 # %% [markdown]
 # **What to see.** With all paths the loss goes down to the floor and stays there. With the own step only (one thin line for each seed) it falls too, at
-# first: a random recurrence keeps traces of the past by itself, and the read-out learns to
-# use them. Then it *rises*. To be useful two steps later, a symbol has to be stored in step $t$. The reward for that arrives at $t + 2$ and travels
-# back through the second term. Without the term no step is ever told that
-# somebody later needs something from it; so the weights are changed for the sake of the present, and the traces are overwritten. A sum in which terms
-# are missing is not a poorer gradient of the loss, it is no gradient of the loss.
+# first: a random recurrence keeps traces of the past by itself, and the read-out learns to use them. Then it *rises*.
+#
+# The third way to train tells where the rise comes from. Leave the random recurrence alone and train the read-out: the loss goes on falling, to
+# between 0.32 and 0.44 in the end, for all five seeds. With the own step only it ends between 0.70 and 1.00. So it is not the read-out that fails. The
+# recurrence had traces of the past, and training it by the own step alone has spoilt them.
+#
+# To be useful two steps later, a symbol has to be stored in step $t$. The reward for that arrives at $t + 2$ and travels back through the second
+# term. Without the term no step is ever told that somebody later needs something from it, and the weights are changed for the sake of the present. A
+# sum in which terms are missing is not a poorer gradient of the loss, it is no gradient of the loss.
 #
 # ## 5. How do you know that a gradient is right?
 #
@@ -820,9 +841,8 @@ with needs("bptt_every_step"):
 # entry, which is why nobody trains with it.
 #
 # How small should $\varepsilon$ be? Two errors pull in opposite directions. A Taylor expansion shows that the curve itself costs
-# $\frac{\varepsilon^2}{6} f'''$: smaller is better. But the two values of $f$ are rounded, and their difference is divided by $2\varepsilon$: an error
-# of about $u |f| / \varepsilon$, where $u$
-# is the precision, $10^{-16}$ in float64: larger is better.
+# $\frac{\varepsilon^2}{6} f'''$: smaller is better. But the two values of $f$ are rounded, in float64 by about $10^{-16}$ of their size, and their
+# difference is divided by $2\varepsilon$: an error of about $10^{-16}\, |f| / \varepsilon$. Here larger is better.
 #
 # ### Predict: the best step
 #
@@ -902,7 +922,10 @@ check("shared-gradients-finite-difference")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *off by the factor 2*: how far apart are the two points?
+# - *divided by ε and not by 2ε*: how far apart are the two points?
+# - *off by the factor ε²*: `a / 2 * b` divides by 2 and multiplies by `b`.
+# - *theta may have any number of axes*: `theta.numel()` counts the entries of any of them, and of a single number too.
+# - *f saw no move of it*, or *`view` … not compatible*: fill a flat step, and give it the shape of `theta` afterwards.
 # - *the step is made to one side*: a central difference evaluates `f` at two points, and neither is `theta` itself.
 # - *an entry that was moved is not moved back*: begin from `theta` anew for each entry.
 # - *changed its argument theta in place*: `theta.reshape(-1)` shares its memory with `theta`, most of the time; `view` always does, where it works at all.
@@ -963,8 +986,8 @@ with needs("finite_difference", "bptt_every_step"):
 
 # %% [markdown]
 # **What to see.** Each curve has a lowest point. To the right of it the error grows with the square of $\varepsilon$; to the left of it rounding
-# grows as $1/\varepsilon$. The curve of float32 ends in a plateau: for $\varepsilon = 10^{-9}$ and less, $\theta \pm \varepsilon$ rounds to $\theta$,
-# the step is not seen at all, the answer is 0 and its relative error 1. In float64 the lowest point is near $10^{-5}$ and far below the dotted line. In float32 it is near $10^{-2}$ and stays above: **a
+# grows as $1/\varepsilon$. The curve of float32 ends in a plateau: for $\varepsilon = 10^{-9}$ and less, $\theta + \varepsilon$ and
+# $\theta - \varepsilon$, or the two losses, round to the same number. The step is not seen at all, the answer is 0 and its relative error 1. In float64 the lowest point is near $10^{-5}$ and far below the dotted line. In float32 it is near $10^{-2}$ and stays above: **a
 # gradient check in float32 cannot tell a mistake in the fourth digit from rounding.** That is why the checks use float64, and why
 # `torch.autograd.gradcheck`, PyTorch's own test of this kind, asks for it.
 #
@@ -1039,7 +1062,7 @@ check("shared-gradients-immediate")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *every row j acts on every unit i*: fill only $i = j$.
+# - *every row j of weight_hh acts on every unit i of h_t*: fill only $i = j$.
 # - *the last two axes are swapped*: the second axis counts the row of $W_{hh}$.
 # - *dtype*: `torch.zeros(H, H, H)` is float32; say `dtype=h_t.dtype`.
 # </details>
@@ -1070,7 +1093,7 @@ check("shared-gradients-predict-memory")
 # *difficulty 4 of 5 · importance 4 of 5 · 15 minutes · without autograd*
 #
 # `total_jacobian(x, h0, params)` takes one sequence, `x` (T, D) and `h0` (H,), and returns all of $S_1, …, S_T$ as one tensor (T, H, H, H). You may use
-# your `immediate_jacobian`. (`forward` wants a batch: `x[None]` is a batch of one.)
+# your `immediate_jacobian`. (`forward` wants a batch: `x[None]` is a batch of one. Its states are then (1, H): `[0]` takes the row out of each.)
 #
 # **A tiny example**: the click, $W_{hh} = 0.8$. $S_1 = 0.7864 \cdot 0 = 0$. $S_2 = 0.8749\,(0.8 \cdot 0 + 0.4621) = 0.4043$. $S_3 = 0.9240\,(0.8 \cdot
 # 0.4043 + 0.3537) = 0.6257$. That last number you have met: it is $dL/dW_{hh}$ from section 3, found from the other end.
@@ -1128,20 +1151,22 @@ check("shared-gradients-total")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *the immediate derivative, and not the total one*: the first term is missing.
+# - *with h_{t-1} held fixed, and not the total one*: the first term is missing.
 # - *the immediate derivatives are summed up*: $S_{t-1}$ has to pass $J_t$ first.
 # - *J_t is used the wrong way round*: the sum runs over the unit of $h_{t-1}$, the second index of $J_t$.
+# - *S_1 is the immediate part alone*: nothing is carried along in step 1. Is $S_0$ zero, and is $J_t$ multiplied into $S_{t-1}$ only?
+# - *all T entries are one tensor*: `S[:] = …` and `S += …` write into the tensor that is in your list already.
+# - *number of subscripts*: a state of shape (1, H) where (H,) is meant.
 # - *the slope multiplies the columns*: `slope * W` scales columns, `slope[:, None] * W` scales rows.
-# - *mend immediate_jacobian first*: this exercise uses it.
+# - *Mend immediate_jacobian first*: this exercise uses it.
 # </details>
 
 # %% [markdown]
 # ### Experiment: three roads to one gradient
 #
 # A forward mode does not need the whole $S_t$, if one direction is enough. `torch.func.jvp` carries along *one* number for each value of the network:
-# how it moves if all parameters move in a given direction $v$. For the loss this must be $\sum \frac{dL}{d\theta} \cdot v$, by your backward sweep. The
-# next
-# cell compares, and then counts what the two full gradients cost.
+# how it moves if all parameters move in a given direction. For the loss this must be the sum, over all entries, of the gradient by your backward sweep
+# times the direction. The next cell compares, and then counts what the two full gradients cost.
 
 
 # %% given="roads"
@@ -1231,7 +1256,7 @@ with needs("bptt_every_step", "bptt_last", "total_jacobian"):
 #
 # ## 7. Find the bug: it trains all the same
 #
-# *difficulty 4 of 5 · importance 5 of 5 · 15 minutes*
+# *difficulty 4 of 5 · importance 5 of 5 · 15 minutes · without autograd*
 #
 # A *leaky* unit keeps a part of its old state and mixes in something new. With a leak $0 < \alpha < 1$ and, for simplicity, one weight $u$ from each
 # unit to itself in the place of a matrix:
@@ -1249,7 +1274,8 @@ with needs("bptt_every_step", "bptt_last", "total_jacobian"):
 # lambda u: leaky_gradients(x, y, {**params, "u": u}, 0.2)[0]
 # ```
 #
-# Which gradients are right, which are wrong, and for which $T$? Try $T = 1, 2, 5$.
+# Which gradients are right, which are wrong, and for which $T$? Try $T = 1, 2, 5$. The referee stays in that cell: `leaky_gradients` itself works by
+# hand, without autograd and without differences.
 
 
 # %% answer="shared-gradients-bug"
@@ -1315,7 +1341,7 @@ check("shared-gradients-bug")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *only a part of what is due to it*: that is the program as you found it. Hint 1.
+# - *This is the program as it was found*: begin with the comparison above, then Hint 1.
 # - *the slope of the tanh is applied to the way past the tanh too*: that way does not meet the tanh.
 # - *without the factor 1 − α*: a straight way has a local factor too.
 # </details>

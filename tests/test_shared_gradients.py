@@ -1,6 +1,9 @@
 """Lesson 02: no mistake hides on any draw, no two look the same, and what is not on the list still gets a clue."""
 
+import ast
 import itertools
+import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,10 +14,17 @@ from autograder.checks import shared_gradients as checks
 from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.mistakes import shared_gradients as mistakes
-from autograder.spec import Wrong
-from autograder.verify import samples
+from autograder.mistakes import shared_gradients_clues as clues
+from autograder.spec import Finding, LearnerFailed, Wrong, load
+from autograder.verify import in_notebook, samples
 
 HERE = Path(__file__).parent
+LESSON = HERE.parent / "solutions" / "02_shared_gradients.py"
+# Quoted in a drop-down, and said by PyTorch.
+BY_TORCH = {
+    "Trying to backward through the graph a second time",
+    "grad can be implicitly created only for scalar outputs",
+}
 
 
 def cases(seed: int):
@@ -99,3 +109,90 @@ def test_a_wrong_factor_is_named():
     """A gradient that is off by a factor of its own is called right in direction."""
     finding = found(lambda grads: grads.update(weight_ih=grads["weight_ih"] * 2))
     assert finding.sign == "factor" and "same factor, 2" in finding.clues[0]
+
+
+def test_where_the_read_out_is_wrong_the_card_begins_there():
+    """The gradients of the read-out come before the sweep, so an unknown mistake is looked for in the scores first."""
+
+    def spoil(grads):
+        for name, value in grads.items():
+            grads[name] = torch.sin(value)
+
+    assert any("gradients of the read-out are not" in clue for clue in found(spoil).clues)
+
+
+def said() -> list[str]:
+    """All that cards can say: the strings of the autograder, each hole in them as {}."""
+    texts = []
+    for path in (HERE.parent / "autograder").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+                texts.append("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return [text.replace("`", "") for text in texts]
+
+
+def quotes() -> list[str]:
+    """What the drop-downs "My check fails with…" quote from cards, in italics before the colon."""
+    source = re.sub(r"\n# +", " ", LESSON.read_text().replace("\n# - ", "\n- "))
+    lines = [
+        line for part in source.split("My check fails with…")[1:] for line in part.split("</details>")[0].split("\n- ")
+    ]
+    return [
+        quote.replace("`", "")
+        for line in lines[1:]
+        for quote in re.findall(r"\*([^*]+)\*(?=[^*]*:|,? or \*)", line[:160])
+    ]
+
+
+def test_the_drop_downs_quote_what_cards_say():
+    """A learner who looks for the words of a card finds them."""
+    texts, missing = said(), []
+    for quote in quotes():
+        filled = [text.replace("{}", word) for word in quote.split() for text in texts if "{}" in text]
+        if not any(all(part.strip() in text for part in quote.split("…")) for text in [*texts, *filled]):
+            missing.append(quote)
+    assert BY_TORCH == set(missing) and len(quotes()) > 40
+
+
+def test_an_error_is_asked_about_in_the_words_of_the_exercise():
+    """A graph that was freed is no state that carries its history here; any other error keeps the clue that it has."""
+    texts = {"Trying to backward through the graph a second time": "retain_graph=True", "something else": "as it was"}
+    for text, clue in texts.items():
+        with pytest.raises(LearnerFailed) as caught, clues.errors(clues.UNTIED):
+            raise LearnerFailed("error", Finding("raised", text, clues=("as it was",)))
+        assert clue in caught.value.finding.clues[0]
+
+
+@pytest.mark.parametrize(
+    ("check", "cell", "begins"),
+    [
+        ("shared-gradients-predict-eps", "guess_k = 4", "Close: for sin it is k = 5"),
+        ("shared-gradients-predict-eps", "guess_k = 5", "It holds"),
+        ("shared-gradients-predict-eps", "guess_k = 3", "It turns out otherwise"),
+        ("shared-gradients-predict-memory", "guess_T = 4097", "Close: it is T = H² = 4096"),
+        ("shared-gradients-predict-memory", "guess_T = 4096", "It holds"),
+    ],
+)
+def test_a_prediction_that_is_close_is_not_said_to_hold(check, cell, begins):
+    """One off is close: the card says so, and what it is."""
+    verdict = in_notebook(load(check), [cell])
+    assert (verdict.right, verdict.notes[0][: len(begins)]) == (True, begins)
+
+
+def test_the_bug_as_it_was_found_is_not_given_away():
+    """The untouched program's card says which gradients are wrong, and nothing of the line that makes them so."""
+    (source,) = [s.source for s in samples(HERE / "mistakes" / "shared_gradients.py", "gets") if s.label == "as-found"]
+    finding = in_notebook(load("shared-gradients-bug"), ["import torch", source]).finding
+    assert finding.sign == "as-found" and finding.clues[0].startswith("This is the program as it was found.")
+    assert not re.search(r"ways|h_\{t-1\}|back|past", " ".join(finding.clues))
+
+
+def test_training_the_recurrence_for_the_present_alone_spoils_it():
+    """For every seed the read-out alone goes on falling, and ends below training by the own step, which falls and rises."""
+    for entry in json.loads((HERE.parent / "results" / "shared_gradients.json").read_text())["runs"]["echo"]:
+        own, alone = entry["measured"]["own_step"], entry["measured"]["readout_alone"]
+        assert 0.32 <= round(alone[-1], 2) <= 0.44 and alone == sorted(alone, reverse=True)
+        assert 0.70 <= round(own[-1], 2) <= 1.00 and own[-1] > min(own) + 0.1

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.compare import first_difference
+from autograder.compare import Difference, first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import shared_gradients as mistakes
+from autograder.mistakes import shared_gradients_clues as clues
 from autograder.mistakes.shared_gradients_oracles import (
     Params,
     every_by_autograd,
@@ -24,7 +25,7 @@ from autograder.mistakes.shared_gradients_oracles import (
 )
 from autograder.predictions import committed, told
 from autograder.probes import curve
-from autograder.spec import check
+from autograder.spec import Noted, check
 from autograder.student import Student
 
 AXES = {"x": "B T D", "h0": "B H"}
@@ -50,10 +51,15 @@ def untied_gradients(student: Student, draw: Draw) -> None:
     for B, T, D, H in ((3, 5, 2, 4), (1, 3, 2, 4), (2, 1, 3, 4)):
         params = draw.params(D, H)
         x, h0, dh_T = draw.normal(B, T, D), draw.normal(B, H, scale=0.5), draw.normal(B, H)
-        _expect_untied(student.untied_gradients(x, h0, params, dh_T), x, h0, params, dh_T)
+        _expect_untied(_untied(student, x, h0, params, dh_T), x, h0, params, dh_T)
     half = draw.to(torch.float32)
     params, x, h0, dh_T = half.params(2, 4), half.normal(3, 4, 2), half.normal(3, 4), half.normal(3, 4)
-    _expect_untied(student.untied_gradients(x, h0, params, dh_T), x, h0, params, dh_T)
+    _expect_untied(_untied(student, x, h0, params, dh_T), x, h0, params, dh_T)
+
+
+def _untied(student: Student, *inputs: Any) -> Any:
+    with clues.errors(clues.UNTIED):
+        return student.untied_gradients(*inputs)
 
 
 def _expect_untied(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> None:
@@ -97,7 +103,8 @@ def rnn_step_backward(student: Student, draw: Draw) -> None:
         if first is None or first.sign == "value":
             _each_call_anew(student, one, other, params)
         slips = mistakes.rnn_step_backward.on(*one, params)
-        expect(got, want, ("dx", "dh_prev", "dparams"), ("B D", "B H", ""), slips, {"B": B})
+        clue = clues.of_one_step(got[2], want[2]) if isinstance(got, tuple | list) and len(got) == 3 else ""
+        expect(got, want, ("dx", "dh_prev", "dparams"), ("B D", "B H", ""), slips, {"B": B}, clue=clue)
     half = draw.to(torch.float32)
     params = half.params(2, 4)
     one = _step_inputs(half, 3, 2, 4, params)
@@ -178,24 +185,8 @@ def _expect_last(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) 
         mistakes.bptt_last.on(x, h0, params, dh_T),
         {"B": len(x), "T": x.shape[1]},
         {name: [entry[name] for entry in untied] for name in params},
-        clue=_where_it_starts(got, want),
+        clue=clues.of_the_sweep(got, want),
     )
-
-
-def _where_it_starts(grads: Any, want: Params) -> str:
-    """What the gradient of x tells about the place of an unknown mistake: dL/dx_t is made from da_t and nothing else."""
-    if not isinstance(grads, dict) or first_difference(grads.get("x"), want["x"]) is None:
-        return (
-            "The gradient of x is right, so the sweep is. How are the other gradients made, and how are they added up?"
-        )
-    have, right = grads.get("x"), want["x"]
-    if isinstance(have, Tensor) and have.shape == right.shape and have.dtype == right.dtype:
-        if first_difference(have[:, -1], right[:, -1]) is not None:
-            return (
-                "The gradient of x is wrong at the last step already, where nothing has been passed back yet. "
-                "What happens to the gradient within one step?"
-            )
-    return ""
 
 
 @check(
@@ -222,14 +213,6 @@ def _expect_every(got: Any, x: Tensor, h0: Tensor, params: Params, targets: Tens
     if isinstance(got, tuple | list) and len(got) == 2 and isinstance(got[0], float):
         got = (x.new_tensor(got[0]), got[1])  # a plain number is a loss too
     want = every_by_autograd(x, h0, params, targets)
-    clue = ""
-    if isinstance(got, tuple | list) and len(got) == 2:
-        loss_is_right = first_difference(got[0], want[0]) is None
-        clue = (
-            _where_it_starts(got[1], want[1])
-            if loss_is_right
-            else "The loss comes first. How is it made from the scores, and does each step get its own target?"
-        )
     expect(
         got,
         want,
@@ -237,7 +220,7 @@ def _expect_every(got: Any, x: Tensor, h0: Tensor, params: Params, targets: Tens
         ("", AXES),
         mistakes.bptt_every_step.on(x, h0, params, targets),
         {"B": len(x), "T": x.shape[1]},
-        clue=clue,
+        clue=clues.of_every_step(got, want),
     )
 
 
@@ -259,7 +242,9 @@ def predict_eps(student: Student, draw: Draw) -> str:
         why += (
             " Your 8 is right for a difference to one side: its error is ε/2, which meets the rounding near ε = 1e-8."
         )
-    return told(abs(guess - best) <= 1, why)
+    if guess != best and abs(guess - best) <= 1:
+        return Noted(f"Close: {why} With your k = {guess:g} the error is {errors[int(guess)]:.0e}.")
+    return told(guess == best, why)
 
 
 @check("shared-gradients-finite-difference", of="finite_difference")
@@ -277,13 +262,28 @@ def finite_difference(student: Student, draw: Draw) -> None:
     ]
     for kind, given, theta, eps in cases:
         f = student.probe("function", kind=kind, **given)
-        got = student.finite_difference(f, theta, eps)
+        with clues.errors(clues.DIFFERENCES):
+            got = student.finite_difference(f, theta, eps)
         want = _central(kind, given, theta, eps)
+        if theta is transposed and isinstance(got, Tensor) and got.shape == theta.shape and not bool(got.any()):
+            _written_into_a_copy(first_difference(got, want, "the gradient"))
         slips = mistakes.finite_difference.on(curve(kind, **given), theta, eps)
         clue = (
             f"Asked is (f(θ + ε eᵢ) − f(θ − ε eᵢ)) / 2ε for each entry i, as it stands, for an ε as large as {eps} too."
         )
         expect(got, want, "the gradient", slips=slips, factors={"ε": eps}, clue=clue)
+
+
+def _written_into_a_copy(first: Difference | None) -> None:
+    """Zeros for a transposed theta alone: a step was filled through a `reshape` that had to copy."""
+    if first is not None:
+        deny(
+            "reshape-copies",
+            first.summary,
+            "For a theta that lies in memory as its axes say it was right; this one is transposed, and f saw no move of it.",
+            "`reshape` shares the memory where it can, and copies where it cannot. If you write through it, where do the numbers "
+            "go here? Which comes first: filling a flat step, or giving it the shape of theta?",
+        )
 
 
 def _central(kind: str, given: dict[str, Tensor], theta: Tensor, eps: float) -> Tensor:
@@ -311,18 +311,14 @@ def immediate_jacobian(student: Student, draw: Draw) -> None:
         h_t, h_prev = stream.uniform(H, low=-0.9, high=0.9), stream.uniform(H, low=-0.9, high=0.9)
         got = student.immediate_jacobian(h_t, h_prev)
         want = immediate_by_func(h_t, h_prev, stream.normal(H, H))
-        expect(got, want, "the Jacobian", "H H H", mistakes.immediate_jacobian.on(h_t, h_prev), clue=_blocks(got, H))
-
-
-def _blocks(got: Any, H: int) -> str:
-    """Whether entries are filled that have to be 0."""
-    if not isinstance(got, Tensor) or got.shape != (H, H, H):
-        return ""
-    off = got.clone()
-    off[range(H), range(H)] = 0
-    if bool(off.any()):
-        return "There are entries with i ≠ j that are not 0. Does row j of weight_hh have a part in unit i of h_t?"
-    return "The right entries are filled. What stands in them: which slope, times which entry of which state?"
+        expect(
+            got,
+            want,
+            "the Jacobian",
+            "H H H",
+            mistakes.immediate_jacobian.on(h_t, h_prev),
+            clue=clues.of_the_blocks(got, H),
+        )
 
 
 @check("shared-gradients-predict-memory", of="guess_T", hygiene=False)
@@ -334,7 +330,9 @@ def predict_memory(student: Student, draw: Draw) -> str:
         f"it is T = H² = {H**2}. S_t holds H · H · H = {H**3:,} numbers, however long the sequence; backpropagation through time keeps "
         f"H = {H} numbers for each step. At this T the two are equal, T · {H} = {H**3:,}; beyond it S_t takes less."
     )
-    return told(abs(guess - H**2) <= 1, why)
+    if guess != H**2 and abs(guess - H**2) <= 1:
+        return Noted(f"Close: {why}")
+    return told(guess == H**2, why)
 
 
 @check(
@@ -348,12 +346,14 @@ def total_jacobian(student: Student, draw: Draw) -> None:
     for stream, T, D, H in ((draw, 5, 2, 4), (draw, 1, 2, 3), (draw, 3, 2, 1), (draw.to(torch.float32), 5, 2, 3)):
         params = stream.params(D, H)
         x, h0 = stream.normal(T, D), stream.normal(H, scale=0.5)
-        got = student.total_jacobian(x, h0, params)
+        with clues.errors(clues.TOTAL):
+            got = student.total_jacobian(x, h0, params)
         want = total_by_func(x, h0, params)
-        expect(got, want, "the Jacobian", "T H H H", mistakes.total_jacobian.on(x, h0, params))
+        slips = mistakes.total_jacobian.on(x, h0, params)
+        expect(got, want, "the Jacobian", "T H H H", slips, clue=clues.of_the_first_state(got, want))
 
 
-@check("shared-gradients-bug", of="leaky_gradients")
+@check("shared-gradients-bug", of="leaky_gradients", forbid=("autograd", "differences"))
 def leaky_gradients(student: Student, draw: Draw) -> None:
     """`leaky_gradients` returns the loss of a network of leaky units and its gradients by u, w, b and v."""
     for B, T, H in ((3, 5, 4), (1, 2, 3), (2, 1, 3)):
@@ -367,10 +367,22 @@ def leaky_gradients(student: Student, draw: Draw) -> None:
             guesses.append(h @ given["v"])
         loss = torch.nn.functional.mse_loss(torch.stack(guesses, 1), y)
         grads = dict(zip(names, torch.autograd.grad(loss, list(given.values())), strict=True))
-        got = student.leaky_gradients(x, y, params, alpha)
+        got, want = student.leaky_gradients(x, y, params, alpha), (loss.detach(), grads)
         slips = mistakes.leaky_gradients.on(x, y, params, alpha)
+        _as_found(first_difference(got, want, ("loss", "grads")), got, slips.value(("as-found",)))
         clue = (
             "Take a small example and hold each gradient against finite_difference, for T = 1, 2 and 3. "
             "At which T does it begin to be wrong, and what happens at that T for the first time?"
         )
-        expect(got, (loss.detach(), grads), ("loss", "grads"), slips=slips, factors={"B": B, "T": T}, clue=clue)
+        expect(got, want, ("loss", "grads"), slips=slips, factors={"B": B, "T": T}, clue=clue)
+
+
+def _as_found(first: Difference | None, got: Any, released: tuple[Tensor, Params]) -> None:
+    """The program as it was handed out: say what is right and how to look, and nothing of what is wrong in it."""
+    if first is not None and first_difference(got, released) is None:
+        deny(
+            "as-found",
+            first.summary,
+            "This is the program as it was found. The loss and the gradient of v are right, those of u, w and b are not.",
+            "Hold each gradient against finite_difference, for T = 1 and for T = 2. Which are right, and for which T?",
+        )

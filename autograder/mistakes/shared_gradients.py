@@ -7,7 +7,8 @@ from collections.abc import Callable, Set
 import torch
 from torch import Tensor
 
-from autograder.mistakes.shared_gradients_bptt import bptt_every_step, bptt_last
+from autograder.mistakes.shared_gradients_bptt import bptt_last
+from autograder.mistakes.shared_gradients_every import bptt_every_step
 from autograder.mistakes.shared_gradients_jacobian import immediate_jacobian, total_jacobian
 from autograder.mistakes.shared_gradients_step import Params, rnn_step_backward
 from autograder.spec import Slip, reference
@@ -136,6 +137,11 @@ def _running(entries: list[Params]) -> list[Params]:
         "the difference is not divided at all",
         "A slope is a difference divided by a distance. Which one?",
     ),
+    Slip(
+        "divided-then-multiplied",
+        "the difference is divided by 2 and then multiplied by ε, so that every entry is off by the factor ε²",
+        "Python works through `/` and `*` from left to right. What does your line divide by, and what does it multiply by?",
+    ),
     Slip("sign", "the two values are subtracted the other way round", "If f grows with θ, which sign has the slope?"),
     Slip(
         "not-moved-back",
@@ -186,6 +192,8 @@ def finite_difference(slips: Set[str], f: Callable[[Tensor], Tensor], theta: Ten
             up = down
         difference = f(up.reshape(theta.shape)) - f(down.reshape(theta.shape))
         slopes[i] = difference / (1 if "not-divided" in slips else apart)
+        if "divided-then-multiplied" in slips:
+            slopes[i] = difference / 2 * eps
         if "not-moved-back" in slips:
             start = start - step
     return (-slopes if "sign" in slips else slopes).reshape(theta.shape)
@@ -193,9 +201,9 @@ def finite_difference(slips: Set[str], f: Callable[[Tensor], Tensor], theta: Ten
 
 @reference(
     Slip(
-        "no-leak-back",
-        "h_{t-1} gets back only a part of what is due to it, so that every gradient that needs more than one step is wrong",
-        "By how many ways does h_{t-1} reach h_t in the formula? Each of them needs a way back.",
+        "as-found",
+        "the mistake with which the program was found is still in it",
+        "Hold each gradient against finite_difference, for T = 1 and for T = 2. Which are right, and for which T?",
     ),
     Slip(
         "leak-through-slope",
@@ -267,5 +275,5 @@ def leaky_gradients(slips: Set[str], x: Tensor, y: Tensor, params: Params, alpha
         kept = 1 if "leak-whole" in slips else alpha if "leak-by-alpha" in slips else 1 - alpha
         past = (after if "leak-of-later-only" in slips else dh) * kept
         past = past * (slope if "leak-through-slope" in slips else 1) * (u if "leak-by-u" in slips else 1)
-        after = dz * u + (torch.zeros_like(past) if "no-leak-back" in slips else past)
+        after = dz * u + (torch.zeros_like(past) if "as-found" in slips else past)
     return loss, grads

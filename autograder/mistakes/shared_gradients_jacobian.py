@@ -151,6 +151,26 @@ def immediate_jacobian(slips: Set[str], h_t: Tensor, h_prev: Tensor) -> Tensor:
         "h_0 is given. How does it move when weight_hh moves?",
     ),
     Slip(
+        "starts-from-ones",
+        "S_0 is full of ones and not of zeros",
+        "h_0 is given. How does it move when weight_hh moves?",
+    ),
+    Slip(
+        "arguments-swapped",
+        "the immediate derivative is built with h_t and h_{t-1} in each other's place",
+        "Which of the two states came out of the tanh of step t, and which one does weight_hh multiply?",
+    ),
+    Slip(
+        "jacobian-over-sum",
+        "J_t is multiplied into the immediate part too, and not into S_{t-1} alone",
+        "S_0 = 0, so S_1 is the immediate part alone. Is yours? Through which state does the immediate part of step t go?",
+    ),
+    Slip(
+        "one-tensor",
+        "all T entries are one tensor, overwritten in every step, so that each of them holds S_T",
+        "`S[:] = …` and `S += …` write into a tensor that is in the list already. What makes a new one in each step?",
+    ),
+    Slip(
         "stored-early",
         "S is stored before it is updated: entry t − 1 holds S_{t-1}",
         "Which comes first in your loop: updating S or storing it?",
@@ -173,6 +193,8 @@ def total_jacobian(slips: Set[str], x: Tensor, h0: Tensor, params: Params) -> Te
     S = x.new_zeros(H, H, H)
     if "starts-from-identity" in slips:
         S = torch.eye(H, dtype=x.dtype, device=x.device)[:, :, None].expand(H, H, H).clone()
+    if "starts-from-ones" in slips:
+        S = torch.ones_like(S)
     h = torch.zeros_like(h0) if "zero-state" in slips else h0
     stored = []
     for t, x_t in enumerate(x):
@@ -181,7 +203,8 @@ def total_jacobian(slips: Set[str], x: Tensor, h0: Tensor, params: Params) -> Te
         h = a_t if "left-linear" in slips else torch.tanh(a_t)
         if "stored-early" in slips:
             stored.append(S)
-        direct = immediate_jacobian(h, h_prev, slips=slips & {"h-for-h-prev", "no-local-factor"})
+        pair = (h_prev, h) if "arguments-swapped" in slips else (h, h_prev)
+        direct = immediate_jacobian(*pair, slips=slips & {"h-for-h-prev", "no-local-factor"})
         at = h_prev if "jacobian-one-late" in slips else h
         J = (1 - at * at)[:, None] * weight_hh
         if "jacobian-without-slope" in slips:
@@ -192,11 +215,13 @@ def total_jacobian(slips: Set[str], x: Tensor, h0: Tensor, params: Params) -> Te
             J = J.T
         if "no-jacobian" in slips:
             J = torch.eye(H, dtype=x.dtype, device=x.device)
+        if "jacobian-over-sum" in slips:
+            S, direct = S + direct, torch.zeros_like(direct)
         carried = torch.einsum("jl,ilk->ijk" if "wrong-axis" in slips else "il,ljk->ijk", J, S)
         if "immediate-only" in slips:
             carried = torch.zeros_like(carried)
         S = carried if "jacobian-only" in slips and t > 0 else carried + direct
         if "stored-early" not in slips:
             stored.append(S)
-    total = torch.stack(stored)
+    total = torch.stack([S for _ in stored] if "one-tensor" in slips else stored)
     return total.cumsum(0) if "summed-over-time" in slips else total

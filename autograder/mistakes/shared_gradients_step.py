@@ -42,6 +42,16 @@ LOCAL = (
         "factor-not-squared", "the slope of the tanh is written as 1 − h_t", "What is the slope of tanh at h_t = −0.9?"
     ),
     Slip(
+        "factor-squared-outside",
+        "the slope of the tanh is written as (1 − h_t)²",
+        "What is the slope of tanh at h_t = 0.5 and at h_t = −0.5? It is the same on both sides of 0. Is yours?",
+    ),
+    Slip(
+        "divided-by-slope",
+        "dL/dh_t is divided by the slope of the tanh and not multiplied by it",
+        "Where the tanh is flat, a move of a_t hardly moves h_t. Is the gradient that passes it large there, or small?",
+    ),
+    Slip(
         "slope-twice",
         "the slope of the tanh is multiplied in twice",
         "How many tanhs lie between a_t and h_t? Which two lines each multiply by a slope?",
@@ -97,6 +107,11 @@ LOCAL = (
         "dL/dbias is the mean over the batch in place of the sum",
         "One bias is added in every row. What happens to the gradients of a value that is used several times?",
     ),
+    Slip(
+        "bias-not-summed",
+        "the axis of the batch is still there in dL/dbias: it holds a row for each sequence",
+        "One bias is added in every row. What happens to the gradients of a value that is used several times?",
+    ),
 )
 
 
@@ -108,6 +123,10 @@ def slope(slips: Set[str], a_t: Tensor, h_prev: Tensor, h: Tensor) -> Tensor:
         return h * (1 - h)
     if "factor-not-squared" in slips:
         return 1 - h
+    if "factor-squared-outside" in slips:
+        return (1 - h) ** 2
+    if "divided-by-slope" in slips:
+        return 1 / (1 - h * h)
     at = h
     if "factor-of-preactivation" in slips:
         at = a_t
@@ -133,7 +152,7 @@ def one_step(
     dparams = {
         "weight_ih": (dh if "weight-ih-from-dh" in slips else dz).T @ x_t,
         "weight_hh": dw_hh.T if "weight-hh-transposed" in slips else dw_hh,
-        "bias": db.mean(0) if "bias-mean" in slips else db.sum(0),
+        "bias": db if "bias-not-summed" in slips else db.mean(0) if "bias-mean" in slips else db.sum(0),
     }
     if "divided-by-batch" in slips:
         dparams = {name: value / len(dh) for name, value in dparams.items()}

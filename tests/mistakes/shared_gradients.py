@@ -2020,7 +2020,7 @@ def bptt_every_step(x, h0, params, targets):
     }
 
 
-# %% of="shared-gradients-bptt" gets="extra-axis"
+# %% of="shared-gradients-bptt" gets="bias-not-summed"
 def bptt_every_step(x, h0, params, targets):
     B, T, _ = x.shape
     Wxh, Whh, bh = params["weight_ih"], params["weight_hh"], params["bias"]
@@ -2155,7 +2155,7 @@ def bptt_every_step(x, h0, params, targets):
     return sum(losses), total
 
 
-# %% of="shared-gradients-bptt" gets="left-linear + no-local-factor"
+# %% of="shared-gradients-bptt" gets="no-local-factor + left-linear"
 def bptt_every_step(x, h0, params, targets):
     B, T, D = x.shape
     W_ih, W_hh, b = params["weight_ih"], params["weight_hh"], params["bias"]
@@ -2324,7 +2324,7 @@ def bptt_every_step(x, h0, params, targets):
     }
 
 
-# %% of="shared-gradients-bptt" gets="weight-hh-overwritten + carry-transposed"
+# %% of="shared-gradients-bptt" gets="carry-transposed + weight-hh-overwritten"
 def bptt_every_step(x, h0, params, targets):
     B, T, D = x.shape
     W_ih, W_hh, b = params["weight_ih"], params["weight_hh"], params["bias"]
@@ -3080,7 +3080,7 @@ def rnn_step_backward(dh, x_t, h_prev, h, params):
     return dx, dh_prev, {"weight_ih": dW_ih, "weight_hh": dW_hh, "bias": db}
 
 
-# %% of="shared-gradients-step-backward" gets="extra-axis"
+# %% of="shared-gradients-step-backward" gets="bias-not-summed"
 def rnn_step_backward(dh, x_t, h_prev, h, params):
     dz = dh * (1 - h * h)
     dx = dz @ params["weight_ih"]
@@ -4107,7 +4107,7 @@ def bptt_last(x, h0, params, dh_T):
     return grads
 
 
-# %% of="shared-gradients-bptt-last" gets="weight-ih-overwritten + bias-from-dh"
+# %% of="shared-gradients-bptt-last" gets="bias-from-dh + weight-ih-overwritten"
 def bptt_last(x, h0, params, dh_T):
     B, T, D = x.shape
     Wi, Wh, b = params["weight_ih"], params["weight_hh"], params["bias"]
@@ -4946,7 +4946,7 @@ def finite_difference(f, theta, eps):
     return grad
 
 
-# %% of="shared-gradients-bug" gets="no-leak-back"
+# %% of="shared-gradients-bug" gets="as-found"
 def leaky_gradients(x, y, params, alpha):
     B, T = x.shape
     u, w, b, v = (params[name] for name in ("u", "w", "b", "v"))
@@ -5142,7 +5142,7 @@ def leaky_gradients(x, y, params, alpha):
     return loss, grads
 
 
-# %% of="shared-gradients-bug" gets="no-leak-back + no-alpha"
+# %% of="shared-gradients-bug" gets="as-found + no-alpha"
 def leaky_gradients(x, y, params, alpha):
     B, T = x.shape
     u, w, b, v = (params[name] for name in ("u", "w", "b", "v"))
@@ -5413,3 +5413,692 @@ def untied_gradients(x, h0, params, dh_T):
         found = torch.autograd.grad(h, list(copy.values()), dh_T, retain_graph=True, allow_unused=True)
         entries.append(dict(zip(copy, found)))
     return entries
+
+
+# %% of="shared-gradients-untied" gets="raised"
+def untied_gradients(x, h0, params, dh_T):
+    T = x.shape[1]
+    copies = [{name: value.clone().requires_grad_() for name, value in params.items()} for _ in range(T)]
+    h = h0
+    for t in range(T):
+        h = forward(x[:, t : t + 1], h, copies[t])[-1]
+    out = []
+    for copy in copies:
+        shares = torch.autograd.grad(h, list(copy.values()), grad_outputs=dh_T)
+        out.append(dict(zip(copy, shares)))
+    return out
+
+
+# %% of="shared-gradients-untied" gets="raised"
+def untied_gradients(x, h0, params, dh_T):
+    T = x.shape[1]
+    copies = [{name: value.clone().requires_grad_() for name, value in params.items()} for _ in range(T)]
+    h = h0
+    for t in range(T):
+        h = forward(x[:, t : t + 1], h, copies[t])[-1]
+    every = [leaf for copy in copies for leaf in copy.values()]
+    found = iter(torch.autograd.grad(h, every))
+    return [{name: next(found) for name in copy} for copy in copies]
+
+
+# %% of="shared-gradients-step-backward" gets="bias-not-summed"
+def rnn_step_backward(dh, x_t, h_prev, h, params):
+    da = dh * (1 - h**2)
+    dparams = {
+        "weight_ih": da.T @ x_t,
+        "weight_hh": da.T @ h_prev,
+        "bias": da,
+    }
+    dx = da @ params["weight_ih"]
+    dh_prev = da @ params["weight_hh"]
+    return dx, dh_prev, dparams
+
+
+# %% of="shared-gradients-step-backward" gets="factor-squared-outside"
+def rnn_step_backward(dh, x_t, h_prev, h, params):
+    da = dh * ((1 - h) ** 2)
+    dparams = {
+        "weight_ih": da.T @ x_t,
+        "weight_hh": da.T @ h_prev,
+        "bias": da.sum(0),
+    }
+    dx = da @ params["weight_ih"]
+    dh_prev = da @ params["weight_hh"]
+    return dx, dh_prev, dparams
+
+
+# %% of="shared-gradients-step-backward" gets="divided-by-slope"
+def rnn_step_backward(dh, x_t, h_prev, h, params):
+    da = dh / (1 - h**2)
+    dparams = {
+        "weight_ih": da.T @ x_t,
+        "weight_hh": da.T @ h_prev,
+        "bias": da.sum(0),
+    }
+    dx = da @ params["weight_ih"]
+    dh_prev = da @ params["weight_hh"]
+    return dx, dh_prev, dparams
+
+
+# %% of="shared-gradients-step-backward" gets="swapped-axes"
+def rnn_step_backward(dh, x_t, h_prev, h, params):
+    da = dh * (1 - h**2)
+    dparams = {
+        "weight_ih": x_t.T @ da,
+        "weight_hh": da.T @ h_prev,
+        "bias": da.sum(0),
+    }
+    dx = da @ params["weight_ih"]
+    dh_prev = da @ params["weight_hh"]
+    return dx, dh_prev, dparams
+
+
+# %% of="shared-gradients-step-backward" gets="device"
+def rnn_step_backward(dh, x_t, h_prev, h, params):
+    da = dh * (1 - h**2) @ torch.eye(h.shape[1], dtype=h.dtype)
+    dparams = {
+        "weight_ih": da.T @ x_t,
+        "weight_hh": da.T @ h_prev,
+        "bias": da.sum(0),
+    }
+    dx = da @ params["weight_ih"]
+    dh_prev = da @ params["weight_hh"]
+    return dx, dh_prev, dparams
+
+
+# %% of="shared-gradients-bptt-last" gets="goes-past-first"
+def bptt_last(x, h0, params, dh_T):
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    dh = dh_T
+    for t in range(x.shape[1], -1, -1):
+        grads["x"][:, t - 1], dh, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], states[t], params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh
+    return grads
+
+
+# %% of="shared-gradients-bptt-last" gets="goes-past-first-listed"
+def bptt_last(x, h0, params, dh_T):
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(params[name]) for name in params}
+    dxs = []
+    T = x.shape[1]
+    delta = dh_T
+    for t in range(T, -1, -1):
+        dx, delta, dparams = rnn_step_backward(delta, x[:, t - 1], states[t - 1], states[t], params)
+        dxs.append(dx)
+        for name in dparams:
+            grads[name] += dparams[name]
+    dxs.reverse()
+    grads["x"] = torch.stack(dxs, 1)
+    grads["h0"] = delta
+    return grads
+
+
+# %% of="shared-gradients-bptt-last" gets="stops-before-first-listed"
+def bptt_last(x, h0, params, dh_T):
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(params[name]) for name in params}
+    dxs = []
+    T = x.shape[1]
+    delta = dh_T
+    for t in range(T, 1, -1):
+        dx, delta, dparams = rnn_step_backward(delta, x[:, t - 1], states[t - 1], states[t], params)
+        dxs.append(dx)
+        for name in dparams:
+            grads[name] += dparams[name]
+    dxs.reverse()
+    grads["x"] = torch.stack(dxs, 1)
+    grads["h0"] = delta
+    return grads
+
+
+# %% of="shared-gradients-bptt-last" gets="starts-before-last-listed"
+def bptt_last(x, h0, params, dh_T):
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(params[name]) for name in params}
+    dxs = []
+    T = x.shape[1]
+    delta = dh_T
+    for t in range(T - 1, 0, -1):
+        dx, delta, dparams = rnn_step_backward(delta, x[:, t - 1], states[t - 1], states[t], params)
+        dxs.append(dx)
+        for name in dparams:
+            grads[name] += dparams[name]
+    dxs.reverse()
+    grads["x"] = torch.stack(dxs, 1)
+    grads["h0"] = delta
+    return grads
+
+
+# %% of="shared-gradients-bptt-last" gets="keys"
+def bptt_last(x, h0, params, dh_T):
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    dh = dh_T
+    for t in range(x.shape[1], 0, -1):
+        grads["x"][:, t - 1], dh, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], states[t], params)
+        for name, share in dparams.items():
+            grads[name] += share
+    return grads
+
+
+# %% of="shared-gradients-bptt" gets="no-softmax"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss = 0
+    dh_next = torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (scores - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="log-softmax"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss = 0
+    dh_next = torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.log_softmax(scores, 1) - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="softmax-slope"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss = 0
+    dh_next = torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.softmax(scores, 1) - F.one_hot(y, scores.shape[1])) / B
+        p = torch.softmax(scores, 1)
+        dscores = dscores * p * (1 - p)
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="value"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss = 0
+    dh_next = torch.ones_like(h0)
+    for t in range(T, 0, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.softmax(scores, 1) - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="gradient-targets-one-early"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss = 0
+    dh_next = torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.softmax(scores, 1) - F.one_hot(targets[:, t - 2], scores.shape[1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="gradient-targets-one-late"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss = 0
+    dh_next = torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.softmax(scores, 1) - F.one_hot(targets[:, t % T], scores.shape[1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="gradient-targets-shifted"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss = 0
+    dh_next = torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.softmax(scores, 1) - F.one_hot(targets[:, min(t, T - 1)], scores.shape[1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="loss-pairs-mixed"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    alls = []
+    dh_next = torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        alls.append(scores)
+        dscores = (torch.softmax(scores, 1) - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    alls.reverse()
+    loss = F.cross_entropy(torch.stack(alls).reshape(B * T, -1), targets.flatten(), reduction="sum") / B
+    return loss, grads
+
+
+# %% of="shared-gradients-finite-difference" gets="divided-then-multiplied"
+def finite_difference(f, theta, eps):
+    slopes = []
+    for i in range(theta.numel()):
+        step = torch.zeros(theta.numel(), dtype=theta.dtype, device=theta.device)
+        step[i] = eps
+        step = step.reshape(theta.shape)
+        slopes.append((f(theta + step) - f(theta - step)) / 2 * eps)
+    return torch.stack(slopes).reshape(theta.shape)
+
+
+# %% of="shared-gradients-finite-difference" gets="raised"
+def finite_difference(f, theta, eps):
+    grad = torch.zeros_like(theta)
+    for i in range(theta.shape[0]):
+        for j in range(theta.shape[1]):
+            step = torch.zeros_like(theta)
+            step[i, j] = eps
+            grad[i, j] = (f(theta + step) - f(theta - step)) / (2 * eps)
+    return grad
+
+
+# %% of="shared-gradients-finite-difference" gets="raised"
+def finite_difference(f, theta, eps):
+    slopes = []
+    for i in range(theta.numel()):
+        step = torch.zeros_like(theta)
+        step.view(-1)[i] = eps
+        slopes.append((f(theta + step) - f(theta - step)) / (2 * eps))
+    return torch.stack(slopes).reshape(theta.shape)
+
+
+# %% of="shared-gradients-finite-difference" gets="reshape-copies"
+def finite_difference(f, theta, eps):
+    slopes = []
+    for i in range(theta.numel()):
+        step = torch.zeros_like(theta)
+        step.reshape(-1)[i] = eps
+        slopes.append((f(theta + step) - f(theta - step)) / (2 * eps))
+    return torch.stack(slopes).reshape(theta.shape)
+
+
+# %% of="shared-gradients-finite-difference" gets="device"
+def finite_difference(f, theta, eps):
+    n = theta.numel()
+    eye = torch.eye(n, dtype=theta.dtype)
+    slopes = [
+        (f(theta + eps * row.reshape(theta.shape)) - f(theta - eps * row.reshape(theta.shape))) / (2 * eps)
+        for row in eye
+    ]
+    return torch.stack(slopes).reshape(theta.shape)
+
+
+# %% of="shared-gradients-finite-difference" gets="device"
+def finite_difference(f, theta, eps):
+    slopes = []
+    for i in range(theta.numel()):
+        step = torch.zeros(theta.numel(), dtype=theta.dtype, device=theta.device)
+        step[i] = eps
+        step = step.reshape(theta.shape)
+        slopes.append(((f(theta + step) - f(theta - step)) / (2 * eps)).item())
+    return torch.tensor(slopes, dtype=theta.dtype).reshape(theta.shape)
+
+
+# %% of="shared-gradients-total" gets="one-tensor"
+def total_jacobian(x, h0, params):
+    H = len(h0)
+    states = [h[0] for h in forward(x[None], h0[None], params)]
+    S = torch.zeros(H, H, H, dtype=x.dtype, device=x.device)
+    found = []
+    for t in range(1, len(states)):
+        J = (1 - states[t] ** 2)[:, None] * params["weight_hh"]
+        S[:] = (J @ S.reshape(H, H * H)).reshape(H, H, H) + immediate_jacobian(states[t], states[t - 1])
+        found.append(S)
+    return torch.stack(found)
+
+
+# %% of="shared-gradients-total" gets="arguments-swapped"
+def total_jacobian(x, h0, params):
+    H = len(h0)
+    states = [h[0] for h in forward(x[None], h0[None], params)]
+    S = torch.zeros(H, H, H, dtype=x.dtype, device=x.device)
+    found = []
+    for t in range(1, len(states)):
+        J = (1 - states[t] ** 2)[:, None] * params["weight_hh"]
+        S = (J @ S.reshape(H, H * H)).reshape(H, H, H) + immediate_jacobian(states[t - 1], states[t])
+        found.append(S)
+    return torch.stack(found)
+
+
+# %% of="shared-gradients-total" gets="jacobian-over-sum"
+def total_jacobian(x, h0, params):
+    H = len(h0)
+    states = [h[0] for h in forward(x[None], h0[None], params)]
+    S = torch.zeros(H, H, H, dtype=x.dtype, device=x.device)
+    found = []
+    for t in range(1, len(states)):
+        J = (1 - states[t] ** 2)[:, None] * params["weight_hh"]
+        S = (J @ (S + immediate_jacobian(states[t], states[t - 1])).reshape(H, H * H)).reshape(H, H, H)
+        found.append(S)
+    return torch.stack(found)
+
+
+# %% of="shared-gradients-total" gets="starts-from-ones"
+def total_jacobian(x, h0, params):
+    H = len(h0)
+    states = [h[0] for h in forward(x[None], h0[None], params)]
+    S = torch.ones(H, H, H, dtype=x.dtype, device=x.device)
+    found = []
+    for t in range(1, len(states)):
+        J = (1 - states[t] ** 2)[:, None] * params["weight_hh"]
+        S = (J @ S.reshape(H, H * H)).reshape(H, H, H) + immediate_jacobian(states[t], states[t - 1])
+        found.append(S)
+    return torch.stack(found)
+
+
+# %% of="shared-gradients-total" gets="raised"
+def total_jacobian(x, h0, params):
+    T, H = len(x), len(h0)
+    states = forward(x[None], h0[None], params)
+    S = torch.zeros(H, H, H, dtype=x.dtype, device=x.device)
+    found = []
+    for t in range(1, T + 1):
+        J = (1 - states[t] ** 2)[:, None] * params["weight_hh"]
+        S = torch.einsum("il,ljk->ijk", J, S) + immediate_jacobian(states[t], states[t - 1])
+        found.append(S)
+    return torch.stack(found)
+
+
+# %% of="shared-gradients-total" gets="device"
+def total_jacobian(x, h0, params):
+    T, H = len(x), len(h0)
+    eye = torch.eye(H, dtype=x.dtype)
+    out = []
+    for t in range(1, T + 1):
+        out.append(
+            torch.stack([bptt_last(x[None, :t], h0[None], params, eye[i : i + 1])["weight_hh"] for i in range(H)])
+        )
+    return torch.stack(out)
+
+
+# %% of="shared-gradients-bug" gets="autograd"
+def leaky_gradients(x, y, params, alpha):
+    B, T = x.shape
+    given = {k: v.clone().requires_grad_() for k, v in params.items()}
+    h, loss = x.new_zeros(B, len(params["u"])), 0
+    for t in range(T):
+        h = (1 - alpha) * h + alpha * torch.tanh(given["u"] * h + given["w"] * x[:, t, None] + given["b"])
+        loss = loss + ((h @ given["v"] - y[:, t]) ** 2).mean() / T
+    got = torch.autograd.grad(loss, list(given.values()))
+    return loss.detach(), dict(zip(given, got))
+
+
+# %% of="shared-gradients-bug" gets="differences"
+def leaky_gradients(x, y, params, alpha):
+    def loss(p):
+        B, T = x.shape
+        h, loss = x.new_zeros(B, len(params["u"])), 0
+        for t in range(T):
+            h = (1 - alpha) * h + alpha * torch.tanh(p["u"] * h + p["w"] * x[:, t, None] + p["b"])
+            loss = loss + ((h @ p["v"] - y[:, t]) ** 2).mean() / T
+        return loss
+
+    return loss(params), {k: finite_difference(lambda v, k=k: loss({**params, k: v}), params[k], 1e-5) for k in params}
+
+
+# %% of="shared-gradients-bptt" gets="step-zero-too"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss = 0
+    dh_next = torch.zeros_like(h0)
+    for t in range(T, -1, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.softmax(scores, 1) - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="step-zero-too-listed"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    loss, dxs, from_later = 0, [], torch.zeros_like(h0)
+    for t in range(T, -1, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = F.linear(h, params["weight_out"], params["bias_out"])
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.softmax(scores, -1) - F.one_hot(y, scores.shape[-1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        from_own_loss = dscores @ params["weight_out"]
+        dx, from_later, dparams = rnn_step_backward(
+            from_own_loss + from_later, x[:, t - 1], states[t - 1], states[t], params
+        )
+        dxs.append(dx)
+        for name in dparams:
+            grads[name] += dparams[name]
+    grads["x"] = torch.stack(dxs[::-1], 1)
+    grads["h0"] = from_later
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="step-one-left-out-listed"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    loss, dxs, from_later = 0, [], torch.zeros_like(h0)
+    for t in range(T, 1, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = F.linear(h, params["weight_out"], params["bias_out"])
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.softmax(scores, -1) - F.one_hot(y, scores.shape[-1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        from_own_loss = dscores @ params["weight_out"]
+        dx, from_later, dparams = rnn_step_backward(
+            from_own_loss + from_later, x[:, t - 1], states[t - 1], states[t], params
+        )
+        dxs.append(dx)
+        for name in dparams:
+            grads[name] += dparams[name]
+    grads["x"] = torch.stack(dxs[::-1], 1)
+    grads["h0"] = from_later
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="last-step-left-out-listed"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    loss, dxs, from_later = 0, [], torch.zeros_like(h0)
+    for t in range(T - 1, 0, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = F.linear(h, params["weight_out"], params["bias_out"])
+        loss = loss + F.cross_entropy(scores, y)
+        dscores = (torch.softmax(scores, -1) - F.one_hot(y, scores.shape[-1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        from_own_loss = dscores @ params["weight_out"]
+        dx, from_later, dparams = rnn_step_backward(
+            from_own_loss + from_later, x[:, t - 1], states[t - 1], states[t], params
+        )
+        dxs.append(dx)
+        for name in dparams:
+            grads[name] += dparams[name]
+    grads["x"] = torch.stack(dxs[::-1], 1)
+    grads["h0"] = from_later
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="gradient-pairs-mixed"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    V = params["bias_out"].shape[0]
+    states = forward(x, h0, params)
+    scores = torch.stack(states[1:]) @ params["weight_out"].T + params["bias_out"]
+    loss = F.cross_entropy(scores.transpose(0, 1).reshape(B * T, V), targets.reshape(B * T), reduction="sum") / B
+    onehot = F.one_hot(targets, V)
+    dscores = (scores.softmax(2) - onehot.reshape(T, B, V)) / B
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    back = torch.zeros_like(h0)
+    for t in range(T, 0, -1):
+        grads["weight_out"] += dscores[t - 1].T @ states[t]
+        grads["bias_out"] += dscores[t - 1].sum(0)
+        back = back + dscores[t - 1] @ params["weight_out"]
+        grads["x"][:, t - 1], back, shares = rnn_step_backward(back, x[:, t - 1], states[t - 1], states[t], params)
+        for name, share in shares.items():
+            grads[name] += share
+    grads["h0"] = back
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt" gets="goes-past-first"
+def bptt_every_step(x, h0, params, targets):
+    B, T, _ = x.shape
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    loss = sum(
+        F.cross_entropy(F.linear(h, params["weight_out"], params["bias_out"]), targets[:, t])
+        for t, h in enumerate(states[1:])
+    )
+    dh_next = torch.zeros_like(h0)
+    for t in range(T, -1, -1):
+        h, y = states[t], targets[:, t - 1]
+        scores = h @ params["weight_out"].T + params["bias_out"]
+        dscores = (torch.softmax(scores, 1) - F.one_hot(y, scores.shape[1])) / B
+        grads["weight_out"] += dscores.T @ h
+        grads["bias_out"] += dscores.sum(0)
+        dh = dscores @ params["weight_out"] + dh_next
+        grads["x"][:, t - 1], dh_next, dparams = rnn_step_backward(dh, x[:, t - 1], states[t - 1], h, params)
+        for name, share in dparams.items():
+            grads[name] += share
+    grads["h0"] = dh_next
+    return loss, grads
+
+
+# %% of="shared-gradients-bptt-last" gets="factor-squared-outside"
+def bptt_last(x, h0, params, dh_T):
+    states = forward(x, h0, params)
+    grads = {name: torch.zeros_like(value) for name, value in params.items()}
+    grads["x"] = torch.zeros_like(x)
+    delta = dh_T
+    for t in range(x.shape[1], 0, -1):
+        da = delta * (1 - states[t]) ** 2
+        grads["weight_ih"] += da.T @ x[:, t - 1]
+        grads["weight_hh"] += da.T @ states[t - 1]
+        grads["bias"] += da.sum(0)
+        grads["x"][:, t - 1] = da @ params["weight_ih"]
+        delta = da @ params["weight_hh"]
+    grads["h0"] = delta
+    return grads
