@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from autograder.draw import Draw
-from autograder.mistakes import truncated_gradients as gradients
-from autograder.mistakes.cuts_by_chance import judge_draws
-from autograder.mistakes.truncation_seen import told_apart, weights_in
+from autograder.mistakes import truncated_bptt_gradients as gradients
+from autograder.mistakes.truncated_bptt_coins import judge_draws
+from autograder.mistakes.truncated_bptt_seen import told_apart, weights_in
 from autograder.spec import Wrong
 from bptt.meters import peak_bytes
 from bptt.tasks import Echo, InfluenceBalancing

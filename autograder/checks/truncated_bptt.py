@@ -13,11 +13,12 @@ from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import truncated_bptt as mistakes
-from autograder.mistakes import truncated_gradients as gradients
-from autograder.mistakes import truncated_training as training
-from autograder.mistakes.cuts_by_chance import judge_draws, named_at_one
-from autograder.mistakes.state_and_reach import form, graphs_in, judge_detached, judge_reach, kind_missed
-from autograder.mistakes.truncation_seen import explained, named_error, named_training
+from autograder.mistakes import truncated_bptt_gradients as gradients
+from autograder.mistakes import truncated_bptt_training as training
+from autograder.mistakes.truncated_bptt_coins import judge_draws, named_at_one
+from autograder.mistakes.truncated_bptt_reach import judge_reach
+from autograder.mistakes.truncated_bptt_seen import explained, named_error, named_training
+from autograder.mistakes.truncated_bptt_state import form, graphs_in, judge_detached, kind_missed
 from autograder.predictions import chosen, committed, told
 from autograder.spec import LearnerFailed, Wrong, check
 from autograder.student import Student

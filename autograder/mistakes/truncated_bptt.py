@@ -7,7 +7,7 @@ from collections.abc import Set
 import torch
 from torch import Tensor
 
-from autograder.mistakes.truncated_training import Weights, forward, held, loss_of
+from autograder.mistakes.truncated_bptt_training import Weights, forward, held, loss_of
 from autograder.spec import Slip, reference
 
 

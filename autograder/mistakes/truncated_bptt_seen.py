@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.mistakes.truncated_gradients import RECURRENT, Case
+from autograder.mistakes.truncated_bptt_gradients import RECURRENT, Case
 from autograder.spec import Finding, LearnerFailed, Reference, Wrong
 
 
