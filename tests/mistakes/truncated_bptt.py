@@ -2047,7 +2047,7 @@ def checkpointed_loss(model, x, y, segments):
     return total
 
 
-# %% of="truncated-bptt-checkpointed-loss" gets="not-checkpointed"
+# %% of="truncated-bptt-checkpointed-loss" gets="one-piece"
 def checkpointed_loss(model, x, y, segments):
     def whole():
         return model(x, None)[0]
@@ -2358,3 +2358,129 @@ def train_tbptt(model, optimizer, x, y, k):
         optimizer.step()
         losses.append(loss.item())
     return losses
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="mean-in-segment"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten()), state
+
+    length = -(-x.shape[1] // segments)
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="mean-in-segment + mean-of-segments"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten()), state
+
+    length = -(-x.shape[1] // segments)
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total / segments
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="too-many-pieces"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    length = x.shape[1] // segments
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="too-many-pieces"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    length = 1
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="too-many-pieces"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    length = int(x.shape[1] ** 0.5)
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="piece-too-long"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    T = x.shape[1]
+    edges = [i * (T // segments) for i in range(segments)] + [T]
+    total, state = 0.0, None
+    for a, b in zip(edges, edges[1:]):
+        loss, state = checkpoint(piece, x[:, a:b], y[:, a:b], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="partly-checkpointed"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    length = -(-x.shape[1] // segments)
+    total, state = piece(x[:, :length], y[:, :length], None)
+    for start in range(length, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="loss-outside"
+def checkpointed_loss(model, x, y, segments):
+    length = -(-x.shape[1] // segments)
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        logits, state = checkpoint(model, x[:, some], state, use_reentrant=False)
+        total = total + F.cross_entropy(logits.flatten(0, 1), y[:, some].flatten(), reduction="sum") / len(x)
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="loss-outside"
+def checkpointed_loss(model, x, y, segments):
+    length = -(-x.shape[1] // segments)
+    parts, state = [], None
+    for start in range(0, x.shape[1], length):
+        logits, state = checkpoint(model, x[:, start : start + length], state, use_reentrant=False)
+        parts.append(logits)
+    return F.cross_entropy(torch.cat(parts, 1).flatten(0, 1), y.flatten(), reduction="sum") / len(x)
