@@ -17,7 +17,7 @@ from autograder.mistakes import truncated_bptt_gradients as gradients
 from autograder.mistakes import truncated_bptt_training as training
 from autograder.mistakes.truncated_bptt_coins import judge_draws, named_at_one
 from autograder.mistakes.truncated_bptt_pieces import judge_bytes, judge_pieces
-from autograder.mistakes.truncated_bptt_reach import judge_reach
+from autograder.mistakes.truncated_bptt_reach import judge_reach, reach_failed
 from autograder.mistakes.truncated_bptt_seen import explained, named_error, named_training
 from autograder.mistakes.truncated_bptt_state import form, graphs_in, judge_detached, kind_missed
 from autograder.predictions import chosen, committed, told
@@ -187,7 +187,7 @@ def _asked(case: gradients.Case) -> tuple[Tensor, Tensor, dict[str, Tensor], Ten
     return case.x, case.h0, case.params, case.targets
 
 
-@check("truncated-bptt-truncated-gradient", of="truncated_gradient")
+@check("truncated-bptt-truncated-gradient", of="truncated_gradient", needs=("truncated-bptt-detach-state",))
 def truncated_gradient(student: Student, draw: Draw) -> None:
     """`truncated_gradient` lets the losses of every k1 steps flow back k2 steps, and older states be constants."""
     cases = ((2, 8, 2, 4), (2, 6, 1, 3), (3, 6, 3, 3), (2, 4, 2, 9), (1, 6, 2, 4), (2, 1, 1, 1), (2, 3, 1, 1))
@@ -210,42 +210,53 @@ def reach(student: Student, draw: Draw) -> None:
     cuts = [draw.integer(2, 4), draw.integer(5, 8)]
     one, two = draw.normal(B, D), draw.normal(1, D)
     rows, first, last = list(range(B)), draw.integer(1, T), T
-    losses = [([last], rows, 1.0, one), ([cuts[0]], rows, 1.0, one), ([cuts[0] + 1, cuts[1]], rows, 1.0, one),
-              ([first], [1], 1.0, two), None, ([cuts[1]], rows, 1e-7, one), ([cuts[1] + 1], rows, 1.0, one)]  # fmt: skip
-    _reached(student, draw, B, T, cuts, losses)
-    balanced = torch.stack([torch.ones(D), -torch.ones(D)]).to(draw.normal(1))
-    _reached(student, draw, B, T, [], [([4], rows, 1.0, balanced), ([T, 2], rows, 1.0, one)], equal_rows=True)
-    _reached(student, draw, 1, 1, [], [([1], [0], 1.0, two)])
-    _reached(student, draw, B, 4, [1, 2, 3], [([2, 4], rows, 1.0, one), None])
+    tiny = 1e-30 if draw.dtype == torch.float64 else 1e-12  # its square is a number, too
+    losses = [([last], rows, [1.0], one), ([cuts[0]], rows, [1.0], one), ([cuts[0] + 1, cuts[1]], rows, [1.0, 1.0], one),
+              ([first], [1], [1.0], two), "constant", ([cuts[1]], rows, [tiny], one), ([cuts[1] + 1], rows, [1.0], one)]  # fmt: skip
+    _reached(student, draw.normal(B, T, D), cuts, losses)
+    # Gradients that cancel: over the rows where these are equal, over the entries where those are.
+    signs = torch.tensor([1.0, -1.0, 0.0]).to(one)
+    _reached(student, draw.normal(1, T, D).expand(B, T, D).clone(), [], [([4], rows, [1.0], torch.stack([signs, -signs])), ([T, 2], rows, [1.0, 1.0], one)])  # fmt: skip
+    _reached(student, draw.normal(1, 1, 1).expand(1, 1, D).clone(), [], [([1], [0], [1.0], signs)])
+    _reached(student, draw.normal(B, 4, D), [1, 2, 3], [([2, 4], rows, [1.0, 1.0], one), "constant"])
+    _reached(
+        student, draw.normal(B, 7, D), [3], [([5, 7], rows, [1.0, tiny], one), "elsewhere", ([3], rows, [1.0], one)]
+    )
 
 
-def _reached(
-    student: Student, draw: Draw, B: int, T: int, cuts: list[int], losses: list[Any], equal_rows: bool = False
-) -> None:
-    x = draw.normal(1 if equal_rows else B, T, 3).expand(B, T, 3).clone()
-    want = []
+def _reached(student: Student, x: Tensor, cuts: list[int], losses: list[Any]) -> None:
+    T, want = x.shape[1], []
+    # How the state is carried decides how much arrives, not where: a fixed matrix will do.
+    weight = torch.tensor([[0.5, 0.3, -0.4], [-0.2, 0.6, 0.3], [0.4, -0.3, 0.5]]).to(x)
     for one in losses:
-        steps = sorted(one[0]) if one else []
+        steps = [] if isinstance(one, str) else sorted(one[0])
         begin = max([cut for cut in cuts if cut < steps[0]], default=0) + 1 if steps else 0
         want.append((begin, steps[-1]) if steps else None)
-    got = student.probe("reached", call="reach", x=x, weight=draw.normal(3, 3, scale=0.7), cuts=cuts, losses=losses,
-                        shown=f"reach(losses, inputs) with {len(losses)} losses on {T} steps")  # fmt: skip
-    if got is None:
-        expect(got, want, "the reach")
+
+    shown = f"reach(losses, inputs) with {len(losses)} loss{'es' * (len(losses) > 1)} on {T} step{'s' * (T > 1)}"
+
+    def ask(losses: list[Any]) -> Any:
+        return student.probe("reached", call="reach", x=x, weight=weight, cuts=cuts, losses=losses, shown=shown)
+
+    try:
+        got = ask(losses)
+    except LearnerFailed as failed:
+        named = reach_failed(failed, losses, ask)
+        student.last = shown
+        raise named from None
     if not isinstance(got, list | tuple) or len(got) != len(want):
         expect(got, want, "the reach")
     for i, (have, asked) in enumerate(zip(got, want, strict=True)):
-        judge_reach(
-            have,
-            asked,
-            f"the reach of losses[{i}]",
-            losses[i],
-            T,
-            union=(min(w[0] for w in want[: i + 1] if w), max(w[1] for w in want[: i + 1] if w)) if asked else None,
-        )
+        union = (min(w[0] for w in want[: i + 1] if w), max(w[1] for w in want[: i + 1] if w)) if asked else None
+        judge_reach(have, asked, f"the reach of losses[{i}]", losses[i], T, union)
 
 
-@check("truncated-bptt-randomized-truncation-gradient", of="randomized_truncation_gradient", deadline=40.0)
+@check(
+    "truncated-bptt-randomized-truncation-gradient",
+    of="randomized_truncation_gradient",
+    needs=("truncated-bptt-detach-state",),
+    deadline=40.0,
+)
 def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
     """Each draw of `randomized_truncation_gradient` is a possible pattern of cuts, rightly weighted, and as frequent as p says."""
     case = _case(draw, 2, 5)
@@ -310,7 +321,11 @@ def _checkpoint_error(failed: LearnerFailed) -> LearnerFailed | Wrong:
     return failed
 
 
-@check("truncated-bptt-bug", of="train_on_text", needs=("truncated-bptt-detach-state",))
+@check(
+    "truncated-bptt-bug",
+    of="train_on_text",
+    needs=("truncated-bptt-batchify", "truncated-bptt-chunks", "truncated-bptt-detach-state"),
+)
 def train_on_text(student: Student, draw: Draw) -> None:
     """`train_on_text` learns from windows whose rows continue from one batch to the next."""
     for kind, B, n, k in (("rnn", 3, 4, 2), ("lstm", 2, 3, 3), ("rnn", 1, 2, 4)):

@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from autograder.expect import deny
+from autograder.spec import Finding, LearnerFailed, Wrong
+
+
+def reach_failed(failed: LearnerFailed, losses: list[Any], ask: Callable[[list[Any]], Any]) -> LearnerFailed | Wrong:
+    """What an error means here: told by asking once more, without the losses that touch no step.
+
+    `losses` are as for the probe `reached`, and `ask` calls the learner's function on some of them.
+    """
+    text, where = failed.finding.summary, failed.finding.where
+    if failed.status != "error":
+        return failed
+    if "second time" in text:
+        clue = "These losses share a graph, and the way back from one of them has thrown it away. What keeps it for the next?"
+        return Wrong(Finding("graph-freed", text, where, (clue,)))
+    said = {
+        ("constant",): "A constant has no graph, so autograd cannot go back from it. Which steps does it touch, and how can you tell before you ask?",
+        ("elsewhere",): "One of the losses has a graph in which the inputs do not occur. What does autograd give for it, and what should come back?",
+        ("constant", "elsewhere"): "Some of the losses do not depend on the inputs. What does autograd give for them, and what should come back?",
+    }  # fmt: skip
+    for kinds, clue in said.items():
+        others = [one for one in losses if not isinstance(one, str) or one not in kinds]
+        if others and len(others) < len(losses) and _answered(ask, others):
+            summary = f"{text.removesuffix('.')}; without the loss that depends on no input it runs"
+            return Wrong(Finding("-or-".join(kinds), summary, where, (clue,)))
+    return failed
+
+
+def _answered(ask: Callable[[list[Any]], Any], losses: list[Any]) -> bool:
+    try:
+        ask(losses)
+    except LearnerFailed:
+        return False
+    return True
 
 
 def judge_reach(have: Any, asked: Any, name: str, loss: Any, T: int, union: Any) -> None:
@@ -19,9 +53,10 @@ def judge_reach(have: Any, asked: Any, name: str, loss: Any, T: int, union: Any)
                 "This loss does not depend on the inputs. What does autograd give for it, and what should come back?",
             )
         return
+    tiny = any(factor < 1e-3 for factor in loss[2])
+    small = "Some of its gradient is very small and not zero. What does your test make of a small number?"
     if have is None:
-        tiny = loss[2] < 1e-3
-        clue = ("Its gradient is small and not zero. With what is it compared?" if tiny
+        clue = (small if tiny
                 else "Somewhere its gradient is not zero. Does your test add up numbers that cancel, or look at one row only?")  # fmt: skip
         deny("threshold" if tiny else "not-found", f"{name} is None; expected {asked}", clue)
     if (
@@ -38,6 +73,8 @@ def judge_reach(have: Any, asked: Any, name: str, loss: Any, T: int, union: Any)
     if pair == asked:
         return
     summary = f"{name} is {pair}; expected {asked}"
+    if tiny and all(isinstance(v, int) and asked[0] <= v <= asked[1] for v in pair):
+        deny("threshold", summary, small)
     said = {
         (asked[0] - 1, asked[1] - 1): ("from-zero", "The steps are counted from 0. On paper the first step is 1."),
         (asked[0] - 1, asked[1]): ("half-open", "The first step is counted from 0: is the pair meant like a slice? Both ends should be steps, counted from 1."),

@@ -1772,7 +1772,7 @@ def reach(losses, inputs):
             found.append(None)
             continue
         (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
-        touched = [] if grad is None else (grad.sum((0, 2)).abs() > 1e-12).nonzero().flatten().tolist()
+        touched = [] if grad is None else (grad.sum((0, 2)) != 0).nonzero().flatten().tolist()
         found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
     return found
 
@@ -1803,7 +1803,7 @@ def reach(losses, inputs):
     return found
 
 
-# %% of="truncated-bptt-reach" gets="raised"
+# %% of="truncated-bptt-reach" gets="graph-freed"
 def reach(losses, inputs):
     found = []
     for loss in losses:
@@ -1816,7 +1816,7 @@ def reach(losses, inputs):
     return found
 
 
-# %% of="truncated-bptt-reach" gets="raised"
+# %% of="truncated-bptt-reach" gets="constant"
 def reach(losses, inputs):
     found = []
     for loss in losses:
@@ -2484,3 +2484,146 @@ def checkpointed_loss(model, x, y, segments):
         logits, state = checkpoint(model, x[:, start : start + length], state, use_reentrant=False)
         parts.append(logits)
     return F.cross_entropy(torch.cat(parts, 1).flatten(0, 1), y.flatten(), reduction="sum") / len(x)
+
+
+# %% of="truncated-bptt-reach" gets="threshold"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else (grad.abs() > 1e-8).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="threshold"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else (grad.abs() > 1e-15).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="threshold"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = (
+            [] if grad is None else (grad.abs() > 1e-6 * grad.abs().max()).any(2).any(0).nonzero().flatten().tolist()
+        )
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="threshold"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = (
+            []
+            if grad is None
+            else [t for t in range(grad.shape[1]) if not torch.allclose(grad[:, t], torch.zeros_like(grad[:, t]))]
+        )
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="elsewhere"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True)
+        touched = [] if grad is None else (grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="constant"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True)
+        touched = [] if grad is None else (grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="constant"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        inputs.grad = None
+        loss.backward(retain_graph=True)
+        touched = (inputs.grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="elsewhere"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        inputs.grad = None
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        loss.backward(retain_graph=True)
+        touched = (inputs.grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1))
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="raised"
+def reach(losses, inputs):
+    inputs = inputs.detach()
+    found = []
+    for loss in losses:
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else (grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="not-found"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else grad.sum(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="not-found"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else (grad.sum(0) != 0).any(1).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found

@@ -390,7 +390,10 @@ def reach(losses, inputs):
         if not loss.requires_grad:
             out.append(None)
             continue
-        g = torch.autograd.grad(loss, inputs, retain_graph=True)[0]
+        g = torch.autograd.grad(loss, inputs, retain_graph=True, materialize_grads=True)[0]
+        if not g.any():
+            out.append(None)
+            continue
         t = 1 + (g != 0).flatten(2).any(2).any(0).nonzero()[:, 0]
         out.append((t[0], t[-1]))
     return out
