@@ -12,7 +12,8 @@ from autograder.draw import Draw
 from autograder.mistakes import truncated_bptt_gradients as gradients
 from autograder.mistakes.truncated_bptt_coins import judge_draws
 from autograder.mistakes.truncated_bptt_seen import told_apart, weights_in
-from autograder.spec import Wrong
+from autograder.spec import Wrong, load
+from autograder.verify import in_notebook, lesson
 from bptt.meters import peak_bytes
 from bptt.tasks import Echo, InfluenceBalancing
 
@@ -184,3 +185,39 @@ def test_bytes_are_the_same_for_all_seeds(run):
     """Lesson 05 says that they follow from the graph."""
     first, *others = stored(run)
     assert all(other == first for other in others)
+
+
+def judged(id, **answers):
+    """The verdict on the solution with some of its answers replaced: name of the answer -> source."""
+    cells = lesson(ROOT / "solutions" / "05_truncated_bptt.py").cells
+    replaced = {f"truncated-bptt-{name.replace('_', '-')}": source for name, source in answers.items()}
+    return in_notebook(
+        load(id), [replaced.get(id, source) if role == "answer" else source for role, id, source in cells]
+    )
+
+
+def solution(name):
+    return next(source for role, id, source in lesson(ROOT / "solutions" / "05_truncated_bptt.py").cells
+                if role == "answer" and id == f"truncated-bptt-{name}")  # fmt: skip
+
+
+NOT_CUT = "def detach_state(state):\n    return state\n"
+
+
+@pytest.mark.parametrize("name", ["train-tbptt", "truncated-gradient", "randomized-truncation-gradient", "bug"])
+def test_whoever_uses_a_detach_state_that_does_not_cut_is_judged_with_one_that_does(name):
+    """Also where the solution itself says `.detach()`: a learner may well use what they have just written."""
+    own = solution(name).replace("h0.detach()", "detach_state(h0)").replace("h.detach()", "detach_state(h)")
+    assert "detach_state(" in own
+    verdict = judged(f"truncated-bptt-{name}", **{"detach_state": NOT_CUT, name.replace("-", "_"): own})
+    assert verdict.right and any("correct detach_state" in note for note in verdict.notes)
+
+
+def test_the_program_on_text_may_be_mended_with_batchify_and_chunks_that_are_wrong_themselves():
+    """They are lent, like detach_state."""
+    own = """
+def train_on_text(model, optimizer, stream, B, k):
+    return train_tbptt(model, optimizer, batchify(stream[:-1], B), batchify(stream[1:], B), k)
+"""
+    dealt = "def batchify(stream, B):\n    return stream.reshape(-1, B).T\n"
+    assert judged("truncated-bptt-bug", batchify=dealt, chunks="def chunks(x, y, k):\n    yield x, y\n", bug=own).right

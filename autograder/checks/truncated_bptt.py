@@ -98,8 +98,10 @@ def _equal(got: Any, value: Any) -> bool:
 
 
 def detach_standin(state: Any) -> Any:
-    """A right detach_state, to lend: what arrives has already lost its graph."""
-    return state
+    """A right detach_state, to lend."""
+    if isinstance(state, Tensor):
+        return state.detach()
+    return type(state)(map(detach_standin, state)) if isinstance(state, tuple | list) else state
 
 
 @check("truncated-bptt-detach-state", of="detach_state", standin=detach_standin, hygiene=False)
