@@ -1416,9 +1416,10 @@ check("truncated-bptt-bug")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *a row of one window is not continued by the same row of the next*: hint 2.
+# - *This is the program as it was found*: print `x_w` for the stream 0, 1, 2, …, window after window; then hint 1.
+# - *The inputs have changed, and the targets are as they were found*: whatever you do with one, do with the other.
 # - *The model was given windows of … steps*: `zip(x, y)` goes along the first axis; it has to be the one of the batches.
-# - *in another order*, or *with other tokens*: print `x[:, 0]` for the stream 0, 1, 2, …
+# - *in another order than those of the stream*, or *with other tokens*: print `x[:, 0]` for the stream 0, 1, 2, …
 # - *every window begins without a state*: that would hide the mistake, and lose the memory.
 # </details>
 

@@ -18,7 +18,7 @@ from autograder.mistakes import truncated_bptt_training as training
 from autograder.mistakes.truncated_bptt_coins import judge_draws, named_at_one
 from autograder.mistakes.truncated_bptt_pieces import judge_bytes, judge_pieces
 from autograder.mistakes.truncated_bptt_reach import judge_reach, reach_failed
-from autograder.mistakes.truncated_bptt_seen import explained, named_error, named_training
+from autograder.mistakes.truncated_bptt_seen import explained, named_error, named_training, still_as_found
 from autograder.mistakes.truncated_bptt_state import form, graphs_in, judge_detached, kind_missed
 from autograder.predictions import chosen, committed, told
 from autograder.spec import LearnerFailed, Wrong, check
@@ -329,11 +329,14 @@ def _checkpoint_error(failed: LearnerFailed) -> LearnerFailed | Wrong:
     needs=("truncated-bptt-batchify", "truncated-bptt-chunks", "truncated-bptt-detach-state"),
 )
 def train_on_text(student: Student, draw: Draw) -> None:
-    """`train_on_text` learns from windows whose rows continue from one batch to the next."""
-    for kind, B, n, k in (("rnn", 3, 4, 2), ("lstm", 2, 3, 3), ("rnn", 1, 2, 4)):
+    """After one pass of `train_on_text` every parameter is where one pass over this text leads."""
+    for kind, B, n, k in (("rnn", 3, 4, 2), ("lstm", 2, 3, 4), ("rnn", 1, 2, 4)):
         weights, stream = draw.next_token(kind, V=5, D=3, H=4), draw.integers(0, 5, B * n * k + 1)
         made = student.probe("watched", kind=kind, weights=weights, lr=LR)
-        losses = student.train_on_text(made["model"], made["optimizer"], stream, B, k)
+        try:
+            losses = student.train_on_text(made["model"], made["optimizer"], stream, B, k)
+        except LearnerFailed as failed:
+            raise named_error(failed, student.probe("events", of=made["model"]), kind) from None
         after = student.probe("parameters", of=made["model"])
         x, y = batchify_standin(stream[:-1], B), batchify_standin(stream[1:], B)
         slips = training.train_tbptt.on(kind, weights, x, y, k, LR, pick=lambda value: value[1])
@@ -342,7 +345,13 @@ def train_on_text(student: Student, draw: Draw) -> None:
             expect(after, want, "after the pass, parameters", slips=slips)
         except Wrong as wrong:
             events = student.probe("events", of=made["model"])
-            raise named_training(wrong, events, x, k, training.train_tbptt) from None
+            found = [part.reshape(n, B, k).transpose(0, 1).flatten(1) for part in (stream[:-1], stream[1:])]
+            same = [
+                first_difference(after, training.train_tbptt(kind, weights, *pair, k, LR)[1]) is None
+                for pair in (found, (x, found[1]), (found[0], y))
+            ]
+            named = still_as_found(wrong, same, training.train_tbptt)
+            raise named or named_training(wrong, events, x, k, training.train_tbptt) from None
         _losses(losses, want_losses, B, k)
 
 

@@ -158,6 +158,30 @@ def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: s
     )
 
 
+def still_as_found(wrong: Wrong, same: Sequence[bool], known: Reference) -> Wrong | None:
+    """A finding that leaves the bug for the learner to find, where what was found is still there; else None.
+
+    `same`: whether the parameters are those of the program as it was found, of its targets alone, of its inputs alone.
+    """
+    finding = wrong.finding
+    whole, targets, inputs = same
+    if whole:
+        return Wrong(replace(finding, sign="as-found", clues=(
+            "This is the program as it was found, or one that learns the same. Right are the targets, the number of windows and of updates, the loss, and that the state is carried and cut. "
+            "Wrong are the parameters that it ends with.",
+            "Give it a stream in which you know every number, and a model that prints what it is given, call after call.")))  # fmt: skip
+    if targets or inputs:
+        kept, new = ("targets", "inputs") if targets else ("inputs", "targets")
+        clue = f"The {new} have changed, and the {kept} are as they were found. Does each input still meet the token that follows it?"
+        return Wrong(replace(finding, sign=f"{kept}-as-found", clues=(clue,)))
+    both = finding.sign.split(" + ")
+    if len(both) == 2 and "rows-broken" in both:
+        other = known.slips[next(id for id in both if id != "rows-broken")]
+        says = f"This is what comes out when {other.says}, and what was wrong in the program as it was found is still there."
+        return Wrong(replace(finding, sign=f"as-found + {other.id}", clues=(says, other.asks)))
+    return None
+
+
 def named_training(wrong: Wrong, events: Sequence[dict[str, Any]], x: Tensor, k: int, known: Reference) -> Wrong:
     """The same finding with what was seen: calls of the model, of `zero_grad` and of `step`."""
     signs = set(wrong.finding.sign.replace(" + ", " | ").split(" | "))

@@ -2148,7 +2148,7 @@ def checkpointed_loss(model, x, y, segments):
     return total
 
 
-# %% of="truncated-bptt-bug" gets="rows-broken"
+# %% of="truncated-bptt-bug" gets="as-found"
 def train_on_text(model, optimizer, stream, B, k):
     n = (len(stream) - 1) // (B * k)
     x = stream[:-1].reshape(n, B, k)
@@ -2180,7 +2180,7 @@ def train_on_text(model, optimizer, stream, B, k):
     return losses
 
 
-# %% of="truncated-bptt-bug" gets="reset + rows-broken"
+# %% of="truncated-bptt-bug" gets="as-found + reset"
 def train_on_text(model, optimizer, stream, B, k):
     n = (len(stream) - 1) // (B * k)
     x = stream[:-1].reshape(n, B, k)
@@ -2244,7 +2244,7 @@ def train_on_text(model, optimizer, stream, B, k):
     return losses
 
 
-# %% of="truncated-bptt-bug" gets="other-update"
+# %% of="truncated-bptt-bug" gets="targets-as-found"
 def train_on_text(model, optimizer, stream, B, k):
     n = (len(stream) - 1) // (B * k)
     x = stream[:-1].reshape(B, n, k).transpose(0, 1)
@@ -2627,3 +2627,135 @@ def reach(losses, inputs):
         touched = [] if grad is None else (grad.sum(0) != 0).any(1).nonzero().flatten().tolist()
         found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
     return found
+
+
+# %% of="truncated-bptt-bug" gets="inputs-as-found"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(n, B, k)
+    y = stream[1:].reshape(B, n, k).transpose(0, 1)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="not-cut"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(B, n, k).transpose(0, 1)
+    y = stream[1:].reshape(B, n, k).transpose(0, 1)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="other-tokens"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(k, n, B).permute(1, 2, 0)
+    y = stream[1:].reshape(k, n, B).permute(1, 2, 0)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="other-windows"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = batchify(stream, B)[:, :-1].split(k, 1)
+    y = batchify(stream, B)[:, 1:].split(k, 1)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="as-found"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = [stream[i * B * k : (i + 1) * B * k].reshape(B, k) for i in range(n)]
+    y = [stream[i * B * k + 1 : (i + 1) * B * k + 1].reshape(B, k) for i in range(n)]
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="sum-loss"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(B, n, k).transpose(0, 1)
+    y = stream[1:].reshape(B, n, k).transpose(0, 1)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten(), reduction="sum")
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="as-found + sum-loss"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(n, B, k)
+    y = stream[1:].reshape(n, B, k)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten(), reduction="sum")
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="as-found + cut-every-step"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(n, B, k)
+    y = stream[1:].reshape(n, B, k)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits = []
+        for t in range(k):
+            one, state = model(x_w[:, t : t + 1], detach_state(state))
+            logits.append(one)
+        logits = torch.cat(logits, 1)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
