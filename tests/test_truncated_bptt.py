@@ -155,6 +155,31 @@ def test_a_tanh_network_remembers_two_steps_without_credit_in_most_runs():
     assert len(right) - 1 == sum(right) and max(run["tanh 5"][0] for run in stored("echo")) < 0.8
 
 
+def test_the_echo_at_a_delay_of_five_is_what_the_prediction_says():
+    """Lesson 05: "near chance" is 0.5 to 0.65, the note says 0.51 to 0.61; up to k = d all runs lie between 0.50 and 0.68."""
+    five = [run["lstm 5"][2] for run in stored("echo")]
+    assert (0.51, 0.61) == (round(min(five), 2), round(max(five), 2))
+    short = [value for run in stored("echo") for value in (*run["lstm 2"][:2], *run["lstm 5"][:3])]
+    assert (0.50, 0.68) == (round(min(short), 2), round(max(short), 2))
+    assert min(min(*run["lstm 2"][2:], *run["lstm 5"][3:]) for run in stored("echo")) > 0.99
+
+
+def test_traces_without_credit_are_as_the_text_says():
+    """Lesson 05: tanh finds a little at a delay of 5 in two runs; the LSTM 0.51 to 0.58 at a delay of 2, nothing at 5."""
+    five = sorted(run["tanh 5"][0] for run in stored("echo"))
+    assert [0.50, 0.50, 0.50, 0.61, 0.66] == [round(value, 2) for value in five]
+    two = [run["lstm 2"][0] for run in stored("echo")]
+    assert (0.51, 0.58) == (round(min(two), 2), round(max(two), 2))
+    assert max(abs(run["lstm 5"][0] - 0.5) for run in stored("echo")) < 0.01
+
+
+def test_the_spread_of_random_cuts_comes_from_near_boundaries_and_from_cuts():
+    """Lesson 05: 85 to 99 % across at most five boundaries, 72 to 81 % from what cut paths lack."""
+    near, cut = ([run[key] for run in stored("spread")] for key in ("near", "cut"))
+    assert (0.85, 0.99) == (round(min(one[2] for one in near), 2), round(max(one[2] for one in near), 2))
+    assert (0.72, 0.81) == (round(min(cut), 2), round(max(cut), 2))
+
+
 def test_truncation_is_nearly_right_where_the_past_fades_only():
     """Lesson 05: labelled by the measured exponent; 20 steps of credit."""
     for run in stored("bias"):
@@ -165,7 +190,7 @@ def test_truncation_is_nearly_right_where_the_past_fades_only():
 def test_influence_balancing_goes_the_wrong_way_with_little_credit():
     """Lesson 05: K = 1 and 10 end above where they began (½), K = 50 at the best value."""
     for run in stored("balance"):
-        assert run["1"] > 1 and run["10"] > 1000 and run["50"] == pytest.approx(-1 / 6, abs=1e-3)
+        assert 1.33 <= round(run["1"], 2) <= 1.37 and run["10"] > 1000 and run["50"] == pytest.approx(-1 / 6, abs=1e-3)
 
 
 def test_a_fixed_cut_beats_one_random_draw_in_a_contracting_network():

@@ -366,10 +366,10 @@ def predict_credit(student: Student, draw: Draw) -> str:
 
 @check("truncated-bptt-predict-echo", of="guess_echo", hygiene=False)
 def predict_echo(student: Student, draw: Draw) -> str:
-    """`guess_echo` is one of "chance", "half way" and "nearly perfect"."""
-    guess = chosen(student, "guess_echo", ("chance", "half way", "nearly perfect"))
-    return told(guess == "chance", "in windows of 5 no loss ever reaches the symbol 5 steps back, so nothing tells the "
-                "weights to keep it. It is carried along in the state, but nobody learns to use it: see the experiment below.")  # fmt: skip
+    """`guess_echo` is one of "near chance", "half way" and "nearly perfect"."""
+    guess = chosen(student, "guess_echo", ("near chance", "half way", "nearly perfect"))
+    return told(guess == "near chance", "five stored runs are right in 0.51 to 0.61 of the cases. In windows of 5 no loss ever reaches the symbol 5 steps back, "
+                "so nothing tells the weights to keep it, although the state carries on what there is of it. What one half leaves to be explained, an experiment below takes up.")  # fmt: skip
 
 
 @check("truncated-bptt-predict-segments", of="guess_segments", hygiene=False)

@@ -2301,7 +2301,7 @@ guess_echo = "perfect"
 
 
 # %% of="truncated-bptt-predict-echo" gets="no-option"
-guess_echo = ("chance",)
+guess_echo = ("near chance",)
 
 
 # %% of="truncated-bptt-predict-echo" gets="no-option"

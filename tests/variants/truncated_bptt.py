@@ -662,8 +662,8 @@ guess_credit = 5.0
 guess_credit = torch.tensor(3)
 
 
-# %% of="truncated-bptt-predict-echo" variant="chance"
-guess_echo = "chance"
+# %% of="truncated-bptt-predict-echo" variant="near chance"
+guess_echo = "near chance"
 
 
 # %% of="truncated-bptt-predict-echo" variant="Half way"
