@@ -275,10 +275,10 @@ check("truncated-bptt-detach-state")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *still has its graph*: `state.detach()` on a line of its own changes nothing.
-# - *other parts have lost theirs*: for a pair, both have to go.
+# - *it still has its graph*: `state.detach()` on a line of its own changes nothing.
+# - *other parts have lost theirs*, or *every part … still has its graph*: for a pair, both have to go.
 # - *'NoneType' object is not iterable*: before the first window there is no state.
-# - *a list came back for a tuple*: `type(state)(...)` builds what was given.
+# - *state is a list; expected a tuple like the one given*: `type(state)(...)` builds what was given.
 # </details>
 
 # %% [markdown]
@@ -895,7 +895,8 @@ check("truncated-bptt-truncated-gradient")
 # - *losses are counted again*: with k2 > k1 the windows overlap. Only the newest k1 losses count.
 # - *gradients of earlier windows count again*: `backward()` adds to `.grad`, and adding `.grad` to a total adds the old ones once more.
 # - *the states themselves are not right*: a window starts from the value of the state, not from zero.
-# - *modified by an inplace operation*: a total that requires a gradient must not be changed with `+=`; make it from zeros that do not.
+# - *a leaf Variable that requires grad is being used in an in-place operation*: a total that requires a gradient must not be changed with `+=`; make it from zeros that do not.
+# - *the tensors in `params` do not require a gradient as they are given*: see the last sentence before the cell.
 # </details>
 
 

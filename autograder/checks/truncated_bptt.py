@@ -18,7 +18,13 @@ from autograder.mistakes import truncated_bptt_training as training
 from autograder.mistakes.truncated_bptt_coins import judge_draws, named_at_one
 from autograder.mistakes.truncated_bptt_pieces import judge_bytes, judge_pieces
 from autograder.mistakes.truncated_bptt_reach import judge_reach, reach_failed
-from autograder.mistakes.truncated_bptt_seen import explained, named_error, named_training, still_as_found
+from autograder.mistakes.truncated_bptt_seen import (
+    explained,
+    gradient_failed,
+    named_error,
+    named_training,
+    still_as_found,
+)
 from autograder.mistakes.truncated_bptt_state import form, graphs_in, judge_detached, kind_missed
 from autograder.predictions import chosen, committed, told
 from autograder.spec import LearnerFailed, Wrong, check
@@ -117,7 +123,10 @@ def detach_state(student: Student, draw: Draw) -> None:
         judge_detached(got, state, "state")
         parts = list(graphs_in(got))
         if any(parts):
-            some = "every part" if all(parts) else f"part {parts.index(True) + 1} of {len(parts)}"
+            if all(parts) and not isinstance(state, Tensor):
+                deny("parts-kept", f"the values are right, and every part of the {type(state).__name__} still has its graph",
+                     "For a tensor by itself it works. What is done with each part of a container?")  # fmt: skip
+            some = "it" if isinstance(state, Tensor) else f"part {parts.index(True) + 1} of {len(parts)}"
             deny("graph-kept" if all(parts) else "graph-kept-in-part", f"the values are right, and {some} still has its graph",
                  "`detach()` returns a new tensor and leaves the old one as it is. What happens to what it returns?" if all(parts)
                  else "Other parts have lost theirs. What does your function do with this one?")  # fmt: skip
@@ -168,6 +177,9 @@ def _losses(got: Any, want: list[float], B: int, k: int) -> None:
     if isinstance(got, list | tuple) and any(isinstance(one, Tensor) and flags(one).has_graph for one in got):
         deny("losses-keep-graph", "the losses are tensors that keep their graphs; expected numbers",
              "Each of them holds the whole graph of its window in memory. What turns a loss into a plain number?")  # fmt: skip
+    if isinstance(got, int | float) or (isinstance(got, Tensor) and got.dim() == 0):
+        deny("one-loss", f"one number came back; expected a list of {len(want)}, one for each window",
+             "The parameters are right. What is to come back for each window?")  # fmt: skip
     if isinstance(got, list | tuple) and len(got) != len(want):
         deny(
             "losses-count",
@@ -195,7 +207,10 @@ def truncated_gradient(student: Student, draw: Draw) -> None:
     cases = ((2, 8, 2, 4), (2, 6, 1, 3), (3, 6, 3, 3), (2, 4, 2, 9), (1, 6, 2, 4), (2, 1, 1, 1), (2, 3, 1, 1))
     for number, (B, T, k1, k2) in enumerate((*cases, (2, 4, 2, 3))):
         case = _case(draw.to(torch.float32) if number == len(cases) else draw, B, T)
-        got = student.truncated_gradient(*_asked(case), k1, k2)
+        try:
+            got = student.truncated_gradient(*_asked(case), k1, k2)
+        except LearnerFailed as failed:
+            raise gradient_failed(failed) from None
         want = {name: value.to(case.x.dtype) for name, value in gradients.truncated_gradient(case, k1, k2).items()}
         slips = gradients.truncated_gradient.on(case, k1, k2)
         factors = {"B": B, "T": T, "number of windows": T // k1, "k1": k1, "k2": k2}
@@ -263,7 +278,10 @@ def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
     """Each draw of `randomized_truncation_gradient` is a possible pattern of cuts, rightly weighted, and as frequent as p says."""
     case = _case(draw, 2, 5)
     want = gradients.gradient_of(case)
-    got = student.randomized_truncation_gradient(*_asked(case), 1.0, draw.integer(0, 1000))
+    try:
+        got = student.randomized_truncation_gradient(*_asked(case), 1.0, draw.integer(0, 1000))
+    except LearnerFailed as failed:
+        raise gradient_failed(failed) from None
     factors = {"B": 2, "T": 5}
     try:
         expect(got, want, "with p = 1, where nothing is cut, grads", factors=factors)

@@ -97,6 +97,12 @@ def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: s
     def named(sign: str, *clues: str) -> Wrong:
         return Wrong(Finding(sign, text, where, clues))
 
+    calls = [one for one in events if one["what"] == "forward"]
+    if failed.status == "error" and calls and calls[0]["state"]:
+        return named("carried-pass", "The first window of this pass was given a state: that of another pass, perhaps over another stream with another model. "
+                     "Where is the state kept between two calls, and what should it be when a pass begins?")  # fmt: skip
+    if failed.status == "error" and kind == "lstm" and calls and len(calls[-1]["state"]) == 1:
+        return named("part-of-state", "The model is an LSTM here, its state is a pair (h, c), and it was given one tensor. What is to become of each of the two?")  # fmt: skip
     if "does not require grad" in text:
         if any(one["what"] == "forward" and not one["recorded"] for one in events):
             return named(
@@ -180,6 +186,20 @@ def still_as_found(wrong: Wrong, same: Sequence[bool], known: Reference) -> Wron
         says = f"This is what comes out when {other.says}, and what was wrong in the program as it was found is still there."
         return Wrong(replace(finding, sign=f"as-found + {other.id}", clues=(says, other.asks)))
     return None
+
+
+def gradient_failed(failed: LearnerFailed) -> LearnerFailed | Wrong:
+    """What an error of autograd means where parameters are made leaves and gradients are added up."""
+    text = failed.finding.summary
+    clue, sign = "", ""
+    if "leaf Variable that requires grad" in text:
+        sign = "leaf-changed"
+        clue = "A tensor that requires a gradient is changed in place. Is it the running total? Does a total have to require a gradient?"
+    elif "does not require grad" in text:
+        sign = "no-leaves"
+        clue = ("The tensors in `params` do not require a gradient as they are given. Have you made leaves of your own from them, and are those what the loss is "
+                "computed with and differentiated by? Or was the loss cut off from them?")  # fmt: skip
+    return Wrong(Finding(sign, text, failed.finding.where, (clue,))) if sign else failed
 
 
 def named_training(wrong: Wrong, events: Sequence[dict[str, Any]], x: Tensor, k: int, known: Reference) -> Wrong:

@@ -9,14 +9,15 @@ from torch import Tensor
 
 from autograder.expect import deny, expect
 from autograder.spec import Finding, LearnerFailed, Wrong
-from autograder.wire import flags
+from autograder.wire import Yielded, flags
 
 
 def judge_detached(got: Any, want: Any, name: str) -> None:
     """Raise Wrong unless `got` has the structure and values of `want` and asks for no gradient."""
     if isinstance(want, tuple | list):
         if isinstance(got, tuple | list) and type(got) is not type(want):
-            deny("other-container", f"{name} is a {type(got).__name__}; expected a {type(want).__name__} like the one given",
+            made = "generator" if isinstance(got, Yielded) else type(got).__name__
+            deny("other-container", f"{name} is a {made}; expected a {type(want).__name__} like the one given",
                  "Which type does your function build, and which did it get?")  # fmt: skip
         if isinstance(got, tuple | list) and len(got) == len(want):
             for i, (one, other) in enumerate(zip(got, want, strict=True)):
@@ -66,7 +67,10 @@ def kind_missed(failed: LearnerFailed, state: Any) -> LearnerFailed | Wrong:
     if nested:
         return Wrong(Finding("nesting-not-handled", text, where,
                              ("A part can be a tuple, a list or None itself. Which function knows already what to do with such a part?",)))  # fmt: skip
-    if isinstance(state, tuple | list):
+    if isinstance(state, list):
+        clue = "A state can be a list as well as a tuple. What should happen to each of its parts?"
+        return Wrong(Finding("list-not-handled", text, where, (clue,)))
+    if isinstance(state, tuple):
         return Wrong(
             Finding(
                 "tuple-not-handled",

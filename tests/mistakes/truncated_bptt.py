@@ -794,7 +794,7 @@ def train_tbptt(model, optimizer, x, y, k):
     return losses
 
 
-# %% of="truncated-bptt-train-tbptt" gets="type"
+# %% of="truncated-bptt-train-tbptt" gets="one-loss"
 def train_tbptt(model, optimizer, x, y, k):
     state, losses = None, []
     for x_w, y_w in chunks(x, y, k):
@@ -2759,3 +2759,285 @@ def train_on_text(model, optimizer, stream, B, k):
         optimizer.step()
         losses.append(loss.item())
     return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="one-loss"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = detach_state(state)
+        losses.append(loss.item())
+    return sum(losses) / len(losses)
+
+
+# %% of="truncated-bptt-train-tbptt" gets="value"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        before = state
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        logits, _ = model(x_w, before)
+        losses.append(F.cross_entropy(logits.flatten(0, 1), y_w.flatten()).item())
+        state = detach_state(state)
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="state-after-step"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, _ = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            _, state = model(x_w, state)
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="part-of-state"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = state.detach() if isinstance(state, torch.Tensor) else (state[0].detach(), None)
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="part-of-state"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = state.detach() if isinstance(state, torch.Tensor) else state[0].detach()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="reset"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = torch.zeros_like(state) if isinstance(state, torch.Tensor) else tuple(map(torch.zeros_like, state))
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="carried-pass"
+STATE = None
+
+
+def train_tbptt(model, optimizer, x, y, k):
+    global STATE
+    losses = []
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, STATE = model(x_w, STATE)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        STATE = detach_state(STATE)
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="reach-short"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    p = {n: v.detach().requires_grad_() for n, v in params.items()}
+    T = x.shape[1]
+    states = [h0]
+    h = h0
+    losses = []
+    total = {n: torch.zeros_like(v) for n, v in params.items()}
+    for t in range(1, T + 1):
+        h = torch.tanh(x[:, t - 1] @ p["weight_ih"].T + h @ p["weight_hh"].T + p["bias"])
+        states.append(h.detach())
+        losses.append(F.cross_entropy(h @ p["weight_out"].T + p["bias_out"], targets[:, t - 1]))
+        if t % k1 == 0:
+            g = torch.autograd.grad(sum(losses[-k1:]), list(p.values()), retain_graph=True)
+            for n, one in zip(p, g):
+                total[n] += one
+            if t >= k2:
+                h = h.detach()
+    return total
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="k2-windows"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    p = {n: v.detach().requires_grad_() for n, v in params.items()}
+    T = x.shape[1]
+    h = h0
+    loss = 0
+    for t in range(T):
+        if t % k2 == 0:
+            h = h.detach()
+        h = torch.tanh(x[:, t] @ p["weight_ih"].T + h @ p["weight_hh"].T + p["bias"])
+        loss = loss + F.cross_entropy(h @ p["weight_out"].T + p["bias_out"], targets[:, t])
+    loss.backward()
+    return {n: v.grad for n, v in p.items()}
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="leaf-changed"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    p = {n: v.detach().requires_grad_() for n, v in params.items()}
+    total = {n: torch.zeros_like(v, requires_grad=True) for n, v in params.items()}
+    T = x.shape[1]
+    states = [h0]
+    for t in range(k1, T + 1, k1):
+        start = max(0, t - k2)
+        h, loss = states[start], 0
+        for s in range(start, t):
+            h = torch.tanh(x[:, s] @ p["weight_ih"].T + h @ p["weight_hh"].T + p["bias"])
+            if s >= t - k1:
+                loss = loss + F.cross_entropy(h @ p["weight_out"].T + p["bias_out"], targets[:, s])
+                states.append(h.detach())
+        for n, g in zip(p, torch.autograd.grad(loss, list(p.values()))):
+            total[n] += g
+    return total
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="not-cut"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    p = {n: v.detach().requires_grad_() for n, v in params.items()}
+    total = {n: torch.zeros_like(v) for n, v in params.items()}
+    T = x.shape[1]
+    states = [h0]
+    for t in range(k1, T + 1, k1):
+        start = max(0, t - k2)
+        h, loss = states[start], 0
+        for s in range(start, t):
+            h = torch.tanh(x[:, s] @ p["weight_ih"].T + h @ p["weight_hh"].T + p["bias"])
+            if s >= t - k1:
+                loss = loss + F.cross_entropy(h @ p["weight_out"].T + p["bias_out"], targets[:, s])
+                states.append(h)
+        for n, g in zip(p, torch.autograd.grad(loss, list(p.values()), retain_graph=True)):
+            total[n] += g
+    return total
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="no-leaves"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    total = {n: torch.zeros_like(v) for n, v in params.items()}
+    T = x.shape[1]
+    states = [h0]
+    for t in range(k1, T + 1, k1):
+        start = max(0, t - k2)
+        h, loss = states[start], 0
+        for s in range(start, t):
+            h = torch.tanh(x[:, s] @ params["weight_ih"].T + h @ params["weight_hh"].T + params["bias"])
+            if s >= t - k1:
+                loss = loss + F.cross_entropy(h @ params["weight_out"].T + params["bias_out"], targets[:, s])
+                states.append(h.detach())
+        for n, g in zip(params, torch.autograd.grad(loss, list(params.values()))):
+            total[n] += g
+    return total
+
+
+# %% of="truncated-bptt-randomized-truncation-gradient" gets="reach-weight"
+def randomized_truncation_gradient(x, h0, params, targets, p, seed):
+    gen = torch.Generator().manual_seed(seed)
+    w = {n: v.detach().requires_grad_() for n, v in params.items()}
+    h, loss = h0, 0
+    for t in range(x.shape[1]):
+        if t:
+            if torch.rand((), generator=gen) < p:
+                h = h + (h - h.detach()) / p
+            else:
+                h = h.detach()
+        h = torch.tanh(x[:, t] @ w["weight_ih"].T + h @ w["weight_hh"].T + w["bias"])
+        loss = loss + F.cross_entropy(h @ w["weight_out"].T + w["bias_out"], targets[:, t])
+    loss.backward()
+    return {n: v.grad for n, v in w.items()}
+
+
+# %% of="truncated-bptt-randomized-truncation-gradient" gets="one-coin"
+def randomized_truncation_gradient(x, h0, params, targets, p, seed):
+    w = {n: v.detach().requires_grad_() for n, v in params.items()}
+    h, loss = h0, 0
+    for t in range(x.shape[1]):
+        if t:
+            gen = torch.Generator().manual_seed(seed)
+            if torch.rand((), generator=gen) < p:
+                h = h.detach() + (h - h.detach()) / p
+            else:
+                h = h.detach()
+        h = torch.tanh(x[:, t] @ w["weight_ih"].T + h @ w["weight_hh"].T + w["bias"])
+        loss = loss + F.cross_entropy(h @ w["weight_out"].T + w["bias_out"], targets[:, t])
+    loss.backward()
+    return {n: v.grad for n, v in w.items()}
+
+
+# %% of="truncated-bptt-randomized-truncation-gradient" gets="reach-weight"
+def randomized_truncation_gradient(x, h0, params, targets, p, seed):
+    gen = torch.Generator().manual_seed(seed)
+    w = {n: v.detach().requires_grad_() for n, v in params.items()}
+    h, loss = h0, 0
+    for t in range(x.shape[1]):
+        weight = 1.0
+        if t:
+            if torch.rand((), generator=gen) < p:
+                weight = 1 / p
+            else:
+                h = h.detach()
+        h = torch.tanh(x[:, t] @ w["weight_ih"].T + h @ w["weight_hh"].T + w["bias"])
+        loss = loss + weight * F.cross_entropy(h @ w["weight_out"].T + w["bias_out"], targets[:, t])
+    loss.backward()
+    return {n: v.grad for n, v in w.items()}
+
+
+# %% of="truncated-bptt-detach-state" gets="list-not-handled"
+def detach_state(state):
+    if state is None:
+        return None
+    if isinstance(state, tuple):
+        h, c = state
+        return h.detach(), c.detach()
+    return state.detach()
+
+
+# %% of="truncated-bptt-detach-state" gets="other-container"
+def detach_state(state):
+    if isinstance(state, torch.Tensor):
+        return state.detach()
+    if isinstance(state, (tuple, list)):
+        return (detach_state(s) for s in state)
+
+
+# %% of="truncated-bptt-detach-state" gets="parts-kept"
+def detach_state(state):
+    if state is None:
+        return None
+    if isinstance(state, torch.Tensor):
+        return state.detach()
+    return [detach_state(s) for s in state] if isinstance(state, list) else tuple(s for s in state)
