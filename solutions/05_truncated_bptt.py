@@ -137,7 +137,7 @@ check("truncated-bptt-batchify")
 #
 # - *the stream is dealt out like cards*: `reshape(-1, B).T` puts neighbours of the stream into different rows.
 # - *shape '[3, -1]' is invalid for input of size 14*: drop the rest first.
-# - *a list came back*: a batch is one tensor.
+# - *several values came back where one tensor was asked*: a batch is one tensor.
 # </details>
 
 # %% [markdown]
@@ -184,7 +184,7 @@ check("truncated-bptt-chunks")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *a list came back*: `yield` gives out one pair at a time, and there is no `return`.
+# - *chunks returned a list; expected a generator*: `yield` gives out one pair at a time, and there is no `return`.
 # - *the last, shorter window is left out*: `N // k` counts full windows only.
 # - *each window begins one step after the one before*: look at the third argument of `range`.
 # - *the batch is cut and not the time*: time is axis 1.
@@ -369,10 +369,10 @@ check("truncated-bptt-train-tbptt")
 #
 # - *Trying to backward through the graph a second time*: the state still carries the graph of the window before.
 # - *modified by an inplace operation*: `retain_graph=True` treats the symptom. The way back still enters the old window, whose weights `step()` has changed.
-# - *right for the tanh network, wrong for the LSTM*: its state has two parts.
+# - *only h of the state (h, c) has lost its past*, or *it was given one tensor*: the state of an LSTM has two parts.
 # - *every window begins without a state*: the state that the model returns is not the one that it gets next time.
-# - *the parameters never move*, or *each step came when all gradients were empty*: zero, backward, step, in this order.
-# - *a second pass begins with the state of the first*: a state that is kept outside the function outlives it.
+# - *the parameters never move*, or *all gradients were empty or 0*: zero, backward, step, in this order.
+# - *a second pass over the stream begins with the state at the end of the first*, or *the first window of this pass was given a state*: a state that is kept outside the function outlives it.
 # </details>
 
 # %% [markdown]
@@ -892,9 +892,9 @@ check("truncated-bptt-truncated-gradient")
 # <details><summary>My check fails with…</summary>
 #
 # - *the loss of step t goes back to step …; expected …*: the check has worked out from your numbers which loss reached which step. Compare `start` with what is asked.
-# - *losses are counted again*: with k2 > k1 the windows overlap. Only the newest k1 losses count.
-# - *gradients of earlier windows count again*: `backward()` adds to `.grad`, and adding `.grad` to a total adds the old ones once more.
-# - *the states themselves are not right*: a window starts from the value of the state, not from zero.
+# - *some are counted again*: with k2 > k1 the windows overlap. Only the newest k1 losses count.
+# - *gradients of earlier windows are still there when a window is added*: `backward()` adds to `.grad`, and adding `.grad` to a total adds the old ones once more.
+# - *Are the states right, whatever is cut?*, or *every window begins from a zero state*: a window starts from the value of the state, not from zero.
 # - *a leaf Variable that requires grad is being used in an in-place operation*: a total that requires a gradient must not be changed with `+=`; make it from zeros that do not.
 # - *the tensors in `params` do not require a gradient as they are given*: see the last sentence before the cell.
 # </details>
@@ -1134,12 +1134,12 @@ check("truncated-bptt-randomized-truncation-gradient")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *what flows back is not weighted*: without 1/p the mean is too small for every path that crosses a boundary.
+# - *what flows back across a kept boundary is not weighted*: without 1/p the mean is too small for every path that crosses a boundary.
 # - *the states themselves seem to change with the cuts*: h / p changes the value too.
-# - *all draws are the full gradient*: is what `detach()` returns used?
+# - *all 150 draws … are the full gradient*: is what `detach()` returns used?
 # - *either every boundary is kept or every one is cut*: throw a coin for each boundary.
 # - *each loss meets other cuts*: throw the coins once, in the one forward pass.
-# - *two calls with the same seed gave two gradients*: the coins must come from your seeded generator.
+# - *two calls with the same seed gave two different gradients*: the coins must come from your seeded generator.
 # </details>
 
 # %% [markdown]
@@ -1285,7 +1285,7 @@ check("truncated-bptt-predict-segments")
 #
 # **A tiny example**: $T = 7$ and three segments: pieces of 3, 3 and 1 steps, or of 3, 2 and 2. Pieces of 2, 2, 2 and 1 are too many. $T = 9$ and four segments: 3, 3 and 3, or 3, 2, 2 and 2.
 #
-# The check compares loss and gradients with the plain ones, and counts the bytes that are alive at once.
+# The check compares loss and gradients with the plain ones. It also looks at which steps are computed again, piece by piece, and counts the bytes that are alive at once.
 
 
 # %% answer="truncated-bptt-checkpointed-loss"
@@ -1466,7 +1466,7 @@ check("truncated-bptt-bug")
 #
 # - *This is the program as it was found*: print `x_w` for the stream 0, 1, 2, …, window after window; then hint 1.
 # - *The inputs have changed, and the targets are as they were found*: whatever you do with one, do with the other.
-# - *The model was given windows of … steps*: `zip(x, y)` goes along the first axis; it has to be the one of the batches.
+# - *the model was given windows of … steps*: `zip(x, y)` goes along the first axis; it has to be the one of the batches.
 # - *in another order than those of the stream*, or *with other tokens*: print `x[:, 0]` for the stream 0, 1, 2, …
 # - *every window begins without a state*: that would hide the mistake, and lose the memory.
 # </details>

@@ -387,7 +387,7 @@ def predict_echo(student: Student, draw: Draw) -> str:
     """`guess_echo` is one of "near chance", "half way" and "nearly perfect"."""
     guess = chosen(student, "guess_echo", ("near chance", "half way", "nearly perfect"))
     return told(guess == "near chance", "five stored runs are right in 0.51 to 0.61 of the cases. In windows of 5 no loss ever reaches the symbol 5 steps back, "
-                "so nothing tells the weights to keep it, although the state carries on what there is of it. What one half leaves to be explained, an experiment below takes up.")  # fmt: skip
+                "so nothing tells the weights to keep it, although the value of the state is carried on. Why some runs are a little above one half, an experiment below asks.")  # fmt: skip
 
 
 @check("truncated-bptt-predict-segments", of="guess_segments", hygiene=False)
