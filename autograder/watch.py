@@ -87,7 +87,8 @@ def reached(
 ) -> Any:
     """`call(losses, x)` for losses on the states of a small recurrence over x (B, T, D) that is cut after the steps `cuts`.
 
-    Each of `losses` is (steps, rows, factor, signs): factor · Σ over steps and rows of signs · state, or None for a constant.
+    Each of `losses` is (steps, rows, factors, signs): Σ over steps and rows of the step's factor · signs · state; or
+    "constant"; or "elsewhere", a loss whose graph leads to another leaf.
     """
     inputs = x.detach().clone().requires_grad_()
     h, states = torch.zeros_like(x[:, 0]), []
@@ -97,12 +98,14 @@ def reached(
         h = h.detach() if t + 1 in cuts else h
     values = []
     for one in losses:
-        if one is None:
+        if one == "constant":
             values.append(x.detach().sum())
-            continue
-        steps, rows, factor, signs = one
-        picked = torch.stack([states[t - 1][rows] for t in steps])
-        values.append(factor * (picked * signs).sum())
+        elif one == "elsewhere":
+            values.append((x.detach().clone().requires_grad_() * 2).sum())
+        else:
+            steps, rows, factors, signs = one
+            parts = [factor * (states[t - 1][rows] * signs).sum() for t, factor in zip(steps, factors, strict=True)]
+            values.append(torch.stack(parts).sum())
     return _named(names, call)(values, inputs)
 
 

@@ -38,6 +38,11 @@ def randomized(seed: int) -> dict:
     return solved("truncated_bptt").error_of_means(seed)
 
 
+def spread(seed: int) -> dict:
+    """From which paths the error of one random truncation comes, by the boundaries that they cross."""
+    return solved("truncated_bptt").share_of_spread(seed)
+
+
 def segments(seed: int) -> dict:
     """Most bytes alive by number of segments: equal for all seeds, since they follow from the graph."""
     return solved("truncated_bptt").bytes_by_segments(seed)

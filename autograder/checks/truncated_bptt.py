@@ -13,11 +13,19 @@ from autograder.compare import first_difference
 from autograder.draw import Draw
 from autograder.expect import deny, expect
 from autograder.mistakes import truncated_bptt as mistakes
-from autograder.mistakes import truncated_gradients as gradients
-from autograder.mistakes import truncated_training as training
-from autograder.mistakes.cuts_by_chance import judge_draws, named_at_one
-from autograder.mistakes.state_and_reach import form, graphs_in, judge_detached, judge_reach, kind_missed
-from autograder.mistakes.truncation_seen import explained, named_error, named_training
+from autograder.mistakes import truncated_bptt_gradients as gradients
+from autograder.mistakes import truncated_bptt_training as training
+from autograder.mistakes.truncated_bptt_coins import judge_draws, named_at_one
+from autograder.mistakes.truncated_bptt_pieces import judge_bytes, judge_pieces
+from autograder.mistakes.truncated_bptt_reach import judge_reach, reach_failed
+from autograder.mistakes.truncated_bptt_seen import (
+    explained,
+    gradient_failed,
+    named_error,
+    named_training,
+    still_as_found,
+)
+from autograder.mistakes.truncated_bptt_state import form, graphs_in, judge_detached, kind_missed
 from autograder.predictions import chosen, committed, told
 from autograder.spec import LearnerFailed, Wrong, check
 from autograder.student import Student
@@ -96,8 +104,10 @@ def _equal(got: Any, value: Any) -> bool:
 
 
 def detach_standin(state: Any) -> Any:
-    """A right detach_state, to lend: what arrives has already lost its graph."""
-    return state
+    """A right detach_state, to lend."""
+    if isinstance(state, Tensor):
+        return state.detach()
+    return type(state)(map(detach_standin, state)) if isinstance(state, tuple | list) else state
 
 
 @check("truncated-bptt-detach-state", of="detach_state", standin=detach_standin, hygiene=False)
@@ -113,7 +123,10 @@ def detach_state(student: Student, draw: Draw) -> None:
         judge_detached(got, state, "state")
         parts = list(graphs_in(got))
         if any(parts):
-            some = "every part" if all(parts) else f"part {parts.index(True) + 1} of {len(parts)}"
+            if all(parts) and not isinstance(state, Tensor):
+                deny("parts-kept", f"the values are right, and every part of the {type(state).__name__} still has its graph",
+                     "For a tensor by itself it works. What is done with each part of a container?")  # fmt: skip
+            some = "it" if isinstance(state, Tensor) else f"part {parts.index(True) + 1} of {len(parts)}"
             deny("graph-kept" if all(parts) else "graph-kept-in-part", f"the values are right, and {some} still has its graph",
                  "`detach()` returns a new tensor and leaves the old one as it is. What happens to what it returns?" if all(parts)
                  else "Other parts have lost theirs. What does your function do with this one?")  # fmt: skip
@@ -164,6 +177,9 @@ def _losses(got: Any, want: list[float], B: int, k: int) -> None:
     if isinstance(got, list | tuple) and any(isinstance(one, Tensor) and flags(one).has_graph for one in got):
         deny("losses-keep-graph", "the losses are tensors that keep their graphs; expected numbers",
              "Each of them holds the whole graph of its window in memory. What turns a loss into a plain number?")  # fmt: skip
+    if isinstance(got, int | float) or (isinstance(got, Tensor) and got.dim() == 0):
+        deny("one-loss", f"one number came back; expected a list of {len(want)}, one for each window",
+             "The parameters are right. What is to come back for each window?")  # fmt: skip
     if isinstance(got, list | tuple) and len(got) != len(want):
         deny(
             "losses-count",
@@ -185,13 +201,16 @@ def _asked(case: gradients.Case) -> tuple[Tensor, Tensor, dict[str, Tensor], Ten
     return case.x, case.h0, case.params, case.targets
 
 
-@check("truncated-bptt-truncated-gradient", of="truncated_gradient")
+@check("truncated-bptt-truncated-gradient", of="truncated_gradient", needs=("truncated-bptt-detach-state",))
 def truncated_gradient(student: Student, draw: Draw) -> None:
     """`truncated_gradient` lets the losses of every k1 steps flow back k2 steps, and older states be constants."""
     cases = ((2, 8, 2, 4), (2, 6, 1, 3), (3, 6, 3, 3), (2, 4, 2, 9), (1, 6, 2, 4), (2, 1, 1, 1), (2, 3, 1, 1))
     for number, (B, T, k1, k2) in enumerate((*cases, (2, 4, 2, 3))):
         case = _case(draw.to(torch.float32) if number == len(cases) else draw, B, T)
-        got = student.truncated_gradient(*_asked(case), k1, k2)
+        try:
+            got = student.truncated_gradient(*_asked(case), k1, k2)
+        except LearnerFailed as failed:
+            raise gradient_failed(failed) from None
         want = {name: value.to(case.x.dtype) for name, value in gradients.truncated_gradient(case, k1, k2).items()}
         slips = gradients.truncated_gradient.on(case, k1, k2)
         factors = {"B": B, "T": T, "number of windows": T // k1, "k1": k1, "k2": k2}
@@ -208,47 +227,61 @@ def reach(student: Student, draw: Draw) -> None:
     cuts = [draw.integer(2, 4), draw.integer(5, 8)]
     one, two = draw.normal(B, D), draw.normal(1, D)
     rows, first, last = list(range(B)), draw.integer(1, T), T
-    losses = [([last], rows, 1.0, one), ([cuts[0]], rows, 1.0, one), ([cuts[0] + 1, cuts[1]], rows, 1.0, one),
-              ([first], [1], 1.0, two), None, ([cuts[1]], rows, 1e-7, one), ([cuts[1] + 1], rows, 1.0, one)]  # fmt: skip
-    _reached(student, draw, B, T, cuts, losses)
-    balanced = torch.stack([torch.ones(D), -torch.ones(D)]).to(draw.normal(1))
-    _reached(student, draw, B, T, [], [([4], rows, 1.0, balanced), ([T, 2], rows, 1.0, one)], equal_rows=True)
-    _reached(student, draw, 1, 1, [], [([1], [0], 1.0, two)])
-    _reached(student, draw, B, 4, [1, 2, 3], [([2, 4], rows, 1.0, one), None])
+    tiny = 1e-30 if draw.dtype == torch.float64 else 1e-12  # its square is a number, too
+    losses = [([last], rows, [1.0], one), ([cuts[0]], rows, [1.0], one), ([cuts[0] + 1, cuts[1]], rows, [1.0, 1.0], one),
+              ([first], [1], [1.0], two), "constant", ([cuts[1]], rows, [tiny], one), ([cuts[1] + 1], rows, [1.0], one)]  # fmt: skip
+    _reached(student, draw.normal(B, T, D), cuts, losses)
+    # Gradients that cancel: over the rows where these are equal, over the entries where those are.
+    signs = torch.tensor([1.0, -1.0, 0.0]).to(one)
+    _reached(student, draw.normal(1, T, D).expand(B, T, D).clone(), [], [([4], rows, [1.0], torch.stack([signs, -signs])), ([T, 2], rows, [1.0, 1.0], one)])  # fmt: skip
+    _reached(student, draw.normal(1, 1, 1).expand(1, 1, D).clone(), [], [([1], [0], [1.0], signs)])
+    _reached(student, draw.normal(B, 4, D), [1, 2, 3], [([2, 4], rows, [1.0, 1.0], one), "constant"])
+    _reached(
+        student, draw.normal(B, 7, D), [3], [([5, 7], rows, [1.0, tiny], one), "elsewhere", ([3], rows, [1.0], one)]
+    )
 
 
-def _reached(
-    student: Student, draw: Draw, B: int, T: int, cuts: list[int], losses: list[Any], equal_rows: bool = False
-) -> None:
-    x = draw.normal(1 if equal_rows else B, T, 3).expand(B, T, 3).clone()
-    want = []
+def _reached(student: Student, x: Tensor, cuts: list[int], losses: list[Any]) -> None:
+    T, want = x.shape[1], []
+    # How the state is carried decides how much arrives, not where: a fixed matrix will do.
+    weight = torch.tensor([[0.5, 0.3, -0.4], [-0.2, 0.6, 0.3], [0.4, -0.3, 0.5]]).to(x)
     for one in losses:
-        steps = sorted(one[0]) if one else []
+        steps = [] if isinstance(one, str) else sorted(one[0])
         begin = max([cut for cut in cuts if cut < steps[0]], default=0) + 1 if steps else 0
         want.append((begin, steps[-1]) if steps else None)
-    got = student.probe("reached", call="reach", x=x, weight=draw.normal(3, 3, scale=0.7), cuts=cuts, losses=losses,
-                        shown=f"reach(losses, inputs) with {len(losses)} losses on {T} steps")  # fmt: skip
-    if got is None:
-        expect(got, want, "the reach")
+
+    shown = f"reach(losses, inputs) with {len(losses)} loss{'es' * (len(losses) > 1)} on {T} step{'s' * (T > 1)}"
+
+    def ask(losses: list[Any]) -> Any:
+        return student.probe("reached", call="reach", x=x, weight=weight, cuts=cuts, losses=losses, shown=shown)
+
+    try:
+        got = ask(losses)
+    except LearnerFailed as failed:
+        named = reach_failed(failed, losses, ask)
+        student.last = shown
+        raise named from None
     if not isinstance(got, list | tuple) or len(got) != len(want):
         expect(got, want, "the reach")
     for i, (have, asked) in enumerate(zip(got, want, strict=True)):
-        judge_reach(
-            have,
-            asked,
-            f"the reach of losses[{i}]",
-            losses[i],
-            T,
-            union=(min(w[0] for w in want[: i + 1] if w), max(w[1] for w in want[: i + 1] if w)) if asked else None,
-        )
+        union = (min(w[0] for w in want[: i + 1] if w), max(w[1] for w in want[: i + 1] if w)) if asked else None
+        judge_reach(have, asked, f"the reach of losses[{i}]", losses[i], T, union)
 
 
-@check("truncated-bptt-randomized-truncation-gradient", of="randomized_truncation_gradient", deadline=40.0)
+@check(
+    "truncated-bptt-randomized-truncation-gradient",
+    of="randomized_truncation_gradient",
+    needs=("truncated-bptt-detach-state",),
+    deadline=40.0,
+)
 def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
     """Each draw of `randomized_truncation_gradient` is a possible pattern of cuts, rightly weighted, and as frequent as p says."""
     case = _case(draw, 2, 5)
     want = gradients.gradient_of(case)
-    got = student.randomized_truncation_gradient(*_asked(case), 1.0, draw.integer(0, 1000))
+    try:
+        got = student.randomized_truncation_gradient(*_asked(case), 1.0, draw.integer(0, 1000))
+    except LearnerFailed as failed:
+        raise gradient_failed(failed) from None
     factors = {"B": 2, "T": 5}
     try:
         expect(got, want, "with p = 1, where nothing is cut, grads", factors=factors)
@@ -275,10 +308,12 @@ def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
 @check("truncated-bptt-checkpointed-loss", of="checkpointed_loss", hygiene=False)
 def checkpointed_loss(student: Student, draw: Draw) -> None:
     """`checkpointed_loss` gives the exact gradient of the whole sequence while it keeps one segment and the boundaries."""
-    peaks = {}
-    for kind, B, T, S in (("rnn", 3, 12, 3), ("lstm", 2, 8, 2), ("rnn", 2, 7, 3), ("rnn", 1, 3, 1), ("rnn", 3, 40, 4)):
-        weights = draw.next_token(kind, V=5, D=3, H=16 if T == 40 else 4)
-        x, y = draw.integers(0, 5, B, T), draw.integers(0, 5, B, T)
+    # No factor by which a mistake is off is that of another: 1/T, 1/S, B, B/T; and pieces of several lengths come first.
+    cases = (("rnn", 2, 11, 4, 5, 6), ("lstm", 3, 10, 2, 5, 4), ("rnn", 2, 9, 4, 5, 4), ("rnn", 1, 3, 1, 5, 4),
+             ("rnn", 3, 48, 8, 96, 8))  # fmt: skip
+    for kind, B, T, S, V, H in cases:
+        weights = draw.next_token(kind, V=V, D=3, H=H)
+        x, y = draw.integers(0, V, B, T), draw.integers(0, V, B, T)
         made = student.probe("watched", kind=kind, weights=weights, lr=LR)
         shown = f"checkpointed_loss(model, x, y, {S}) on {T} steps"
         try:
@@ -293,16 +328,10 @@ def checkpointed_loss(student: Student, draw: Draw) -> None:
             deny("no-graph", "the loss has no graph, so `loss.backward()` cannot start from it",
                  "Was it turned into a number, computed under `no_grad`, or is nothing that enters `checkpoint` in need of a gradient?")  # fmt: skip
         slips = mistakes.checkpointed.on(kind, weights, x, y, S)
-        expect(
-            (loss, grads),
-            want,
-            ("the loss", "grads"),
-            slips=slips,
-            factors={"B": B, "T": T, "S": S, "T/S": T / S},
-            rtol=1e-5,
-        )
-        peaks[T] = seen["peak"], student.probe("events", of=made["model"])
-    _saved(*peaks[40], steps=40, states=3 * 16 * 8, S=4)
+        factors = {"B": B, "T": T, "S": S}
+        expect((loss, grads), want, ("the loss", "grads"), slips=slips, factors=factors, rtol=1e-5)
+        judge_pieces(student.probe("events", of=made["model"]), T, S)
+    judge_bytes(seen["peak"], B * T * V * weights["readout.weight"].element_size(), T)
 
 
 def _checkpoint_error(failed: LearnerFailed) -> LearnerFailed | Wrong:
@@ -312,25 +341,20 @@ def _checkpoint_error(failed: LearnerFailed) -> LearnerFailed | Wrong:
     return failed
 
 
-def _saved(peak: int, events: list[dict[str, Any]], steps: int, states: int, S: int) -> None:
-    # Without checkpoints some 4 values are kept for each state; with them the segment's own and the boundaries.
-    lengths = [one["x"].shape[1] for one in events if one["what"] == "forward"]
-    if len(set(lengths)) == 1 and lengths[0] == S and S * S != steps:
-        deny("length-for-number", f"the model was given pieces of {S} steps; expected {S} pieces of {steps // S} steps",
-             "`segments` is how many pieces there are. How long is each of them?")  # fmt: skip
-    whole = 3 * states * steps
-    if peak > 0.7 * whole:
-        deny("not-checkpointed", f"the gradient is right, but {peak} bytes were alive at once, as many as without checkpoints",
-             "Is each segment run through `checkpoint`, its read-out and loss included? Is the sequence split at all?")  # fmt: skip
-
-
-@check("truncated-bptt-bug", of="train_on_text", needs=("truncated-bptt-detach-state",))
+@check(
+    "truncated-bptt-bug",
+    of="train_on_text",
+    needs=("truncated-bptt-batchify", "truncated-bptt-chunks", "truncated-bptt-detach-state"),
+)
 def train_on_text(student: Student, draw: Draw) -> None:
-    """`train_on_text` learns from windows whose rows continue from one batch to the next."""
-    for kind, B, n, k in (("rnn", 3, 4, 2), ("lstm", 2, 3, 3), ("rnn", 1, 2, 4)):
+    """After one pass of `train_on_text` every parameter is where one pass over this text leads."""
+    for kind, B, n, k in (("rnn", 3, 4, 2), ("lstm", 2, 3, 4), ("rnn", 1, 2, 4)):
         weights, stream = draw.next_token(kind, V=5, D=3, H=4), draw.integers(0, 5, B * n * k + 1)
         made = student.probe("watched", kind=kind, weights=weights, lr=LR)
-        losses = student.train_on_text(made["model"], made["optimizer"], stream, B, k)
+        try:
+            losses = student.train_on_text(made["model"], made["optimizer"], stream, B, k)
+        except LearnerFailed as failed:
+            raise named_error(failed, student.probe("events", of=made["model"]), kind) from None
         after = student.probe("parameters", of=made["model"])
         x, y = batchify_standin(stream[:-1], B), batchify_standin(stream[1:], B)
         slips = training.train_tbptt.on(kind, weights, x, y, k, LR, pick=lambda value: value[1])
@@ -339,7 +363,13 @@ def train_on_text(student: Student, draw: Draw) -> None:
             expect(after, want, "after the pass, parameters", slips=slips)
         except Wrong as wrong:
             events = student.probe("events", of=made["model"])
-            raise named_training(wrong, events, x, k, training.train_tbptt) from None
+            found = [part.reshape(n, B, k).transpose(0, 1).flatten(1) for part in (stream[:-1], stream[1:])]
+            same = [
+                first_difference(after, training.train_tbptt(kind, weights, *pair, k, LR)[1]) is None
+                for pair in (found, (x, found[1]), (found[0], y))
+            ]
+            named = still_as_found(wrong, same, training.train_tbptt)
+            raise named or named_training(wrong, events, x, k, training.train_tbptt) from None
         _losses(losses, want_losses, B, k)
 
 
@@ -354,10 +384,10 @@ def predict_credit(student: Student, draw: Draw) -> str:
 
 @check("truncated-bptt-predict-echo", of="guess_echo", hygiene=False)
 def predict_echo(student: Student, draw: Draw) -> str:
-    """`guess_echo` is one of "chance", "half way" and "nearly perfect"."""
-    guess = chosen(student, "guess_echo", ("chance", "half way", "nearly perfect"))
-    return told(guess == "chance", "in windows of 5 no loss ever reaches the symbol 5 steps back, so nothing tells the "
-                "weights to keep it. It is carried along in the state, but nobody learns to use it: see the experiment below.")  # fmt: skip
+    """`guess_echo` is one of "near chance", "half way" and "nearly perfect"."""
+    guess = chosen(student, "guess_echo", ("near chance", "half way", "nearly perfect"))
+    return told(guess == "near chance", "five stored runs are right in 0.51 to 0.61 of the cases. In windows of 5 no loss ever reaches the symbol 5 steps back, "
+                "so nothing tells the weights to keep it, although the value of the state is carried on. Why some runs are a little above one half, an experiment below asks.")  # fmt: skip
 
 
 @check("truncated-bptt-predict-segments", of="guess_segments", hygiene=False)

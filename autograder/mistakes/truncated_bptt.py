@@ -7,7 +7,7 @@ from collections.abc import Set
 import torch
 from torch import Tensor
 
-from autograder.mistakes.truncated_training import Weights, forward, held, loss_of
+from autograder.mistakes.truncated_bptt_training import Weights, forward, held, loss_of
 from autograder.spec import Slip, reference
 
 
@@ -72,6 +72,7 @@ def chunks(slips: Set[str], x: Tensor, y: Tensor, k: int) -> list[tuple[Tensor, 
     Slip("cut", "the graph is cut between the segments", "Is the result exact if nothing flows back from a segment to the one before it?"),
     Slip("reset", "every segment begins without a state", "What does the model get as its second argument in the second segment?"),
     Slip("mean-loss", "the loss is averaged over the time steps", "Is a sum or a mean over time asked for?"),
+    Slip("mean-in-segment", "each segment's loss is averaged over its own steps", "Is a sum or a mean over time asked for?"),
     Slip("sum-loss", "the loss is summed over the batch too", "Over what is the loss averaged here?"),
     Slip("last-segment-loss", "only the last segment's loss counts", "What happens to the losses of the other segments: `=` or `+=`?"),
     Slip("rest-dropped", "the steps that do not fill a segment are left out", "Do the segments together have T steps?"),
@@ -91,6 +92,8 @@ def checkpointed(
         logits, state = forward(kind, leaves, x[:, start:end], state)
         state = None if "reset" in slips else held(state) if "cut" in slips else state
         own = loss_of({"time-sum"} | (slips & {"last-step-loss"}), logits, y[:, start:end])
+        if "mean-in-segment" in slips:
+            own = own / (end - start)
         total = own if "last-segment-loss" in slips else total + own
         start = end
     if "mean-loss" in slips:

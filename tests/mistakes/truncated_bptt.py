@@ -794,7 +794,7 @@ def train_tbptt(model, optimizer, x, y, k):
     return losses
 
 
-# %% of="truncated-bptt-train-tbptt" gets="type"
+# %% of="truncated-bptt-train-tbptt" gets="one-loss"
 def train_tbptt(model, optimizer, x, y, k):
     state, losses = None, []
     for x_w, y_w in chunks(x, y, k):
@@ -1772,7 +1772,7 @@ def reach(losses, inputs):
             found.append(None)
             continue
         (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
-        touched = [] if grad is None else (grad.sum((0, 2)).abs() > 1e-12).nonzero().flatten().tolist()
+        touched = [] if grad is None else (grad.sum((0, 2)) != 0).nonzero().flatten().tolist()
         found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
     return found
 
@@ -1803,7 +1803,7 @@ def reach(losses, inputs):
     return found
 
 
-# %% of="truncated-bptt-reach" gets="raised"
+# %% of="truncated-bptt-reach" gets="graph-freed"
 def reach(losses, inputs):
     found = []
     for loss in losses:
@@ -1816,7 +1816,7 @@ def reach(losses, inputs):
     return found
 
 
-# %% of="truncated-bptt-reach" gets="raised"
+# %% of="truncated-bptt-reach" gets="constant"
 def reach(losses, inputs):
     found = []
     for loss in losses:
@@ -2047,7 +2047,7 @@ def checkpointed_loss(model, x, y, segments):
     return total
 
 
-# %% of="truncated-bptt-checkpointed-loss" gets="not-checkpointed"
+# %% of="truncated-bptt-checkpointed-loss" gets="one-piece"
 def checkpointed_loss(model, x, y, segments):
     def whole():
         return model(x, None)[0]
@@ -2148,7 +2148,7 @@ def checkpointed_loss(model, x, y, segments):
     return total
 
 
-# %% of="truncated-bptt-bug" gets="rows-broken"
+# %% of="truncated-bptt-bug" gets="as-found"
 def train_on_text(model, optimizer, stream, B, k):
     n = (len(stream) - 1) // (B * k)
     x = stream[:-1].reshape(n, B, k)
@@ -2180,7 +2180,7 @@ def train_on_text(model, optimizer, stream, B, k):
     return losses
 
 
-# %% of="truncated-bptt-bug" gets="reset + rows-broken"
+# %% of="truncated-bptt-bug" gets="as-found + reset"
 def train_on_text(model, optimizer, stream, B, k):
     n = (len(stream) - 1) // (B * k)
     x = stream[:-1].reshape(n, B, k)
@@ -2244,7 +2244,7 @@ def train_on_text(model, optimizer, stream, B, k):
     return losses
 
 
-# %% of="truncated-bptt-bug" gets="other-update"
+# %% of="truncated-bptt-bug" gets="targets-as-found"
 def train_on_text(model, optimizer, stream, B, k):
     n = (len(stream) - 1) // (B * k)
     x = stream[:-1].reshape(B, n, k).transpose(0, 1)
@@ -2301,7 +2301,7 @@ guess_echo = "perfect"
 
 
 # %% of="truncated-bptt-predict-echo" gets="no-option"
-guess_echo = ("chance",)
+guess_echo = ("near chance",)
 
 
 # %% of="truncated-bptt-predict-echo" gets="no-option"
@@ -2358,3 +2358,686 @@ def train_tbptt(model, optimizer, x, y, k):
         optimizer.step()
         losses.append(loss.item())
     return losses
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="mean-in-segment"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten()), state
+
+    length = -(-x.shape[1] // segments)
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="mean-in-segment + mean-of-segments"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten()), state
+
+    length = -(-x.shape[1] // segments)
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total / segments
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="too-many-pieces"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    length = x.shape[1] // segments
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="too-many-pieces"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    length = 1
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="too-many-pieces"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    length = int(x.shape[1] ** 0.5)
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="piece-too-long"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    T = x.shape[1]
+    edges = [i * (T // segments) for i in range(segments)] + [T]
+    total, state = 0.0, None
+    for a, b in zip(edges, edges[1:]):
+        loss, state = checkpoint(piece, x[:, a:b], y[:, a:b], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="partly-checkpointed"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x_s), state
+
+    length = -(-x.shape[1] // segments)
+    total, state = piece(x[:, :length], y[:, :length], None)
+    for start in range(length, x.shape[1], length):
+        some = slice(start, start + length)
+        loss, state = checkpoint(piece, x[:, some], y[:, some], state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="loss-outside"
+def checkpointed_loss(model, x, y, segments):
+    length = -(-x.shape[1] // segments)
+    total, state = 0.0, None
+    for start in range(0, x.shape[1], length):
+        some = slice(start, start + length)
+        logits, state = checkpoint(model, x[:, some], state, use_reentrant=False)
+        total = total + F.cross_entropy(logits.flatten(0, 1), y[:, some].flatten(), reduction="sum") / len(x)
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="loss-outside"
+def checkpointed_loss(model, x, y, segments):
+    length = -(-x.shape[1] // segments)
+    parts, state = [], None
+    for start in range(0, x.shape[1], length):
+        logits, state = checkpoint(model, x[:, start : start + length], state, use_reentrant=False)
+        parts.append(logits)
+    return F.cross_entropy(torch.cat(parts, 1).flatten(0, 1), y.flatten(), reduction="sum") / len(x)
+
+
+# %% of="truncated-bptt-reach" gets="threshold"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else (grad.abs() > 1e-8).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="threshold"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else (grad.abs() > 1e-15).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="threshold"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = (
+            [] if grad is None else (grad.abs() > 1e-6 * grad.abs().max()).any(2).any(0).nonzero().flatten().tolist()
+        )
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="threshold"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = (
+            []
+            if grad is None
+            else [t for t in range(grad.shape[1]) if not torch.allclose(grad[:, t], torch.zeros_like(grad[:, t]))]
+        )
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="elsewhere"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True)
+        touched = [] if grad is None else (grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="constant"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True)
+        touched = [] if grad is None else (grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="constant"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        inputs.grad = None
+        loss.backward(retain_graph=True)
+        touched = (inputs.grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="elsewhere"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        inputs.grad = None
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        loss.backward(retain_graph=True)
+        touched = (inputs.grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1))
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="raised"
+def reach(losses, inputs):
+    inputs = inputs.detach()
+    found = []
+    for loss in losses:
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else (grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="not-found"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else grad.sum(2).any(0).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="not-found"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        touched = [] if grad is None else (grad.sum(0) != 0).any(1).nonzero().flatten().tolist()
+        found.append((touched[0] + 1, touched[-1] + 1) if touched else None)
+    return found
+
+
+# %% of="truncated-bptt-bug" gets="inputs-as-found"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(n, B, k)
+    y = stream[1:].reshape(B, n, k).transpose(0, 1)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="not-cut"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(B, n, k).transpose(0, 1)
+    y = stream[1:].reshape(B, n, k).transpose(0, 1)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="other-tokens"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(k, n, B).permute(1, 2, 0)
+    y = stream[1:].reshape(k, n, B).permute(1, 2, 0)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="other-windows"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = batchify(stream, B)[:, :-1].split(k, 1)
+    y = batchify(stream, B)[:, 1:].split(k, 1)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="as-found"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = [stream[i * B * k : (i + 1) * B * k].reshape(B, k) for i in range(n)]
+    y = [stream[i * B * k + 1 : (i + 1) * B * k + 1].reshape(B, k) for i in range(n)]
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="sum-loss"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(B, n, k).transpose(0, 1)
+    y = stream[1:].reshape(B, n, k).transpose(0, 1)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten(), reduction="sum")
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="as-found + sum-loss"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(n, B, k)
+    y = stream[1:].reshape(n, B, k)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits, state = model(x_w, detach_state(state))
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten(), reduction="sum")
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-bug" gets="as-found + cut-every-step"
+def train_on_text(model, optimizer, stream, B, k):
+    n = (len(stream) - 1) // (B * k)
+    x = stream[:-1].reshape(n, B, k)
+    y = stream[1:].reshape(n, B, k)
+    state, losses = None, []
+    for x_w, y_w in zip(x, y):
+        optimizer.zero_grad()
+        logits = []
+        for t in range(k):
+            one, state = model(x_w[:, t : t + 1], detach_state(state))
+            logits.append(one)
+        logits = torch.cat(logits, 1)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="one-loss"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = detach_state(state)
+        losses.append(loss.item())
+    return sum(losses) / len(losses)
+
+
+# %% of="truncated-bptt-train-tbptt" gets="value"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        before = state
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        logits, _ = model(x_w, before)
+        losses.append(F.cross_entropy(logits.flatten(0, 1), y_w.flatten()).item())
+        state = detach_state(state)
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="state-after-step"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, _ = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            _, state = model(x_w, state)
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="part-of-state"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = state.detach() if isinstance(state, torch.Tensor) else (state[0].detach(), None)
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="part-of-state"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = state.detach() if isinstance(state, torch.Tensor) else state[0].detach()
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="reset"
+def train_tbptt(model, optimizer, x, y, k):
+    losses = []
+    state = None
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = torch.zeros_like(state) if isinstance(state, torch.Tensor) else tuple(map(torch.zeros_like, state))
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="carried-pass"
+STATE = None
+
+
+def train_tbptt(model, optimizer, x, y, k):
+    global STATE
+    losses = []
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, STATE = model(x_w, STATE)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        STATE = detach_state(STATE)
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="reach-short"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    p = {n: v.detach().requires_grad_() for n, v in params.items()}
+    T = x.shape[1]
+    states = [h0]
+    h = h0
+    losses = []
+    total = {n: torch.zeros_like(v) for n, v in params.items()}
+    for t in range(1, T + 1):
+        h = torch.tanh(x[:, t - 1] @ p["weight_ih"].T + h @ p["weight_hh"].T + p["bias"])
+        states.append(h.detach())
+        losses.append(F.cross_entropy(h @ p["weight_out"].T + p["bias_out"], targets[:, t - 1]))
+        if t % k1 == 0:
+            g = torch.autograd.grad(sum(losses[-k1:]), list(p.values()), retain_graph=True)
+            for n, one in zip(p, g):
+                total[n] += one
+            if t >= k2:
+                h = h.detach()
+    return total
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="k2-windows"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    p = {n: v.detach().requires_grad_() for n, v in params.items()}
+    T = x.shape[1]
+    h = h0
+    loss = 0
+    for t in range(T):
+        if t % k2 == 0:
+            h = h.detach()
+        h = torch.tanh(x[:, t] @ p["weight_ih"].T + h @ p["weight_hh"].T + p["bias"])
+        loss = loss + F.cross_entropy(h @ p["weight_out"].T + p["bias_out"], targets[:, t])
+    loss.backward()
+    return {n: v.grad for n, v in p.items()}
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="leaf-changed"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    p = {n: v.detach().requires_grad_() for n, v in params.items()}
+    total = {n: torch.zeros_like(v, requires_grad=True) for n, v in params.items()}
+    T = x.shape[1]
+    states = [h0]
+    for t in range(k1, T + 1, k1):
+        start = max(0, t - k2)
+        h, loss = states[start], 0
+        for s in range(start, t):
+            h = torch.tanh(x[:, s] @ p["weight_ih"].T + h @ p["weight_hh"].T + p["bias"])
+            if s >= t - k1:
+                loss = loss + F.cross_entropy(h @ p["weight_out"].T + p["bias_out"], targets[:, s])
+                states.append(h.detach())
+        for n, g in zip(p, torch.autograd.grad(loss, list(p.values()))):
+            total[n] += g
+    return total
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="not-cut"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    p = {n: v.detach().requires_grad_() for n, v in params.items()}
+    total = {n: torch.zeros_like(v) for n, v in params.items()}
+    T = x.shape[1]
+    states = [h0]
+    for t in range(k1, T + 1, k1):
+        start = max(0, t - k2)
+        h, loss = states[start], 0
+        for s in range(start, t):
+            h = torch.tanh(x[:, s] @ p["weight_ih"].T + h @ p["weight_hh"].T + p["bias"])
+            if s >= t - k1:
+                loss = loss + F.cross_entropy(h @ p["weight_out"].T + p["bias_out"], targets[:, s])
+                states.append(h)
+        for n, g in zip(p, torch.autograd.grad(loss, list(p.values()), retain_graph=True)):
+            total[n] += g
+    return total
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="no-leaves"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    total = {n: torch.zeros_like(v) for n, v in params.items()}
+    T = x.shape[1]
+    states = [h0]
+    for t in range(k1, T + 1, k1):
+        start = max(0, t - k2)
+        h, loss = states[start], 0
+        for s in range(start, t):
+            h = torch.tanh(x[:, s] @ params["weight_ih"].T + h @ params["weight_hh"].T + params["bias"])
+            if s >= t - k1:
+                loss = loss + F.cross_entropy(h @ params["weight_out"].T + params["bias_out"], targets[:, s])
+                states.append(h.detach())
+        for n, g in zip(params, torch.autograd.grad(loss, list(params.values()))):
+            total[n] += g
+    return total
+
+
+# %% of="truncated-bptt-randomized-truncation-gradient" gets="reach-weight"
+def randomized_truncation_gradient(x, h0, params, targets, p, seed):
+    gen = torch.Generator().manual_seed(seed)
+    w = {n: v.detach().requires_grad_() for n, v in params.items()}
+    h, loss = h0, 0
+    for t in range(x.shape[1]):
+        if t:
+            if torch.rand((), generator=gen) < p:
+                h = h + (h - h.detach()) / p
+            else:
+                h = h.detach()
+        h = torch.tanh(x[:, t] @ w["weight_ih"].T + h @ w["weight_hh"].T + w["bias"])
+        loss = loss + F.cross_entropy(h @ w["weight_out"].T + w["bias_out"], targets[:, t])
+    loss.backward()
+    return {n: v.grad for n, v in w.items()}
+
+
+# %% of="truncated-bptt-randomized-truncation-gradient" gets="one-coin"
+def randomized_truncation_gradient(x, h0, params, targets, p, seed):
+    w = {n: v.detach().requires_grad_() for n, v in params.items()}
+    h, loss = h0, 0
+    for t in range(x.shape[1]):
+        if t:
+            gen = torch.Generator().manual_seed(seed)
+            if torch.rand((), generator=gen) < p:
+                h = h.detach() + (h - h.detach()) / p
+            else:
+                h = h.detach()
+        h = torch.tanh(x[:, t] @ w["weight_ih"].T + h @ w["weight_hh"].T + w["bias"])
+        loss = loss + F.cross_entropy(h @ w["weight_out"].T + w["bias_out"], targets[:, t])
+    loss.backward()
+    return {n: v.grad for n, v in w.items()}
+
+
+# %% of="truncated-bptt-randomized-truncation-gradient" gets="reach-weight"
+def randomized_truncation_gradient(x, h0, params, targets, p, seed):
+    gen = torch.Generator().manual_seed(seed)
+    w = {n: v.detach().requires_grad_() for n, v in params.items()}
+    h, loss = h0, 0
+    for t in range(x.shape[1]):
+        weight = 1.0
+        if t:
+            if torch.rand((), generator=gen) < p:
+                weight = 1 / p
+            else:
+                h = h.detach()
+        h = torch.tanh(x[:, t] @ w["weight_ih"].T + h @ w["weight_hh"].T + w["bias"])
+        loss = loss + weight * F.cross_entropy(h @ w["weight_out"].T + w["bias_out"], targets[:, t])
+    loss.backward()
+    return {n: v.grad for n, v in w.items()}
+
+
+# %% of="truncated-bptt-detach-state" gets="list-not-handled"
+def detach_state(state):
+    if state is None:
+        return None
+    if isinstance(state, tuple):
+        h, c = state
+        return h.detach(), c.detach()
+    return state.detach()
+
+
+# %% of="truncated-bptt-detach-state" gets="other-container"
+def detach_state(state):
+    if isinstance(state, torch.Tensor):
+        return state.detach()
+    if isinstance(state, (tuple, list)):
+        return (detach_state(s) for s in state)
+
+
+# %% of="truncated-bptt-detach-state" gets="parts-kept"
+def detach_state(state):
+    if state is None:
+        return None
+    if isinstance(state, torch.Tensor):
+        return state.detach()
+    return [detach_state(s) for s in state] if isinstance(state, list) else tuple(s for s in state)

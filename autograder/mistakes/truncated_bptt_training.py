@@ -107,6 +107,8 @@ def loss_of(slips: Set[str], logits: Tensor, targets: Tensor) -> Tensor:
          "When does a window's loss go back, and what should it meet at the window's beginning?"),
     Slip("h-carried-alone", "h is carried on and c begins at zero again", "How many tensors does the state of an LSTM have?"),
     Slip("c-carried-alone", "c is carried on and h begins at zero again", "How many tensors does the state of an LSTM have?"),
+    Slip("state-after-step", "the state that goes on was computed once more after the step, with the parameters as they are then",
+         "Which run of the model gave the loss? Which state did that run end with?"),
     Slip("carried-pass", "a second pass over the stream begins with the state at the end of the first",
          "Where is the state kept between two calls, and what should it be when a pass begins?"),
 )  # fmt: skip
@@ -126,6 +128,7 @@ def train_tbptt(
     for x_w, y_w in windows(slips, x, y, k):
         if "reset" in slips:
             state = None
+        begun = state
         logits, state = forward(kind, weights, x_w, state, "cut-every-step" in slips)
         loss = loss_of(slips, logits, y_w)
         losses.append(loss.item())
@@ -142,6 +145,8 @@ def train_tbptt(
             new = [one if old is None else old + one for one, old in zip(new, kept, strict=True)]
         weights = moved(weights, new, lr)
         kept = new
+        if "state-after-step" in slips:
+            state = held(forward(kind, weights, x_w, begun, "cut-every-step" in slips)[1])
     if slips & {"step-once", "one-graph"} and "not-trained" not in slips:
         weights = moved(weights, list(torch.autograd.grad(sum(graphs), list(weights.values()))), lr)
     return losses, {name: value.detach() for name, value in weights.items()}, held(state)

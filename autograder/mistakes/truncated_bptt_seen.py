@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.mistakes.truncated_gradients import RECURRENT, Case
+from autograder.mistakes.truncated_bptt_gradients import RECURRENT, Case
 from autograder.spec import Finding, LearnerFailed, Reference, Wrong
 
 
@@ -97,6 +97,12 @@ def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: s
     def named(sign: str, *clues: str) -> Wrong:
         return Wrong(Finding(sign, text, where, clues))
 
+    calls = [one for one in events if one["what"] == "forward"]
+    if failed.status == "error" and calls and calls[0]["state"]:
+        return named("carried-pass", "The first window of this pass was given a state: that of another pass, perhaps over another stream with another model. "
+                     "Where is the state kept between two calls, and what should it be when a pass begins?")  # fmt: skip
+    if failed.status == "error" and kind == "lstm" and calls and len(calls[-1]["state"]) == 1:
+        return named("part-of-state", "The model is an LSTM here, its state is a pair (h, c), and it was given one tensor. What is to become of each of the two?")  # fmt: skip
     if "does not require grad" in text:
         if any(one["what"] == "forward" and not one["recorded"] for one in events):
             return named(
@@ -156,6 +162,44 @@ def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: s
         "loss-carried",
         "The state is cut, but the loss itself still contains the loss of an earlier window. Where does a window's loss begin?",
     )
+
+
+def still_as_found(wrong: Wrong, same: Sequence[bool], known: Reference) -> Wrong | None:
+    """A finding that leaves the bug for the learner to find, where what was found is still there; else None.
+
+    `same`: whether the parameters are those of the program as it was found, of its targets alone, of its inputs alone.
+    """
+    finding = wrong.finding
+    whole, targets, inputs = same
+    if whole:
+        return Wrong(replace(finding, sign="as-found", clues=(
+            "This is the program as it was found, or one that learns the same. Right are the targets, the number of windows and of updates, the loss, and that the state is carried and cut. "
+            "Wrong are the parameters that it ends with.",
+            "Give it a stream in which you know every number, and a model that prints what it is given, call after call.")))  # fmt: skip
+    if targets or inputs:
+        kept, new = ("targets", "inputs") if targets else ("inputs", "targets")
+        clue = f"The {new} have changed, and the {kept} are as they were found. Does each input still meet the token that follows it?"
+        return Wrong(replace(finding, sign=f"{kept}-as-found", clues=(clue,)))
+    both = finding.sign.split(" + ")
+    if len(both) == 2 and "rows-broken" in both:
+        other = known.slips[next(id for id in both if id != "rows-broken")]
+        says = f"This is what comes out when {other.says}, and what was wrong in the program as it was found is still there."
+        return Wrong(replace(finding, sign=f"as-found + {other.id}", clues=(says, other.asks)))
+    return None
+
+
+def gradient_failed(failed: LearnerFailed) -> LearnerFailed | Wrong:
+    """What an error of autograd means where parameters are made leaves and gradients are added up."""
+    text = failed.finding.summary
+    clue, sign = "", ""
+    if "leaf Variable that requires grad" in text:
+        sign = "leaf-changed"
+        clue = "A tensor that requires a gradient is changed in place. Is it the running total? Does a total have to require a gradient?"
+    elif "does not require grad" in text:
+        sign = "no-leaves"
+        clue = ("The tensors in `params` do not require a gradient as they are given. Have you made leaves of your own from them, and are those what the loss is "
+                "computed with and differentiated by? Or was the loss cut off from them?")  # fmt: skip
+    return Wrong(Finding(sign, text, failed.finding.where, (clue,))) if sign else failed
 
 
 def named_training(wrong: Wrong, events: Sequence[dict[str, Any]], x: Tensor, k: int, known: Reference) -> Wrong:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from autograder.compare import first_difference
 from autograder.expect import deny
-from autograder.mistakes.truncated_gradients import Case, gradient_of, randomized
-from autograder.mistakes.truncation_seen import told_apart, weights_in
+from autograder.mistakes.truncated_bptt_gradients import Case, gradient_of, randomized
+from autograder.mistakes.truncated_bptt_seen import told_apart, weights_in
 from autograder.spec import Wrong
 
 # A right answer is refused with a probability below one in a million: two-sided, for each of some ten comparisons.

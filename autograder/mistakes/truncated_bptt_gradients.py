@@ -82,6 +82,8 @@ _WHERE = "Which losses go back from t, and through how many steps?"
     Slip("cut-early", "the window is one step too short, k2 − 1 steps",
          "Count the steps between the cut and t on a small drawing: how many are there?"),
     Slip("cut-every-step", "the state is cut after every step", "Between which steps should the graph stay whole?"),
+    Slip("k2-windows", "the state is cut once every k2 steps, counted from the beginning, whatever k1 is",
+         "Draw the steps that go back at t = k1, and at t = 2·k1. Do the two stretches overlap?"),
     Slip("own-window", "every loss goes back k2 steps of its own, counted from its own step",
          "The losses of one window go back together: from which step are the k2 steps counted?"),
     Slip("losses-again", "all the losses inside the k2 steps are counted at every t, so that some are counted again",
@@ -123,6 +125,10 @@ def truncated_gradient(slips: Set[str], case: Case, k1: int, k2: int) -> dict[st
         again = len(ends) - number if "stale-gradients" in slips else 1
         again = again / k1 if "mean-in-window" in slips else again
         for t in range(max(0, end - count), end):
+            if "k2-windows" in slips:
+                weights[t, t // reach * reach : t + 1] += again
+                own[t] += again
+                continue
             first = (t + 1 - reach) if "own-window" in slips else t if "cut-every-step" in slips else end - reach
             weights[t, max(0, first) : t + 1] += again
             if "read-out-last" not in slips or t == end - 1:
