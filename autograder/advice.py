@@ -13,7 +13,8 @@ def on(error: Exception) -> tuple[str, ...]:
                 " that an earlier step still needs? Collect the steps in a list, and stack it at the end.",)  # fmt: skip
     if "backward through the graph a second time" in text:
         return (
-            "The graph of an earlier backward pass was reached again. Where does the state still carry its history?",
+            "The graph of an earlier backward pass was reached again. Is a state handed on that still carries its history? If one graph is"
+            " to serve several calls: ask for all leaves in one of them, or keep it with `retain_graph=True`.",
         )
     if "appears to not have been used in the graph" in text:
         return ("The graph is cut between this tensor and the result (`detach`, `.data`, `torch.no_grad()`), or the"
@@ -22,7 +23,15 @@ def on(error: Exception) -> tuple[str, ...]:
         return ("This tensor lies in memory in another order than its axes say: a transposed one does, and `zeros_like`"
                 " of it too, since it copies the layout. `view` cannot take that. What else gives a new shape?",)  # fmt: skip
     if "does not require grad" in text:
-        return ("Nothing here is connected to a tensor that requires a gradient. Where was the graph cut?",)
+        return (
+            "Nothing here is connected to a tensor that requires a gradient. Was none made to require one, or was the graph cut?",
+        )
+    if "only for scalar outputs" in text:
+        return (
+            "A gradient starts from one number. If there are many: which weights does each of them get (`grad_outputs`)?",
+        )
+    if "a leaf Variable that requires grad" in text:
+        return ("Which tensor is changed in place here, and does it have to require a gradient?",)
     if "'tuple' object has no attribute" in text or "must be Tensor, not tuple" in text:
         return ("Several values were taken for one tensor. Which call returns a pair, as a recurrent layer and a model"
                 " that hands its state back do, and which of the two is wanted here?",)  # fmt: skip
@@ -71,7 +80,9 @@ def on(error: Exception) -> tuple[str, ...]:
     if isinstance(error, KeyError):
         return ("The names of the parameters stand in the exercise. Which names does the dict have?",)
     if "same dtype" in text or "expected scalar type" in text:
-        return ("Two precisions meet. Which line makes a tensor without `dtype=` or `_like`, so that it is float32?",)
+        return (
+            "Two precisions meet. Which line makes a tensor without `dtype=` or `_like`, or with a dtype of its own?",
+        )
     if "Expected all tensors to be on the same device" in text or "expected device" in text:
         return ("A tensor was made on another device than the inputs. Make it with `device=x.device`.",)
     return ()

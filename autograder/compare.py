@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from autograder.student import describe
+from autograder.wire import Yielded
 from autograder.wire import device as device_of
 
 # Relative to the largest expected entry. float64 leaves room for an answer that computes in float32 inside.
@@ -187,7 +188,13 @@ def kind(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, tuple | list | dict | set):
-        noun = "set" if isinstance(value, set | frozenset) else type(value).__name__
+        noun = (
+            "set"
+            if isinstance(value, set | frozenset)
+            else "generator"
+            if isinstance(value, Yielded)
+            else type(value).__name__
+        )
         return f"a {noun} of {len(value)} item{'' if len(value) == 1 else 's'}"
     if value is None or isinstance(value, bool | int | float | str):
         return describe(value)

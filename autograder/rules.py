@@ -32,7 +32,7 @@ RULES: dict[str, Rule] = {
         ("torch.autograd", "torch.Tensor.backward", "functorch", "torch.nn.Parameter",
          *(f"torch.func.{f}" for f in ("grad", "grad_and_value", "vjp", "jvp", "jacrev", "jacfwd", "hessian", "linearize")),
          "jax", "autograd", "tensorflow"),
-        "Write the backward pass yourself: multiply what comes from above by the local factors, step by step. "
+        "Write the derivative yourself, from its formula: what comes from above times the local factors, step by step. "
         "Autograd is the referee here, not the player.",
         attributes=("backward", "requires_grad_", "requires_grad", "retain_grad", "register_hook", "grad_fn"),
         keywords=("requires_grad", "create_graph", "retain_graph"),

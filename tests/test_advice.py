@@ -15,7 +15,9 @@ ERRORS = {
     "a step that is not there": (lambda: ROWS[:, 3], "Step t stands at index t - 1"),
     "a list that is too short": (lambda: [1][1], "Step t stands at index t - 1"),
     "two shapes": (lambda: ROWS @ ROWS, "shape of each factor"),
-    "no graph": (lambda: torch.ones(1).sum().backward(), "Where was the graph cut"),
+    "no graph": (lambda: torch.ones(1).sum().backward(), "was the graph cut"),
+    "many numbers": (lambda: (ROWS * 2).backward(), "starts from one number"),
+    "a leaf changed in place": (lambda: ROWS.add_(1), "changed in place"),
     "an if of many": (lambda: bool(ROWS > 0), "chooses entry by entry"),
 }
 

@@ -213,7 +213,7 @@ def test_the_message_says_where_and_what_is_asked_instead():
     finding = inspect(cells, "f", ("autograd",)).finding
     assert "`torch.autograd.grad`, by way of `h`" in finding.summary
     assert finding.where == "line 2 of the cell: return torch.autograd.grad(y, x)"
-    assert "Write the backward pass yourself" in finding.clues[0]
+    assert "Write the derivative yourself" in finding.clues[0]
 
 
 OTHERS = {
