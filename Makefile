@@ -28,7 +28,7 @@ lab: $(LEARNER)  ## open the course in JupyterLab, on your own copies in work/
 test: $(STAFF)  ## lint, then every test that this machine can run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 release: $(STAFF)  ## build notebooks/ from solutions/
 	@$(BIN)/course release $(ARGS)

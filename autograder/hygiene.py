@@ -67,7 +67,9 @@ class Pretend(TorchFunctionMode):
         moved = name == "to" and _names_place(args[1:], kwargs)
         explicit = kwargs.get("device") is not None
         named = (*args[1:], kwargs.get("device")) if name == "to" else (kwargs.get("device"),)
-        if name == "cpu" or "cpu" in [one for one in named if isinstance(one, str)]:  # x.device is no text
+        if "cpu" in [one for one in named if isinstance(one, str)]:  # the CPU, or the text of x.device: who can tell?
+            return out
+        if name == "cpu":
             place = "home"
         elif name in ("cuda",) or moved or (explicit and name != "to"):
             place = "away"

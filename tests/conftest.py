@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,14 +58,30 @@ def why_not(item: pytest.Item) -> str:
 
 # One lesson after the other in one process would take as long as all other tests together.
 BY_LESSON = ("test_verify.py", "test_nbgrader_lessons.py")
+LONG = (*BY_LESSON, "test_nbgrader_class.py")
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where tests run in several processes, those of a file (or of a lesson in it) run in one: they share what they set up.
+
+    xdist's own groups (`--dist loadgroup` of 3.8.0) have no effect with pytest 9.2.0: it writes them into a field that is not read.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            lesson = re.search(r"\d\d_[a-z_]+", test) if Path(file).name in BY_LESSON else None
+            return file + (lesson.group() if lesson else "")
+
+    config.option.loadscopereorder = False  # in the order below, and not the files with most tests first
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those of a file run in one, since they share what they have set up."""
-    for item in items:
-        lesson = re.search(r"\d\d_[a-z_]+", item.name) if item.path.name in BY_LESSON else None
-        item.add_marker(pytest.mark.xdist_group(item.path.name + (lesson.group() if lesson else "")))
+    """What takes longest begins first, so that no process waits for another at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

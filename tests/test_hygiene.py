@@ -29,11 +29,11 @@ RIGHT = {
     "numpy by way of the CPU": lambda x, targets, W: float(x.cpu().numpy().sum()),
     "an input of which a copy was on the CPU before": lambda x, targets, W: (x.cpu().numpy(), W.to("cpu"), x @ W.T)[2],
     "all moved to the CPU": lambda x, targets, W: (x.to("cpu") @ W.to(device="cpu").T).sum().item(),
+    "the text of the device": lambda x, targets, W: torch.zeros(2, 5, 3, device=str(x.device)) + x,
     "loss": lambda x, targets, W: F.cross_entropy(x.reshape(-1, 3), targets.reshape(-1)),
 }
 WRONG = {
     "zeros": lambda x, targets, W: torch.zeros(2, 4) + x[:, 0] @ W.T,
-    "CPU named": lambda x, targets, W: torch.zeros(2, 4, device="cpu") + x[:, 0] @ W.T,
     "eye": lambda x, targets, W: torch.eye(3) @ x[0].T,
     "cat": lambda x, targets, W: torch.cat([x[:, :1], torch.zeros(2, 1, 3)], 1),
     "where": lambda x, targets, W: torch.where(torch.arange(5)[None, :, None] < 3, x, 0.0),

@@ -443,6 +443,28 @@ def loss_and_gradients(x, target, params):
     return (error**2).mean(), grads
 
 
+# %% of="gradient-flow-bug" variant="a buffer for all da, and the sums by einsum at the end"
+def loss_and_gradients(x, target, params):
+    B, T, D = x.shape
+    states = unroll(x, x.new_zeros(B, params["bias"].numel()), params)
+    before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
+    error = torch.nn.functional.linear(states[:, -1], params["weight_out"], params["bias_out"]).squeeze(1) - target
+    dout = 2 * error / B
+    da = torch.empty_like(states)
+    dh = torch.outer(dout, params["weight_out"][0])
+    for t in reversed(range(T)):
+        da[:, t] = dh * (1 - states[:, t].square())
+        dh = da[:, t] @ params["weight_hh"]
+    grads = {
+        "weight_ih": torch.einsum("bth,btd->hd", da, x),
+        "weight_hh": torch.einsum("bth,btk->hk", da, before),
+        "bias": da.sum((0, 1)),
+        "weight_out": (dout @ states[:, -1])[None],
+        "bias_out": dout.sum()[None],
+    }
+    return error.square().mean(), grads
+
+
 # %% of="gradient-flow-predict-growth" variant="a whole number"
 guess_growth = 1
 
