@@ -25,10 +25,8 @@ def run_check(check: Check, student: Student, draw: Draw, cells: Sequence[str] =
     """
     if check.forbid and (finding := rules.inspect(cells, check.of, check.forbid, _judged_there(check))):
         return Verdict(check.id, finding.status, check.claim, check.of, finding.finding)
-    verdict = _once(check, student, _again(draw))
-    if verdict.right:
-        return _on_other_devices(check, student, draw, verdict)
-    if not check.needs or verdict.status in ("crashed", "timeout"):
+    verdict = _judged(check, student, draw)
+    if verdict.right or not check.needs or verdict.status in ("crashed", "timeout"):
         return verdict
     return _with_standins(check, student, draw, verdict)
 
@@ -108,9 +106,10 @@ def _outcome(outcome: Any) -> tuple[float, str]:
     return (1.0 if outcome is None else float(outcome)), ""
 
 
-def _on_other_devices(check: Check, student: Student, draw: Draw, first: Verdict) -> Verdict:
-    """A right verdict, unless the answer would mix devices on a GPU; seen without one."""
-    if not check.hygiene or draw.device.type != "cpu":
+def _judged(check: Check, student: Student, draw: Draw) -> Verdict:
+    """The verdict on the values, and, where they are right, on whether the answer would mix devices on a GPU: seen without one."""
+    first = _once(check, student, _again(draw))
+    if not first.right or not check.hygiene or draw.device.type != "cpu":
         return first
     student.pretend = True
     try:
@@ -135,7 +134,7 @@ def _wrong_itself(needed: Check, student: Student, draw: Draw) -> bool:
     """Whether an exercise that can be lent is wrong, also where those that it needs itself are right."""
     if needed.standin is None:
         return False
-    verdict = _once(needed, student, _again(draw))
+    verdict = _judged(needed, student, draw)
     return not verdict.right and not _with_standins(needed, student, draw, verdict).right
 
 
@@ -143,7 +142,7 @@ def judge_with(lent: dict[str, str], check: Check, student: Student, draw: Draw)
     """Judge with right stand-ins for some of the learner's names: name -> id of the check that lends it."""
     student.lent = lent
     try:
-        verdict = _once(check, student, _again(draw))
+        verdict = _judged(check, student, draw)
     finally:
         student.lent = {}
     names, place = " and ".join(lent), "its place" if len(lent) == 1 else "their places"

@@ -113,6 +113,14 @@ def test_a_stand_in_does_not_make_a_wrong_answer_right(pair):
     assert verdict(source, found=pair[1]).status == "wrong"
 
 
+def test_nobody_loses_twice_for_a_device(pair):
+    """Who makes a tensor on the CPU in one exercise does not lose the points of those that call it."""
+    source = "import torch\ndef twice(x): return x + x * torch.ones(3, dtype=x.dtype)\ndef fourfold(x): return twice(twice(x))"
+    first, second = (verdict(source, found=one) for one in pair)
+    assert (first.finding.sign, second.status) == ("device", "right")
+    assert "Mend twice first" in second.notes[0]
+
+
 def test_a_stub_that_is_called_is_named():
     """Who has written `unroll` and not `rnn_step` is told so; whoever has written neither is told of the one that was asked."""
     stub = "def rnn_step(x_t, h_prev, params):\n    raise NotImplementedError()\n"

@@ -335,7 +335,7 @@ AS_FOUND = (
 )
 
 
-@check("unrolled-graph-bug", of="loss_and_gradients")
+@check("unrolled-graph-bug", of="loss_and_gradients", needs=("unrolled-graph-rnn-step", "unrolled-graph-unroll"))
 def loss_and_gradients(student: Student, draw: Draw) -> None:
     """`loss_and_gradients` returns the loss, its whole gradient through all steps, and the log of all states."""
     for B, T, D, H in ((3, 4, 2, 5), (2, 1, 2, 3)):
