@@ -189,7 +189,9 @@ check("truncated-bptt-chunks")
 # - *chunks returned a list; expected a generator*: `yield` gives out one pair at a time, and there is no `return`.
 # - *the last, shorter window is left out*: `N // k` counts full windows only.
 # - *each window begins one step after the one before*: look at the third argument of `range`.
-# - *the batch is cut and not the time*: time is axis 1.
+# - *the batch is cut and not the time*, or *the loop goes over as many steps as there are rows*: time is axis 1.
+# - *every window ends with step k*: a slice has a beginning and an end, and both move on.
+# - *the last, shorter window is filled up to k steps*: the last window may be shorter.
 # </details>
 
 # %% [markdown]
@@ -376,7 +378,7 @@ check("truncated-bptt-train-tbptt")
 # - *only h of the state (h, c) has lost its past*, or *it was given one tensor*: the state of an LSTM has two parts.
 # - *every window begins without a state*: the state that the model returns is not the one that it gets next time.
 # - *the parameters never move*, or *all gradients were empty or 0*: zero, backward, step, in this order.
-# - *a second pass over the stream begins with the state at the end of the first*, or *the first window of this pass was given a state*: a state that is kept outside the function outlives it.
+# - *a second pass over the stream begins with the state at the end of the first*, or *the first window of this pass was given a state*: a state that is kept outside the function outlives it, and the first state is None, not zeros.
 # </details>
 
 # %% [markdown]
@@ -609,6 +611,9 @@ check("truncated-bptt-reach")
 # - *add up numbers that cancel, or look at one row only*: 1 and −1 add up to 0; one row may be touched while another is not.
 # - *some of its gradient is very small and not zero*: compare with 0 itself. `allclose` and `isclose` have a threshold of their own.
 # - *counted from 0*: the first step is step 1.
+# - *every entry of the gradient is below 0*: a negative number is not zero either.
+# - *its gradient is 0 at every step*: then your search finds no step, and there is no first one.
+# - *what all the losses reach together*: ask for each loss by itself.
 # - *a constant has no graph*: it touches nothing, and you can see it before you ask autograd.
 # - *a graph in which the inputs do not occur*: autograd has an argument for this, and gives something else than a tensor then.
 # </details>
@@ -918,7 +923,8 @@ check("truncated-bptt-truncated-gradient")
 # - *the loss of step t goes back to step …; expected …*: the check has worked out from your numbers which loss reached which step. Compare `start` with what is asked.
 # - *some are counted again*: with k2 > k1 the windows overlap. Only the newest k1 losses count.
 # - *gradients of earlier windows are still there when a window is added*: `backward()` adds to `.grad`, and adding `.grad` to a total adds the old ones once more.
-# - *Are the states right, whatever is cut?*, or *every window begins from a zero state*: a window starts from the value of the state, not from zero.
+# - *are the states right, whatever is cut*, or *every window begins from a zero state*: a window starts from the value of the state, not from zero.
+# - *a graph that has gone back once was reached again*: a state in your list still has its past.
 # - *a leaf Variable that requires grad is being used in an in-place operation*: a total that requires a gradient must not be changed with `+=`; make it from zeros that do not.
 # - *the tensors in `params` do not require a gradient as they are given*: see the last sentence before the cell.
 # </details>
@@ -1159,9 +1165,9 @@ check("truncated-bptt-randomized-truncation-gradient")
 # <details><summary>My check fails with…</summary>
 #
 # - *what flows back across a kept boundary is not weighted*: without 1/p the mean is too small for every path that crosses a boundary.
-# - *the states themselves seem to change with the cuts*: h / p changes the value too.
+# - *the states themselves seem to change with the cuts*: h / p changes the value too. Or one coin was thrown for each unit; it should be one for all.
 # - *all 150 draws … are the full gradient*: is what `detach()` returns used?
-# - *either every boundary is kept or every one is cut*: throw a coin for each boundary.
+# - *either every boundary is kept or every one is cut*: throw a coin for each boundary, from a generator that is seeded once.
 # - *each loss meets other cuts*: throw the coins once, in the one forward pass.
 # - *two calls with the same seed gave two different gradients*: the coins must come from your seeded generator.
 # </details>
@@ -1493,7 +1499,7 @@ check("truncated-bptt-bug")
 #
 # - *This is the program as it was found*: print `x_w` for the stream 0, 1, 2, …, window after window; then hint 1.
 # - *The inputs have changed, and the targets are as they were found*: whatever you do with one, do with the other.
-# - *the model was given windows of … steps*: `zip(x, y)` goes along the first axis; it has to be the one of the batches.
+# - *the model was given … windows of … rows*: `zip(x, y)` goes along the first axis; it has to be the one of the batches.
 # - *in another order than those of the stream*, or *with other tokens*: print `x[:, 0]` for the stream 0, 1, 2, …
 # - *every window begins without a state*: that would hide the mistake, and lose the memory.
 # </details>

@@ -196,7 +196,7 @@ def gradient_failed(failed: LearnerFailed, windows: bool = False) -> LearnerFail
         sign = "leaf-changed"
         clue = "A tensor that requires a gradient is changed in place. Is it the running total? Does a total have to require a gradient?"
     elif windows and "second time" in text:
-        sign = "graph-twice"
+        sign, text = "graph-twice", text.split(" (or directly")[0]  # what follows recommends `retain_graph`
         clue = ("A graph that has gone back once was reached again. Was a state kept with its graph, and a later window begins from it? "
                 "Or do the losses of one window go back one by one, where they could go back together?")  # fmt: skip
     elif "does not require grad" in text:
