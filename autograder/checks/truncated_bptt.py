@@ -187,7 +187,8 @@ def reach(student: Student, draw: Draw) -> None:
     one, two = draw.normal(B, D), draw.normal(1, D)
     rows, first, last = list(range(B)), draw.integer(1, T), T
     tiny = 1e-30 if draw.dtype == torch.float64 else 1e-12  # its square is a number, too
-    down = -draw.normal(B, D).abs() - 0.1  # every entry of a gradient at the loss's own step is negative
+    # Alone and first: a step at which every entry of the gradient is below 0.
+    _reached(student, draw.normal(B, 5, D), [2], [([3], rows, [1.0], -draw.normal(B, D).abs() - 0.1)])
     losses = [([cuts[1]], rows, [1.0], one), ([last], rows, [1.0], one), ([cuts[0]], rows, [1.0], one), ([cuts[0] + 1, cuts[1]], rows, [1.0, 1.0], one),
               ([first], [1], [1.0], two), "constant", ([cuts[1]], rows, [tiny], one), ([cuts[1] + 1], rows, [1.0], one)]  # fmt: skip
     _reached(student, draw.normal(B, T, D), cuts, losses)
@@ -199,7 +200,7 @@ def reach(student: Student, draw: Draw) -> None:
         student,
         draw.normal(B, 4, D),
         [1, 2, 3],
-        [([2, 4], rows, [1.0, 1.0], one), "constant", ([3], rows, [1.0], down)],
+        [([2, 4], rows, [1.0, 1.0], one), "constant"],
     )
     _reached(student, draw.normal(B, 5, D), [2], [([4], rows, [1.0], one), "zero", ([1], rows, [1.0], one)])
     _reached(

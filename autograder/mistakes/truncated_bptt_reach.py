@@ -72,7 +72,7 @@ def judge_reach(have: Any, asked: Any, name: str, loss: Any, T: int, union: Any,
                 "This loss does not depend on the inputs. What does autograd give for it, and what should come back?",
             )
         return
-    tiny, negative = any(factor < 1e-3 for factor in loss[2]), bool((loss[3] < 0).all())
+    tiny, negative = any(factor < 1e-3 for factor in loss[2]), len(loss[1]) > 1 and bool((loss[3] < 0).all())
     small = "Some of its gradient is very small and not zero. What does your test make of a small number?"
     if have is None and negative:
         deny("positive-only", f"{name} is None; expected {asked}",
