@@ -88,7 +88,7 @@ def reached(
     """`call(losses, x)` for losses on the states of a small recurrence over x (B, T, D) that is cut after the steps `cuts`.
 
     Each of `losses` is (steps, rows, factors, signs): Σ over steps and rows of the step's factor · signs · state; or
-    "constant"; or "elsewhere", a loss whose graph leads to another leaf.
+    "constant"; or "elsewhere", a loss whose graph leads to another leaf; or "zero", one whose gradient is 0 everywhere.
     """
     inputs = x.detach().clone().requires_grad_()
     h, states = torch.zeros_like(x[:, 0]), []
@@ -100,6 +100,8 @@ def reached(
     for one in losses:
         if one == "constant":
             values.append(x.detach().sum())
+        elif one == "zero":
+            values.append((inputs * 0).sum())
         elif one == "elsewhere":
             values.append((x.detach().clone().requires_grad_() * 2).sum())
         else:

@@ -11,14 +11,24 @@ def window_bytes(seed: int) -> dict:
 
 
 def echo(seed: int) -> dict:
-    """Share of right answers by delay and window for the LSTM, and with windows of one step for the tanh network."""
+    """Share of right answers of the LSTM by delay and window."""
     lesson = solved("truncated_bptt")
+    return {
+        f"lstm {delay}": [lesson.echo_accuracy(lesson.train_tbptt, "lstm", delay, k, seed) for k in windows]
+        for delay, windows in lesson.SEEN.items()
+    }
 
-    def accuracy(kind: str, delay: int, windows: list[int]) -> list[float]:
-        return [lesson.echo_accuracy(lesson.train_tbptt, kind, delay, k, seed) for k in windows]
 
-    found = {f"lstm {delay}": accuracy("lstm", delay, windows) for delay, windows in lesson.SEEN.items()}
-    return found | {f"tanh {delay}": accuracy("tanh", delay, [1]) for delay in lesson.SEEN}
+def reservoir(seed: int) -> dict:
+    """With windows of one step, by network and delay: share right, and how far weight_hh moved; all trained, or the read-out only."""
+    lesson = solved("truncated_bptt")
+    found = {}
+    for kind in ("tanh", "lstm"):
+        for delay in lesson.SEEN:
+            trained, moved = lesson.echo_run(lesson.train_tbptt, kind, delay, 1, seed)
+            frozen, _ = lesson.echo_run(lesson.train_tbptt, kind, delay, 1, seed, frozen=True)
+            found[f"{kind} {delay}"] = {"trained": trained, "moved": moved, "frozen": frozen}
+    return found
 
 
 def bias(seed: int) -> dict:

@@ -83,8 +83,10 @@ def tokens(rows, length, seed, vocab=2):
 #
 # | symbol | in code | shape | what it is |
 # |---|---|---|---|
-# | $N$ | | | steps in a row; here as many as tokens in the stream divided by $B$ |
+# | $B$ | `B` | | rows |
+# | $N$ | | | steps in a row: the tokens of the stream divided by $B$, rounded down |
 # | $k$ | `k` | | steps in a window |
+# | $n$ | | | steps in the window at hand: $k$, or fewer in the last one |
 # | | `stream` | (tokens,) | one long sequence |
 # | | `x`, `y` | (B, N) | what is read, and what is to be said: here `y` is given, aligned with `x` |
 #
@@ -103,10 +105,10 @@ def tokens(rows, length, seed, vocab=2):
 
 # %% answer="truncated-bptt-batchify"
 def batchify(stream, B):
-    """A stream of tokens (N,) as B contiguous rows (B, N // B); the rest at the end is dropped."""
+    """A stream of tokens (tokens,) as B contiguous rows (B, N), as long as can be; the rest at the end is dropped."""
     ### BEGIN SOLUTION
-    n = len(stream) // B
-    return stream[: B * n].reshape(B, n)
+    length = len(stream) // B
+    return stream[: B * length].reshape(B, length)
     ### END SOLUTION
 
 
@@ -127,7 +129,7 @@ check("truncated-bptt-batchify")
 # <details><summary>Hint 3: a template</summary>
 #
 # ```python
-# n = len(stream) // B
+# length = len(stream) // B
 # used = stream[: ...]
 # return used.reshape(...)
 # ```
@@ -153,7 +155,7 @@ check("truncated-bptt-batchify")
 
 # %% answer="truncated-bptt-chunks"
 def chunks(x, y, k):
-    """Yield consecutive windows of k steps: pairs (x (B, k, …), y (B, k, …)); the last pair may be shorter."""
+    """Yield consecutive windows of k steps: pairs (x (B, n, …), y (B, n, …)), where n = k or, at the end, less."""
     ### BEGIN SOLUTION
     for start in range(0, x.shape[1], k):
         yield x[:, start : start + k], y[:, start : start + k]
@@ -187,7 +189,9 @@ check("truncated-bptt-chunks")
 # - *chunks returned a list; expected a generator*: `yield` gives out one pair at a time, and there is no `return`.
 # - *the last, shorter window is left out*: `N // k` counts full windows only.
 # - *each window begins one step after the one before*: look at the third argument of `range`.
-# - *the batch is cut and not the time*: time is axis 1.
+# - *the batch is cut and not the time*, or *the loop goes over as many steps as there are rows*: time is axis 1.
+# - *every window ends with step k*: a slice has a beginning and an end, and both move on.
+# - *the last, shorter window is filled up to k steps*: the last window may be shorter.
 # </details>
 
 # %% [markdown]
@@ -223,6 +227,8 @@ with needs("batchify", "chunks"):
 #
 # What would happen without it? Say that windows 1 and 2 have been read. The loss of window 2 goes back through window 2, and on through the state into window 1, whose graph `backward()`
 # has already thrown away. You will see the error below. And if PyTorch did not complain: window 1000 would go back through all the 999 before it.
+#
+# The steps that a loss reaches on its way back are its *credit*: its own step and those before it, as far as the graph goes. The parameters learn what they did at these steps, and nothing about earlier ones.
 #
 # So the cut is a decision about *mathematics* with a consequence for memory: **past state as context, no credit before the boundary.**
 #
@@ -319,7 +325,7 @@ check("truncated-bptt-predict-credit")
 def train_tbptt(model, optimizer, x, y, k):
     """One pass of truncated BPTT over x, y (B, N) in windows of k steps; the list of the windows' losses per token.
 
-    model(x, state) -> (logits (B, k, V), state), where state is None at the beginning.
+    model(x, state) -> (logits (B, n, V), state), where state is None at the beginning.
     """
     ### BEGIN SOLUTION
     state, losses = None, []
@@ -372,13 +378,13 @@ check("truncated-bptt-train-tbptt")
 # - *only h of the state (h, c) has lost its past*, or *it was given one tensor*: the state of an LSTM has two parts.
 # - *every window begins without a state*: the state that the model returns is not the one that it gets next time.
 # - *the parameters never move*, or *all gradients were empty or 0*: zero, backward, step, in this order.
-# - *a second pass over the stream begins with the state at the end of the first*, or *the first window of this pass was given a state*: a state that is kept outside the function outlives it.
+# - *a second pass over the stream begins with the state at the end of the first*, or *the first window of this pass was given a state*: a state that is kept outside the function outlives it, and the first state is None, not zeros.
 # </details>
 
 # %% [markdown]
-# ### Experiment: three failures, live
+# ### Experiment: what PyTorch says
 #
-# The following programs make one change each to a right loop. The next cell runs them and shows what PyTorch says. Before you run it: which of the three raise an error for a tanh network, and which for an LSTM?
+# The following programs make one change each to a right loop. The next cell runs them, for a tanh network and for an LSTM, and shows what PyTorch says. One of the programs ends differently for the two networks, and two programs end with different errors. Read for each error *what* is missing or has changed.
 
 
 # %% given="failures"
@@ -428,7 +434,8 @@ with needs("detach_state"):
 # - *`retain_graph=True`* is what the error message seems to recommend. The values are kept, and now the way back meets weights that `step()` has changed in place: another error. It is the right medicine for another illness, two losses on *one* graph.
 # - *Only h of (h, c)*: fine for the tanh network, which has no c. For the LSTM the whole past hangs on c.
 #
-# All three are loud, because an update comes between two windows. Take the update away (gradients are often collected over several windows), keep `retain_graph=True`, and nothing is said at all. You see it only in the bill:
+# The first and the third are loud because `backward()` frees the graph that it has gone through: with or without updates, the way back cannot enter it again. The second is loud because an update has changed the weights. Keep `retain_graph=True` and take the update away
+# (gradients are often collected over several windows), and nothing is said at all. You see it only in the bill:
 
 
 # %% given="bill"
@@ -524,7 +531,7 @@ with needs("train_tbptt"):
         yscale="log",
         xlabel="steps in a window, k",
         ylabel="a pass over 240 steps (ms)",
-        title="A pass is quicker with longer windows",
+        title="A pass is slowest for k = 1",
     )
     figures.show(
         fig,
@@ -604,6 +611,9 @@ check("truncated-bptt-reach")
 # - *add up numbers that cancel, or look at one row only*: 1 and −1 add up to 0; one row may be touched while another is not.
 # - *some of its gradient is very small and not zero*: compare with 0 itself. `allclose` and `isclose` have a threshold of their own.
 # - *counted from 0*: the first step is step 1.
+# - *every entry of the gradient is below 0*: a negative number is not zero either.
+# - *its gradient is 0 at every step*: then your search finds no step, and there is no first one.
+# - *what all the losses reach together*: ask for each loss by itself.
 # - *a constant has no graph*: it touches nothing, and you can see it before you ask autograd.
 # - *a graph in which the inputs do not occur*: autograd has an argument for this, and gives something else than a tensor then.
 # </details>
@@ -684,7 +694,7 @@ with needs("reach", "detach_state"):
 
 
 # %% experiment="staircase"
-def staircase(k1, k2, T=24):
+def staircase(k1, k2, T=32):
     """Which steps the loss of each step reaches, if every k1 steps the newest k1 losses go back k2 steps."""
     k2 = max(k1, k2)
     model = StreamModel("tanh", vocab=3, hidden=8).to(dtype)
@@ -707,14 +717,17 @@ def staircase(k1, k2, T=24):
     for end in range(k1, T, k1):
         ax.axhline(end + 0.5, color=figures.VERMILION, lw=1)
     credit = [pair[1] - pair[0] + 1 for pair in found]
-    inner = credit[k2 : T - T % k1] or credit
+    inner = credit[k2 : T - T % k1]  # away from both ends
     ax.set(xlabel="time step that is reached", ylabel="time step of the loss", xlim=(0.4, T + 0.6), ylim=(T + 0.6, 0.4))
     ax.set_title(f"k1 = {k1}, k2 = {k2}: between {min(inner)} and {max(inner)} steps of credit")
-    return fig, f"k1 = {k1}, k2 = {k2}: away from the beginning a loss reaches back {min(inner)} to {max(inner)} steps."
+    return (
+        fig,
+        f"k1 = {k1}, k2 = {k2}: away from both ends a loss has {min(inner)} to {max(inner)} steps of credit, its own among them.",
+    )
 
 
 with needs("reach"):
-    explore(staircase, k1=(1, 12, 1, 4), k2=(1, 24, 1, 4))
+    explore(staircase, k1=(1, 8, 1, 4), k2=(1, 16, 1, 4))
 
 # %% [markdown]
 # **Things to try.** Dark is the loss's own step, light is what it reaches; a line stands where a backward pass ends. With $k_1 = k_2$ you see the staircase of ordinary windows: one step of credit at the top of each stair, $k$ at the bottom. Keep $k_1 = 4$ and raise $k_2$: the least credit is $k_2 - k_1 + 1$. Set $k_1 = 1$:
@@ -744,16 +757,26 @@ check("truncated-bptt-predict-echo")
 
 
 # %% given="echo"
-def echo_accuracy(train, kind, delay, k, seed, windows=600):
-    """Share of right answers on new streams after `windows` windows of k steps with Adam at 0.01; 32 rows, 32 units."""
+def echo_run(train, kind, delay, k, seed, windows=600, frozen=False):
+    """After `windows` windows of k steps with Adam at 0.01 (32 rows, 32 units): (share right on new streams, moved).
+
+    `moved` is how far weight_hh has moved, in units of its length at the beginning. Frozen: only the read-out learns.
+    """
     model = StreamModel(kind, seed=seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    before = model.rnn.weight_hh_l0.detach().clone()
+    optimizer = torch.optim.Adam((model.readout if frozen else model).parameters(), lr=0.01)
     x, y = (part.to(device) for part in Echo(delay).sample(32, windows * k, seed))
     train(model, optimizer, x, y, k)
+    moved = (model.rnn.weight_hh_l0.detach() - before).norm() / before.norm()
     x, y = (part.to(device) for part in Echo(delay).sample(32, 200, seed + 1000))
     with torch.no_grad():
         said = model(x)[0].argmax(2)
-    return (said == y)[:, delay:].double().mean().item()
+    return (said == y)[:, delay:].double().mean().item(), moved.item()
+
+
+def echo_accuracy(train, kind, delay, k, seed):
+    """The share right alone."""
+    return echo_run(train, kind, delay, k, seed)[0]
 
 
 SEEN = {2: [1, 2, 3, 4], 5: [1, 3, 5, 6, 8]}  # windows tried for each delay
@@ -792,24 +815,30 @@ with needs("train_tbptt"):
 #
 # ### Experiment: no credit is not no memory
 #
-# Is $k = d + 1$ a law of nature, then? No. Truncation takes away the *credit*; the value of the state still flows on. Here are a tanh network and the LSTM of before at $k = 1$: no loss reaches back a single step.
+# Is $k = d + 1$ a law of nature, then? No. Truncation takes away the *credit*; the value of the state still flows on. Here are a tanh network and the LSTM of before at $k = 1$: each loss has one step of credit, its own.
+#
+# At $k = 1$ the recurrence is still trained, by a gradient that sees one step. So the next cell trains each network a second time, in another way: **only the read-out learns**, and all the rest stays as it was drawn. Before you run it: which of the two ways will answer more often?
 
 # %% experiment="reservoir"
 with needs("train_tbptt"):
-    live = echo_accuracy(train_tbptt, "tanh", 2, 1, seed=0)
-    runs = stored("truncated_bptt", "echo")
+    live = [echo_run(train_tbptt, "tanh", 2, 1, seed=3, frozen=frozen)[0] for frozen in (False, True)]
+    runs = stored("truncated_bptt", "reservoir")
     for kind in ("tanh", "lstm"):
-        for delay in (2, 5):
-            values = [run[f"{kind} {delay}"][0] for run in runs] or [float("nan")]
-            print(
-                f"{kind:>5}, delay {delay}, k = 1: share right in {len(values)} stored runs: {', '.join(f'{value:.2f}' for value in values)}"
-            )
-    print(f" tanh, delay 2, k = 1: {live:.2f}, yours, seed 0")
+        for delay in SEEN:
+            found = [run[f"{kind} {delay}"] for run in runs]
+            print(f"{kind}, delay {delay}, k = 1: share right in {len(found)} stored runs")
+            for way, name in (("trained", "all of it learns"), ("frozen", "read-out only")):
+                print(f"  {name:>16}: {', '.join(f'{one[way]:.2f}' for one in found)}")
+            moved = ", ".join(f"{one['moved']:.1f}" for one in found)
+            print(f"  where all of it learns, weight_hh moves by these multiples of its own length: {moved}")
+    print(f"yours, tanh, delay 2, seed 3: all of it learns {live[0]:.2f}, read-out only {live[1]:.2f}")
 
 # %% [markdown]
-# **What to see.** In most of the stored runs the tanh network answers for a delay of 2 nearly without a mistake, although no loss ever went back a single step. Nobody taught its recurrence to remember: random recurrent weights mix the past into the state, where traces of it last for a few steps, and the read-out, whose
-# gradient is never truncated, learns to find them. Such a network is called a *reservoir*. It depends on luck: one run stays at chance. At a delay of 5 no run gets far: two of the five find a little (0.61 and 0.66), three nothing. The LSTM, begun as it is here, is a poor reservoir: 0.51 to 0.58 at a delay of 2, and nothing
-# at a delay of 5. What it finds above one half in longer windows may be traces of the same kind.
+# **What to see.** With the read-out alone, the tanh network answers for a delay of 2 without a mistake in every stored run, although no loss ever went back over a boundary. Nobody taught its recurrence to remember: random recurrent weights mix the past into the state, where traces of it last for a few steps, and the read-out, whose
+# gradient is never truncated, learns to find them. Such a network is called a *reservoir*. At a delay of 5 the traces are weaker: 0.64 to 0.85. The LSTM, begun as it is here, holds some too: 0.66 to 0.71 at a delay of 2, about 0.65 at a delay of 5.
+#
+# Where all of it learns, the recurrence moves too: `weight_hh` by about two to six times its own length. The gradient that moves it sees one step and knows nothing of the delay, and it can destroy the traces. For a delay of 2 one tanh run of five ends at chance. In all twenty comparisons the network of which all learns is right no more often than the frozen one, and mostly less often.
+# What the LSTM finds above one half in windows of up to $d$ steps may be such traces as well.
 #
 # So say it exactly: **truncation at $k$ does not forbid memory beyond $k$ steps. It forbids learning to remember.**
 #
@@ -821,7 +850,7 @@ with needs("train_tbptt"):
 #
 # Now the general form of Williams and Peng (1990), as a function. `truncated_gradient(x, h0, params, targets, k1, k2)` returns a dict of gradients with the keys of `params`, for the simple network of lessons 01 and 02,
 #
-# $$h_t = \tanh(x_t W_{ih}^\top + h_{t-1} W_{hh}^\top + b), \qquad \ell_t = \text{cross-entropy}(h_t W_{out}^\top + c,\ \text{target}_t),$$
+# $$h_t = \tanh(x_t W_{ih}^\top + h_{t-1} W_{hh}^\top + b), \qquad \ell_t = \text{cross-entropy}(h_t W_{out}^\top + b_{out},\ \text{target}_t),$$
 #
 # with $\ell_t$ averaged over the batch, and losses *summed* over time. At $t = k_1, 2k_1, …, T$ ($T$ is a multiple of $k_1$) the losses of the **last $k_1$ steps** go back, together, through the **last $k_2$ steps**, where $k_2 \ge k_1$. The state before those, $h_{t-k_2}$, is a constant; near the beginning there may be fewer
 # than $k_2$ steps, and then one goes back to $h_0$, which is a constant too. The gradients of all these passes are added up. The parameters stay the same meanwhile. Autograd is allowed.
@@ -894,7 +923,8 @@ check("truncated-bptt-truncated-gradient")
 # - *the loss of step t goes back to step …; expected …*: the check has worked out from your numbers which loss reached which step. Compare `start` with what is asked.
 # - *some are counted again*: with k2 > k1 the windows overlap. Only the newest k1 losses count.
 # - *gradients of earlier windows are still there when a window is added*: `backward()` adds to `.grad`, and adding `.grad` to a total adds the old ones once more.
-# - *Are the states right, whatever is cut?*, or *every window begins from a zero state*: a window starts from the value of the state, not from zero.
+# - *are the states right, whatever is cut*, or *every window begins from a zero state*: a window starts from the value of the state, not from zero.
+# - *a graph that has gone back once was reached again*: a state in your list still has its past.
 # - *a leaf Variable that requires grad is being used in an in-place operation*: a total that requires a gradient must not be changed with `+=`; make it from zeros that do not.
 # - *the tensors in `params` do not require a gradient as they are given*: see the last sentence before the cell.
 # </details>
@@ -1135,9 +1165,9 @@ check("truncated-bptt-randomized-truncation-gradient")
 # <details><summary>My check fails with…</summary>
 #
 # - *what flows back across a kept boundary is not weighted*: without 1/p the mean is too small for every path that crosses a boundary.
-# - *the states themselves seem to change with the cuts*: h / p changes the value too.
+# - *the states themselves seem to change with the cuts*: h / p changes the value too. Or one coin was thrown for each unit; it should be one for all.
 # - *all 150 draws … are the full gradient*: is what `detach()` returns used?
-# - *either every boundary is kept or every one is cut*: throw a coin for each boundary.
+# - *either every boundary is kept or every one is cut*: throw a coin for each boundary, from a generator that is seeded once.
 # - *each loss meets other cuts*: throw the coins once, in the one forward pass.
 # - *two calls with the same seed gave two different gradients*: the coins must come from your seeded generator.
 # </details>
@@ -1168,7 +1198,7 @@ COUNTS = [1, 2, 5, 10, 20, 50, 100]
 
 
 def error_of_means(seed, radius=0.9, T=40, p=0.9):
-    """Relative error of the mean of n draws, for each n of COUNTS, and that of windows of 10 steps of credit."""
+    """Relative error of the mean of several draws, for each number of COUNTS, and that of 10 steps of credit for each loss."""
     case = driven(seed, radius, T)
     full = truncated_gradient(*case, T, T)
     draws = [randomized_truncation_gradient(*case, p, 1000 * seed + i)["weight_hh"] for i in range(COUNTS[-1])]
@@ -1185,7 +1215,7 @@ CROSSED = [1, 2, 5, 10, 20]
 def share_of_spread(seed, radius=0.9, T=40, p=0.9):
     """Shares of one draw's mean squared error: of paths across at most m boundaries, for each m of CROSSED, and of cut paths.
 
-    No coins are needed: the weights of two paths that share n boundaries have the covariance 1/pⁿ − 1.
+    No coins are needed: the weights of two paths that share j boundaries have the covariance 1/pʲ − 1.
     """
     x, h, params, targets = driven(seed, radius, T)
     copies = params["weight_hh"].expand(T, -1, -1).clone().requires_grad_()  # one for each step, as in lesson 02
@@ -1223,14 +1253,14 @@ with needs("randomized_truncation_gradient", "truncated_gradient"):
     ax.plot(COUNTS, mine["random"], "o-", color=figures.BLUE, label="yours, seed 0")
     ax.plot(COUNTS, [mine["fixed"]] * len(COUNTS), "s-", color=figures.VERMILION, label="yours, seed 0")
     ax.plot(
-        COUNTS, [mine["random"][0] / n**0.5 for n in COUNTS], ":", color=figures.INK, label="falls as $1/\\sqrt{n}$"
+        COUNTS, [mine["random"][0] / n**0.5 for n in COUNTS], ":", color=figures.INK, label="one over the square root"
     )
-    ax.set(xscale="log", yscale="log", xlabel="number of draws in the mean, n", ylabel="relative error (no unit)")
+    ax.set(xscale="log", yscale="log", xlabel="number of draws in the mean", ylabel="relative error (no unit)")
     ax.set_title("Where the past fades, a fixed cut is closer than a single random one")
     ax.legend(fontsize=9)
     figures.show(
         fig,
-        "The error of the mean falls with the square root of the number of draws, from far above that of a fixed cut.",
+        "The error of the mean falls as one over the square root of the number of draws, from far above that of a fixed cut.",
     )
     better = sum(run["fixed"] < run["random"][0] for run in runs)
     print(f"a fixed cut is closer than one random draw in {better} of {len(runs)} stored runs")
@@ -1239,9 +1269,11 @@ with needs("randomized_truncation_gradient", "truncated_gradient"):
         print(
             f"paths across at most {m:2d} boundaries: {min(column):.0%} to {max(column):.0%} of the mean squared error of one draw"
         )
+    lacking = [run["cut"] for run in spread] or [float("nan")]
+    print(f"what cut paths lack, by itself: {min(lacking):.0%} to {max(lacking):.0%}")
 
 # %% [markdown]
-# **What to see.** The error of random cuts falls as $1/\sqrt n$ towards 0, and that of the fixed cut stays where it is. But it starts high: a single draw is far worse than ten fixed steps. Unbiasedness is paid for in variance. It is worth its price
+# **What to see.** The error of random cuts falls towards 0, as one over the square root of the number of draws, and that of the fixed cut stays where it is. But it starts high: a single draw is far worse than ten fixed steps. Unbiasedness is paid for in variance. It is worth its price
 # where the bias points the wrong way, as in influence balancing, and not where it is small.
 #
 # Where does the spread come from? Not from the rare draws in which a long path survives with a large weight ($1/p^{20}$ is about 8): in this network next to nothing comes from so far back. It comes from **near boundaries, and mostly from those that are cut**. In the stored runs the paths that cross
@@ -1344,7 +1376,8 @@ check("truncated-bptt-checkpointed-loss")
 # - *no step was computed again*: is every piece run through `checkpoint`?
 # - *expected at most … pieces, none longer than … steps*: `segments` is how many pieces there are, and the division rounds up.
 # - *more than the logits of all … steps take together*: is the loss inside the piece?
-# - *None of the inputs have requires_grad*: this is the old way of `checkpoint`; say `use_reentrant=False`.
+# - *None of the inputs have requires_grad*, or *the loss has no graph*: this is the old way of `checkpoint`; say `use_reentrant=False`.
+# - *a piece is run again on the way back, when the loop has moved on*: a function that reads `start` from outside finds the last one then. What a piece needs comes in as arguments.
 # </details>
 
 # %% [markdown]
@@ -1396,37 +1429,37 @@ with needs("checkpointed_loss"):
 
 # %% [markdown]
 # **What to see.** One segment saves nothing, since it is recomputed as a whole; a segment for each step stores every boundary. The best lies between. Counting states alone it is at $\sqrt T = 10$. The measured best lies further right, because a step that goes back costs several states' worth (the embedded input, the output, logits), and
-# a boundary only one: with $c$ states' worth for a step, the sum $S + c\,T/S$ is least at $\sqrt{cT}$. Either way memory grows with $\sqrt T$ and not with $T$.
+# a boundary only one: with $q$ states' worth for a step, the sum $S + q\,T/S$ is least at $\sqrt{qT}$. Either way memory grows with $\sqrt T$ and not with $T$.
 #
 # | | gradient | memory | work |
 # |---|---|---|---|
 # | full backpropagation through time | exact | $T$ | 1 |
 # | windows of $k$ | biased | $k$ | 1 |
-# | $k_1$, $k_2$ | biased, less | $k_2$ | about $k_2 / k_1$ |
-# | random cuts | unbiased, noisy | the longest stretch without a cut | 1 |
+# | $k_1$, $k_2$ | biased, usually less | $k_2$ | about $k_2 / k_1$ |
+# | random cuts | unbiased, noisy | $T$ with one way back at the end; the longest stretch without a cut if one goes back at every cut | 1 |
 # | checkpoints | exact | $\sqrt T$ | one more forward pass |
 #
 # ## 8. Find the bug: it trains, and every window is good text
 #
 # *difficulty 4 of 5 · importance 5 of 5 · 12 minutes*
 #
-# `train_on_text` trains on a stream of exactly $B\,n\,k + 1$ tokens, in $n$ batches of $B$ windows of $k$ steps. The targets are the next tokens. Each window is a proper piece of the stream, each target is right, the state is carried and cut, the losses fall. **And yet there is one mistake. Find it and mend it**, in the cell itself. It
-# should use the same $B \cdot n \cdot k$ tokens, in $n$ batches of shape (B, k).
+# `train_on_text` trains on a stream of exactly $B\,m\,k + 1$ tokens, in $m$ batches of $B$ windows of $k$ steps. The targets are the next tokens. Each window is a proper piece of the stream, each target is right, the state is carried and cut, the losses fall. **And yet there is one mistake. Find it and mend it**, in the cell itself. It
+# should use the same $B \cdot m \cdot k$ tokens, in $m$ batches of shape (B, k).
 #
 # You have the tools: feed it the stream 0, 1, 2, … in a cell of your own, and print what the model would be given.
 
 
 # %% answer="truncated-bptt-bug"
 def train_on_text(model, optimizer, stream, B, k):
-    """One pass over a stream of B·n·k + 1 tokens in n batches of B windows of k steps; the list of their losses."""
-    n = (len(stream) - 1) // (B * k)
+    """One pass over a stream of B·m·k + 1 tokens in m batches of B windows of k steps; the list of their losses."""
+    m = (len(stream) - 1) // (B * k)
     ### BEGIN SOLUTION
-    x = stream[:-1].reshape(B, n, k).transpose(0, 1)  # (n, B, k)
-    y = stream[1:].reshape(B, n, k).transpose(0, 1)
+    x = stream[:-1].reshape(B, m, k).transpose(0, 1)  # (m, B, k)
+    y = stream[1:].reshape(B, m, k).transpose(0, 1)
     ### END SOLUTION
     ### RELEASED AS
-    # x = stream[:-1].reshape(n, B, k)
-    # y = stream[1:].reshape(n, B, k)
+    # x = stream[:-1].reshape(m, B, k)
+    # y = stream[1:].reshape(m, B, k)
     ### END RELEASED
     state, losses = None, []
     for x_w, y_w in zip(x, y):
@@ -1450,7 +1483,7 @@ check("truncated-bptt-bug")
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# `reshape(n, B, k)` cuts the stream into windows in the order in which they stand there. Which window is then row 1 of the first batch, and which should it be?
+# `reshape(m, B, k)` cuts the stream into windows in the order in which they stand there. Which window is then row 1 of the first batch, and which should it be?
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
@@ -1458,7 +1491,7 @@ check("truncated-bptt-bug")
 # First B contiguous rows, then windows along each row; then the batches have to come first:
 #
 # ```python
-# x = stream[:-1].reshape(B, ...).transpose(...)  # (n, B, k)
+# x = stream[:-1].reshape(B, ...).transpose(...)  # (m, B, k)
 # ```
 # </details>
 #
@@ -1466,7 +1499,7 @@ check("truncated-bptt-bug")
 #
 # - *This is the program as it was found*: print `x_w` for the stream 0, 1, 2, …, window after window; then hint 1.
 # - *The inputs have changed, and the targets are as they were found*: whatever you do with one, do with the other.
-# - *the model was given windows of … steps*: `zip(x, y)` goes along the first axis; it has to be the one of the batches.
+# - *the model was given … windows of … rows*: `zip(x, y)` goes along the first axis; it has to be the one of the batches.
 # - *in another order than those of the stream*, or *with other tokens*: print `x[:, 0]` for the stream 0, 1, 2, …
 # - *every window begins without a state*: that would hide the mistake, and lose the memory.
 # </details>
@@ -1479,10 +1512,10 @@ check("truncated-bptt-bug")
 
 
 # %% given="bug-cost"
-def text_losses(seed, B=16, n=300, k=3, repeats=0.8):
+def text_losses(seed, B=16, batches=300, k=3, repeats=0.8):
     """Losses of `train_on_text` on one text, means of 20 batches; see above for the text."""
     generator = torch.Generator().manual_seed(seed)
-    stream = torch.randint(4, (B * n * k + 1,), generator=generator)
+    stream = torch.randint(4, (B * batches * k + 1,), generator=generator)
     fresh = torch.rand(len(stream), generator=generator) > repeats
     for t in range(2, len(stream)):
         if not fresh[t]:
@@ -1528,7 +1561,7 @@ with needs("train_on_text", "detach_state"):
 # ### BEGIN SOLUTION
 # The value of the state is carried on, so in the forward pass the model can make use of things that happened any number of steps ago: the state is context.
 # But no loss sends credit across the boundary of its window, so nothing in training tells the weights to keep something for more than 50 steps; in the first steps of a
-# window it is even less. So the model may remember longer by luck, as a reservoir does (in most runs a tanh network answered the echo of 2 steps at k = 1), but it does not learn to: the LSTM's echo was near chance (at most 0.68) up to
+# window it is even less. So the model may hold traces of what is further back, as a reservoir does (with a frozen recurrence a tanh network answered the echo of 2 steps in all runs), but it does not learn to keep them, and training with the short gradient can destroy them (at k = 1 one of five runs ended at chance): the LSTM's echo was near chance (at most 0.68) up to
 # k = d and nearly perfect from k = d + 1 on. `retain_graph=True` does not help. Together with a detached state it changes nothing but memory; without the detach the way back enters the old windows, whose weights the optimizer
 # has changed, and PyTorch raises an error; without steps in between, memory and time grow with every window. For 300 steps they can make the window 301 or longer, at six times the memory; keep an update every 50 steps and go back k2 = 350 steps, at seven times the work;
 # use checkpoints, which give the exact gradient of a long window at memory in proportion to its square root, for one more forward pass; or cut at random with weights 1/p, which is unbiased and noisy.
@@ -1541,7 +1574,7 @@ with needs("train_on_text", "detach_state"):
 # 1. A stream is laid out as B contiguous rows and read in windows of $k$ steps; row $b$ goes on in row $b$ of the next window.
 # 2. Between windows the value of the state is carried on and its graph is cut: `state = detach_state(state)`.
 # 3. For an LSTM both of (h, c) are cut; one is not enough.
-# 4. Without the cut, autograd complains as long as an update comes between; without an update it is silent, and memory grows with every window.
+# 4. Without the cut autograd complains. With `retain_graph=True` and no update between the windows it is silent, and memory grows with every window.
 # 5. `retain_graph=True` is for several losses on one graph, not for windows.
 # 6. The gradient with respect to the inputs shows from outside what each loss reaches; forward numbers never do.
 # 7. A window of $k$ gives its last step $k$ steps of credit and its first step one; $k_1$ and $k_2$ separate how often from how far.

@@ -149,10 +149,26 @@ def test_the_echo_is_learned_from_one_step_more_than_the_delay():
                 assert right > 0.95 if k > delay else right < 0.8, (delay, k)
 
 
-def test_a_tanh_network_remembers_two_steps_without_credit_in_most_runs():
-    """Lesson 05: at k = 1 it answers for a delay of 2 in all runs but one, and for a delay of 5 in none."""
-    right = [run["tanh 2"][0] > 0.95 for run in stored("echo")]
-    assert len(right) - 1 == sum(right) and max(run["tanh 5"][0] for run in stored("echo")) < 0.8
+def reservoir(name, way):
+    return [run[name][way] for run in stored("reservoir")]
+
+
+def test_a_frozen_recurrence_holds_traces_of_the_past():
+    """Lesson 05: read-out only, k = 1: tanh all right at a delay of 2, 0.64 to 0.85 at 5; the LSTM 0.66 to 0.71 and about 0.65."""
+    assert min(reservoir("tanh 2", "frozen")) > 0.9999
+    for name, ends in (("tanh 5", (0.64, 0.85)), ("lstm 2", (0.66, 0.71)), ("lstm 5", (0.64, 0.65))):
+        found = reservoir(name, "frozen")
+        assert ends == (round(min(found), 2), round(max(found), 2)), name
+
+
+def test_training_the_recurrence_without_credit_never_helps_and_can_destroy_the_traces():
+    """Lesson 05: no better than frozen in any run, one tanh run of five at chance for a delay of 2; the weights move far."""
+    names = [f"{kind} {delay}" for kind in ("tanh", "lstm") for delay in (2, 5)]
+    for name in names:
+        assert all(a <= b for a, b in zip(reservoir(name, "trained"), reservoir(name, "frozen"), strict=True)), name
+    assert [0.50, 1.00, 1.00, 1.00, 1.00] == sorted(round(value, 2) for value in reservoir("tanh 2", "trained"))
+    moved = [value for name in names for value in reservoir(name, "moved")]
+    assert (2, 6) == (round(min(moved)), round(max(moved)))
 
 
 def test_the_echo_at_a_delay_of_five_is_what_the_prediction_says():
@@ -162,15 +178,6 @@ def test_the_echo_at_a_delay_of_five_is_what_the_prediction_says():
     short = [value for run in stored("echo") for value in (*run["lstm 2"][:2], *run["lstm 5"][:3])]
     assert (0.50, 0.68) == (round(min(short), 2), round(max(short), 2))
     assert min(min(*run["lstm 2"][2:], *run["lstm 5"][3:]) for run in stored("echo")) > 0.99
-
-
-def test_traces_without_credit_are_as_the_text_says():
-    """Lesson 05: tanh finds a little at a delay of 5 in two runs; the LSTM 0.51 to 0.58 at a delay of 2, nothing at 5."""
-    five = sorted(run["tanh 5"][0] for run in stored("echo"))
-    assert [0.50, 0.50, 0.50, 0.61, 0.66] == [round(value, 2) for value in five]
-    two = [run["lstm 2"][0] for run in stored("echo")]
-    assert (0.51, 0.58) == (round(min(two), 2), round(max(two), 2))
-    assert max(abs(run["lstm 5"][0] - 0.5) for run in stored("echo")) < 0.01
 
 
 def test_the_spread_of_random_cuts_comes_from_near_boundaries_and_from_cuts():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
@@ -16,8 +15,8 @@ from autograder.mistakes import truncated_bptt as mistakes
 from autograder.mistakes import truncated_bptt_gradients as gradients
 from autograder.mistakes import truncated_bptt_training as training
 from autograder.mistakes.truncated_bptt_coins import judge_draws, named_at_one
-from autograder.mistakes.truncated_bptt_pieces import judge_bytes, judge_pieces
-from autograder.mistakes.truncated_bptt_reach import judge_reach, reach_failed
+from autograder.mistakes.truncated_bptt_pieces import checkpoint_failed, judge_bytes, judge_pieces, late_bound
+from autograder.mistakes.truncated_bptt_reach import judge_number, judge_reach, reach_failed
 from autograder.mistakes.truncated_bptt_seen import (
     explained,
     gradient_failed,
@@ -26,10 +25,11 @@ from autograder.mistakes.truncated_bptt_seen import (
     still_as_found,
 )
 from autograder.mistakes.truncated_bptt_state import form, graphs_in, judge_detached, kind_missed
+from autograder.mistakes.truncated_bptt_windows import judge_losses, judge_rows, judge_windows
 from autograder.predictions import chosen, committed, told
 from autograder.spec import LearnerFailed, Wrong, check
 from autograder.student import Student
-from autograder.wire import Yielded, flags
+from autograder.wire import flags
 
 
 def batchify_standin(stream: Tensor, B: int) -> Tensor:
@@ -39,7 +39,7 @@ def batchify_standin(stream: Tensor, B: int) -> Tensor:
 
 @check("truncated-bptt-batchify", of="batchify", standin=batchify_standin)
 def batchify(student: Student, draw: Draw) -> None:
-    """`batchify` lays a stream out as B contiguous rows of N // B tokens and drops the rest."""
+    """`batchify` lays a stream out as B contiguous rows, as long as can be, and drops the rest."""
     for N, B in ((14, 3), (12, 4), (5, 1), (7, 5)):
         stream = draw.integers(0, 90, N)
         try:
@@ -53,7 +53,7 @@ def batchify(student: Student, draw: Draw) -> None:
                 )
             raise
         want = torch.stack(stream[: N // B * B].chunk(B))
-        expect(got, want, "the result", axes="B N", slips=mistakes.batchify.on(stream, B))
+        judge_rows(got, want, stream, B)
 
 
 def chunks_standin(x: Tensor, y: Tensor, k: int) -> list[tuple[Tensor, Tensor]]:
@@ -64,43 +64,11 @@ def chunks_standin(x: Tensor, y: Tensor, k: int) -> list[tuple[Tensor, Tensor]]:
 @check("truncated-bptt-chunks", of="chunks", standin=chunks_standin)
 def chunks(student: Student, draw: Draw) -> None:
     """`chunks` yields consecutive windows of k steps of x and y, the last one shorter if need be."""
-    for B, N, k in ((3, 11, 4), (2, 6, 3), (1, 3, 5), (2, 4, 1)):
+    for B, N, k in ((5, 11, 3), (2, 6, 3), (1, 3, 5), (2, 4, 1)):  # first B > k: rows may be taken for steps
         x, y = draw.integers(0, 90, B, N), draw.integers(0, 90, B, N)
-        _chunks(student.chunks(x, y, k), x, y, k)
+        judge_windows(student.chunks(x, y, k), chunks_standin(x, y, k), x, y, k)
     x, y = draw.normal(2, 5, 3), draw.integers(0, 90, 2, 5)
-    _chunks(student.chunks(x, y, 2), x, y, 2)
-
-
-def _chunks(got: Any, x: Tensor, y: Tensor, k: int) -> None:
-    want = chunks_standin(x, y, k)
-    if isinstance(got, tuple | list) and not isinstance(got, Yielded) and got:
-        deny("no-generator", f"chunks returned a {type(got).__name__}; expected a generator",
-             "A generator makes one window at a time, when it is asked for. Which word stands in the place of `return`?")  # fmt: skip
-    if isinstance(got, Yielded) and got and not all(isinstance(one, tuple | list) and len(one) == 2 for one in got):
-        odd = next(i for i, one in enumerate(got) if not (isinstance(one, tuple | list) and len(one) == 2))
-        deny(
-            "no-pair",
-            f"item {odd} that chunks yields is no pair; expected a pair (window of x, window of y)",
-            "What does one round of the loop give out?",
-        )
-    slips = mistakes.chunks.on(x, y, k)
-    if isinstance(got, Yielded) and len(got) != len(want):
-        table = slips.reference.slips
-        summary = f"chunks yields {len(got)} windows; expected {len(want)} for {x.shape[1]} steps and k = {k}"
-        for ids in (*((id,) for id in table), *itertools.combinations(table, 2)):
-            if _equal(got, slips.value(ids)):
-                says = ", and ".join(table[id].says for id in ids)
-                deny(" + ".join(ids), summary, f"This is what comes out when {says}.", *(table[id].asks for id in ids))
-        deny("count", summary, "With which step does the first window begin, and the last?")
-    expect(got, want, "windows", slips=slips)
-
-
-def _equal(got: Any, value: Any) -> bool:
-    return len(got) == len(value) and all(
-        isinstance(a, Tensor) and a.shape == b.shape and torch.equal(a, b)
-        for one, other in zip(got, value, strict=True)
-        for a, b in zip(one, other, strict=True)
-    )
+    judge_windows(student.chunks(x, y, 2), chunks_standin(x, y, 2), x, y, 2)
 
 
 def detach_standin(state: Any) -> Any:
@@ -169,32 +137,13 @@ def _trained(student: Student, draw: Draw, kind: str, B: int, N: int, k: int, pa
             expect(after, want, name, slips=slips, rtol=None if draw.dtype == torch.float64 else 1e-3)
         except Wrong as wrong:
             raise named_training(wrong, student.probe("events", of=model)[seen:], x, k, training.train_tbptt) from None
-        _losses(losses, want_losses, B, k)
+        judge_losses(losses, want_losses)
         weights, before = want, ended
 
 
-def _losses(got: Any, want: list[float], B: int, k: int) -> None:
-    if isinstance(got, list | tuple) and any(isinstance(one, Tensor) and flags(one).has_graph for one in got):
-        deny("losses-keep-graph", "the losses are tensors that keep their graphs; expected numbers",
-             "Each of them holds the whole graph of its window in memory. What turns a loss into a plain number?")  # fmt: skip
-    if isinstance(got, int | float) or (isinstance(got, Tensor) and got.dim() == 0):
-        deny("one-loss", f"one number came back; expected a list of {len(want)}, one for each window",
-             "The parameters are right. What is to come back for each window?")  # fmt: skip
-    if isinstance(got, list | tuple) and len(got) != len(want):
-        deny(
-            "losses-count",
-            f"{len(got)} losses came back; expected {len(want)}, one for each window",
-            "When is a loss noted down?",
-        )
-    expect(got, want, "the losses", rtol=1e-4,
-           clue="The parameters are right, so the loss that was learned from is right too. Which number was noted down, and when?")  # fmt: skip
-    if not isinstance(got, list):
-        deny("type", "the losses are a tuple; expected a list")
-
-
-def _case(draw: Draw, B: int, T: int) -> gradients.Case:
-    params = draw.params(D=3, H=5, V=4)
-    return gradients.Case(draw.normal(B, T, 3), draw.normal(B, 5), params, draw.integers(0, 4, B, T))
+def _case(draw: Draw, B: int, T: int, H: int = 5) -> gradients.Case:
+    params = draw.params(D=3, H=H, V=4)
+    return gradients.Case(draw.normal(B, T, 3), draw.normal(B, H), params, draw.integers(0, 4, B, T))
 
 
 def _asked(case: gradients.Case) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
@@ -204,13 +153,23 @@ def _asked(case: gradients.Case) -> tuple[Tensor, Tensor, dict[str, Tensor], Ten
 @check("truncated-bptt-truncated-gradient", of="truncated_gradient", needs=("truncated-bptt-detach-state",))
 def truncated_gradient(student: Student, draw: Draw) -> None:
     """`truncated_gradient` lets the losses of every k1 steps flow back k2 steps, and older states be constants."""
-    cases = ((2, 8, 2, 4), (2, 6, 1, 3), (3, 6, 3, 3), (2, 4, 2, 9), (1, 6, 2, 4), (2, 1, 1, 1), (2, 3, 1, 1))
+    # First k1 = 3: one loss too few is not the last one alone. A wide state tells 12 steps apart.
+    cases = (
+        (2, 12, 3, 5),
+        (2, 8, 2, 4),
+        (2, 6, 1, 3),
+        (3, 6, 3, 3),
+        (2, 4, 2, 9),
+        (1, 6, 2, 4),
+        (2, 1, 1, 1),
+        (2, 3, 1, 1),
+    )
     for number, (B, T, k1, k2) in enumerate((*cases, (2, 4, 2, 3))):
-        case = _case(draw.to(torch.float32) if number == len(cases) else draw, B, T)
+        case = _case(draw.to(torch.float32) if number == len(cases) else draw, B, T, H=8 if T > 8 else 5)
         try:
             got = student.truncated_gradient(*_asked(case), k1, k2)
         except LearnerFailed as failed:
-            raise gradient_failed(failed) from None
+            raise gradient_failed(failed, windows=True) from None
         want = {name: value.to(case.x.dtype) for name, value in gradients.truncated_gradient(case, k1, k2).items()}
         slips = gradients.truncated_gradient.on(case, k1, k2)
         factors = {"B": B, "T": T, "number of windows": T // k1, "k1": k1, "k2": k2}
@@ -228,14 +187,22 @@ def reach(student: Student, draw: Draw) -> None:
     one, two = draw.normal(B, D), draw.normal(1, D)
     rows, first, last = list(range(B)), draw.integer(1, T), T
     tiny = 1e-30 if draw.dtype == torch.float64 else 1e-12  # its square is a number, too
-    losses = [([last], rows, [1.0], one), ([cuts[0]], rows, [1.0], one), ([cuts[0] + 1, cuts[1]], rows, [1.0, 1.0], one),
+    # Alone and first: a step at which every entry of the gradient is below 0.
+    _reached(student, draw.normal(B, 5, D), [2], [([3], rows, [1.0], -draw.normal(B, D).abs() - 0.1)])
+    losses = [([cuts[1]], rows, [1.0], one), ([last], rows, [1.0], one), ([cuts[0]], rows, [1.0], one), ([cuts[0] + 1, cuts[1]], rows, [1.0, 1.0], one),
               ([first], [1], [1.0], two), "constant", ([cuts[1]], rows, [tiny], one), ([cuts[1] + 1], rows, [1.0], one)]  # fmt: skip
     _reached(student, draw.normal(B, T, D), cuts, losses)
     # Gradients that cancel: over the rows where these are equal, over the entries where those are.
     signs = torch.tensor([1.0, -1.0, 0.0]).to(one)
     _reached(student, draw.normal(1, T, D).expand(B, T, D).clone(), [], [([4], rows, [1.0], torch.stack([signs, -signs])), ([T, 2], rows, [1.0, 1.0], one)])  # fmt: skip
     _reached(student, draw.normal(1, 1, 1).expand(1, 1, D).clone(), [], [([1], [0], [1.0], signs)])
-    _reached(student, draw.normal(B, 4, D), [1, 2, 3], [([2, 4], rows, [1.0, 1.0], one), "constant"])
+    _reached(
+        student,
+        draw.normal(B, 4, D),
+        [1, 2, 3],
+        [([2, 4], rows, [1.0, 1.0], one), "constant"],
+    )
+    _reached(student, draw.normal(B, 5, D), [2], [([4], rows, [1.0], one), "zero", ([1], rows, [1.0], one)])
     _reached(
         student, draw.normal(B, 7, D), [3], [([5, 7], rows, [1.0, tiny], one), "elsewhere", ([3], rows, [1.0], one)]
     )
@@ -262,10 +229,11 @@ def _reached(student: Student, x: Tensor, cuts: list[int], losses: list[Any]) ->
         student.last = shown
         raise named from None
     if not isinstance(got, list | tuple) or len(got) != len(want):
-        expect(got, want, "the reach")
+        judge_number(got, want)
+    together = (min(w[0] for w in want if w), max(w[1] for w in want if w))
     for i, (have, asked) in enumerate(zip(got, want, strict=True)):
         union = (min(w[0] for w in want[: i + 1] if w), max(w[1] for w in want[: i + 1] if w)) if asked else None
-        judge_reach(have, asked, f"the reach of losses[{i}]", losses[i], T, union)
+        judge_reach(have, asked, f"the reach of losses[{i}]", losses[i], T, union, together)
 
 
 @check(
@@ -321,24 +289,21 @@ def checkpointed_loss(student: Student, draw: Draw) -> None:
                 "backward_of", call="checkpointed_loss", model=made["model"], x=x, y=y, segments=S, shown=shown
             )
         except LearnerFailed as failed:
-            raise _checkpoint_error(failed) from None
+            raise checkpoint_failed(failed, student.probe("events", of=made["model"]), T) from None
         loss, grads = seen["loss"], seen["grads"]
         want = mistakes.checkpointed(kind, weights, x, y, S)
         if isinstance(loss, Tensor) and loss.dim() == 0 and not flags(loss).requires_grad:
             deny("no-graph", "the loss has no graph, so `loss.backward()` cannot start from it",
-                 "Was it turned into a number, computed under `no_grad`, or is nothing that enters `checkpoint` in need of a gradient?")  # fmt: skip
+                 "Was it turned into a number, or computed under `no_grad`? Or is `use_reentrant=False` missing, so that `checkpoint` wants a gradient among its arguments?")  # fmt: skip
         slips = mistakes.checkpointed.on(kind, weights, x, y, S)
         factors = {"B": B, "T": T, "S": S}
-        expect((loss, grads), want, ("the loss", "grads"), slips=slips, factors=factors, rtol=1e-5)
-        judge_pieces(student.probe("events", of=made["model"]), T, S)
+        events = student.probe("events", of=made["model"])
+        try:
+            expect((loss, grads), want, ("the loss", "grads"), slips=slips, factors=factors, rtol=1e-5)
+        except Wrong as wrong:
+            raise late_bound(wrong, events, T) from None
+        judge_pieces(events, T, S)
     judge_bytes(seen["peak"], B * T * V * weights["readout.weight"].element_size(), T)
-
-
-def _checkpoint_error(failed: LearnerFailed) -> LearnerFailed | Wrong:
-    text = failed.finding.summary
-    if "second time" in text:
-        deny("graph-twice", text, "The loss goes back once. Was `backward()` called inside the function already?")
-    return failed
 
 
 @check(
@@ -370,7 +335,7 @@ def train_on_text(student: Student, draw: Draw) -> None:
             ]
             named = still_as_found(wrong, same, training.train_tbptt)
             raise named or named_training(wrong, events, x, k, training.train_tbptt) from None
-        _losses(losses, want_losses, B, k)
+        judge_losses(losses, want_losses)
 
 
 @check("truncated-bptt-predict-credit", of="guess_credit", hygiene=False)
@@ -395,5 +360,6 @@ def predict_segments(student: Student, draw: Draw) -> str:
     """`guess_segments` is a whole number: the number of segments for which 100 steps need the least memory."""
     guess = committed(student, "guess_segments", 1, 100, whole=True)
     best = min(range(1, 101), key=lambda S: S + math.ceil(100 / S))
-    why = f"{best} segments keep {best} boundaries and {100 // best} states of one segment, {best + 100 // best} in all; {int(guess)} keep {int(guess) + math.ceil(100 / guess)}."
+    why = f"{best} segments keep {best} boundaries and {100 // best} states of one segment, {best + 100 // best} in all"
+    why += "." if guess == best else f"; {int(guess)} keep {int(guess) + math.ceil(100 / guess)}."
     return told(guess == best, why)

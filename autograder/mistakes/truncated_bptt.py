@@ -43,13 +43,22 @@ def batchify(slips: Set[str], stream: Tensor, B: int) -> Tensor:
     Slip("y-whole", "y comes whole with every window of x", "How long should the window of y be?"),
     Slip("long", "each window has k + 1 steps", "How many steps does `x[:, 0 : n]` have?"),
     Slip("short", "each window has k − 1 steps", "How many steps does `x[:, 0 : n]` have?"),
+    Slip("end-short", "the beginnings stop one step too soon, so that a last window of one step is left out",
+         "Take 5 steps and k = 2: which of your windows holds step 5?"),
+    Slip("batch-counted", "the loop goes over as many steps as there are rows", "Which axis does `len(x)` measure?"),
+    Slip("from-one", "the first window begins one step late", "Which index does the first step have in Python?"),
+    Slip("end-is-k", "every window ends with step k, wherever it begins", "With which step does the second window end?"),
+    Slip("times-k", "the windows begin k·k steps apart", "How far apart are the numbers that the loop goes through, and what is done with them?"),
+    Slip("padded", "the last, shorter window is filled up to k steps", "How long may the last window be?"),
     Slip("k-windows", "k is taken for the number of windows", "Is k a number of windows, or of steps in a window?"),
 )  # fmt: skip
 def chunks(slips: Set[str], x: Tensor, y: Tensor, k: int) -> list[tuple[Tensor, Tensor]]:
     """Consecutive windows of k steps of x and y, the last one shorter."""
     N = x.shape[0] if "rows-cut" in slips else x.shape[1]
     size = -(-N // k) if "k-windows" in slips else k
-    starts = list(range(0, N, 1 if "sliding" in slips else size))
+    first, stop = int("from-one" in slips), len(x) if "batch-counted" in slips else N + ("from-one" in slips)
+    starts = list(range(first, stop - ("end-short" in slips), 1 if "sliding" in slips else size))
+    starts = [start * k for start in starts] if "times-k" in slips else starts
     if "overlap" in slips:
         starts = [max(0, start - 1) for start in starts]
     if "rest-dropped" in slips:
@@ -58,12 +67,16 @@ def chunks(slips: Set[str], x: Tensor, y: Tensor, k: int) -> list[tuple[Tensor, 
     size += ("long" in slips) - ("short" in slips)
     pairs = []
     for start in starts:
-        some = slice(start, start + size)
+        some = slice(start, k if "end-is-k" in slips else start + size)
         one, other = (x[some], y[some]) if "rows-cut" in slips else (x[:, some], y[:, some])
         if "y-shifted" in slips:
             other = y[:, start + 1 : start + size + 1]
         if "y-whole" in slips:
             other = y
+        if "padded" in slips:
+            one, other = (
+                torch.cat([z, z.new_zeros(len(z), max(0, k - z.shape[1]), *z.shape[2:])], 1) for z in (one, other)
+            )
         pairs.append((other, one) if "swapped" in slips else (one, other))
     return pairs
 

@@ -113,7 +113,7 @@ def _impossible(
             deny(
                 "other-states",
                 summary,
-                "The states themselves seem to change with the cuts. A cut takes the graph away and leaves every value as it is.",
+                "The states themselves seem to change with the cuts, or does each unit have a coin of its own? A cut takes the graph away and leaves every value as it is, and one coin decides for all units.",
             )
         if _coin_for_each_loss(seen, allowed):
             deny(
@@ -181,7 +181,7 @@ def _frequent(p: float, kept: Sequence[tuple[bool, ...]]) -> str:
         deny(
             "one-coin",
             f"in all {n} draws either every boundary is kept or every one is cut",
-            "How many coins are thrown for T steps?",
+            "How many coins are thrown for T steps? Is the generator seeded once, or again before each coin?",
         )
     cuts = [boundaries - sum(one) for one in kept]
     if len(set(cuts)) == 1 and boundaries > 1:

@@ -3,9 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from autograder.expect import deny
+from autograder.spec import Finding, LearnerFailed, Wrong
+
+LATE = "On the way back a piece is run again, when the loop has moved on. Does it read a loop variable from outside? Hand in as arguments what it reads, x and y of the piece too."  # fmt: skip
+
+
+def checkpoint_failed(failed: LearnerFailed, events: Sequence[dict[str, Any]], T: int) -> LearnerFailed | Wrong:
+    """What an error means here; `events` are those of the watched model."""
+    text = failed.finding.summary
+    if "second time" in text:
+        deny("graph-twice", text, "The loss goes back once. Was `backward()` called inside the function already?")
+    again = computed_again(events, T)
+    unlike = "different number of tensors" in text or "different metadata" in text
+    if failed.status == "error" and (unlike or other_tokens(events, T) or (again and "batch_size" in text)):
+        return Wrong(Finding("late-bound", _first_sentence(text), failed.finding.where, (LATE,)))
+    return failed
+
+
+def late_bound(wrong: Wrong, events: Sequence[dict[str, Any]], T: int) -> Wrong:
+    """The same finding, or, where steps were computed again from other tokens, one that says so."""
+    return Wrong(replace(wrong.finding, sign="late-bound", clues=(LATE,))) if other_tokens(events, T) else wrong
+
+
+def other_tokens(events: Sequence[dict[str, Any]], T: int) -> bool:
+    """Whether the model, run again on the way back, was given other windows than at first."""
+    calls = [one["x"].tolist() for one in events if one["what"] == "forward"]
+    again = computed_again(events, T)
+    first = calls[: len(calls) - len(again)]
+    for x in again:
+        if x not in first:
+            return True
+        first.remove(x)
+    return False
+
+
+def computed_again(events: Sequence[dict[str, Any]], T: int) -> list[list[list[int]]]:
+    """What the model was given after it had been run over all T steps once."""
+    calls, steps = [one["x"] for one in events if one["what"] == "forward"], 0
+    while steps < T and calls:
+        steps += calls.pop(0).shape[1]
+    return [x.tolist() for x in calls] if steps == T else []
+
+
+def _first_sentence(text: str) -> str:
+    return text.splitlines()[0].split(". ")[0].removesuffix(".")
 
 
 def judge_pieces(events: Sequence[dict[str, Any]], T: int, segments: int) -> None:

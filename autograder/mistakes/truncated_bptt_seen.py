@@ -73,7 +73,7 @@ def explained(wrong: Wrong, case: Case, got: Any, want: dict[str, Tensor], known
         return wrong
     found, asked = weights_in(case, got), weights_in(case, want)
     if found is None or asked is None:
-        clue = "The gradient is not made of the steps' contributions at these states. Are the states right, whatever is cut?"
+        clue = "The gradient is not made of the steps' contributions at these states. Are the states right, whatever is cut, and does each loss meet its own target?"
         return Wrong(replace(wrong.finding, sign="other-states", clues=(clue, *wrong.finding.clues)))
     told = told_apart(found, asked)
     if told is None:
@@ -99,8 +99,8 @@ def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: s
 
     calls = [one for one in events if one["what"] == "forward"]
     if failed.status == "error" and calls and calls[0]["state"]:
-        return named("carried-pass", "The first window of this pass was given a state: that of another pass, perhaps over another stream with another model. "
-                     "Where is the state kept between two calls, and what should it be when a pass begins?")  # fmt: skip
+        return named("carried-pass", "The first window of this pass was given a state, and it should be None. Was a state made here? "
+                     "Or was it kept from another pass, perhaps over another stream with another model?")  # fmt: skip
     if failed.status == "error" and kind == "lstm" and calls and len(calls[-1]["state"]) == 1:
         return named("part-of-state", "The model is an LSTM here, its state is a pair (h, c), and it was given one tensor. What is to become of each of the two?")  # fmt: skip
     if "does not require grad" in text:
@@ -188,13 +188,17 @@ def still_as_found(wrong: Wrong, same: Sequence[bool], known: Reference) -> Wron
     return None
 
 
-def gradient_failed(failed: LearnerFailed) -> LearnerFailed | Wrong:
-    """What an error of autograd means where parameters are made leaves and gradients are added up."""
+def gradient_failed(failed: LearnerFailed, windows: bool = False) -> LearnerFailed | Wrong:
+    """What an error of autograd means where parameters are made leaves and gradients are added up, over windows perhaps."""
     text = failed.finding.summary
     clue, sign = "", ""
     if "leaf Variable that requires grad" in text:
         sign = "leaf-changed"
         clue = "A tensor that requires a gradient is changed in place. Is it the running total? Does a total have to require a gradient?"
+    elif windows and "second time" in text:
+        sign, text = "graph-twice", text.split(" (or directly")[0]  # what follows recommends `retain_graph`
+        clue = ("A graph that has gone back once was reached again. Was a state kept with its graph, and a later window begins from it? "
+                "Or do the losses of one window go back one by one, where they could go back together?")  # fmt: skip
     elif "does not require grad" in text:
         sign = "no-leaves"
         clue = ("The tensors in `params` do not require a gradient as they are given. Have you made leaves of your own from them, and are those what the loss is "
@@ -223,7 +227,10 @@ def _seen(events: Sequence[dict[str, Any]], x: Tensor, k: int) -> tuple[str, ...
     if not calls:
         return "model-not-called", "The model was never called. Is it `model(...)` that computes the logits?"
     if not steps:
-        return "never-stepped", "The optimizer's `step()` was never called. Which call moves the parameters?"
+        return (
+            "never-stepped",
+            "`step()` of the optimizer that you were given was never called. Which call moves the parameters?",
+        )
     if not any(one["gradient"] for one in steps):
         return (
             "empty-step",
@@ -235,7 +242,7 @@ def _seen(events: Sequence[dict[str, Any]], x: Tensor, k: int) -> tuple[str, ...
     if lengths != expected and sum(lengths) != 0 and set(lengths) != {1}:
         return (
             "other-windows",
-            f"The model was given windows of {_listed(lengths)} steps; expected {_listed(expected)}.",
+            f"The model was given {_windows(given)}; expected {_windows(asked)}.",
         )
     if lengths == expected and not all(
         a.shape == b.shape and torch.equal(a, b) for a, b in zip(given, asked, strict=True)
@@ -266,6 +273,14 @@ def _seen(events: Sequence[dict[str, Any]], x: Tensor, k: int) -> tuple[str, ...
 
 def _same_set(given: list[Tensor], asked: list[Tensor]) -> bool:
     return sorted(map(str, (one.tolist() for one in given))) == sorted(map(str, (one.tolist() for one in asked)))
+
+
+def _windows(given: list[Tensor]) -> str:
+    """How many windows, of how many rows and steps: rows are named where all windows have the same shape."""
+    if given and {one.dim() for one in given} == {2} and len({one.shape for one in given}) == 1:
+        rows, steps = given[0].shape
+        return f"{len(given)} window{'s' * (len(given) > 1)} of {rows} rows and {steps} steps"
+    return f"windows of {_listed([one.shape[1] if one.dim() > 1 else 1 for one in given])} steps"
 
 
 def _listed(numbers: list[int]) -> str:

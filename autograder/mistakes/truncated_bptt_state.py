@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -29,7 +30,13 @@ def judge_detached(got: Any, want: Any, name: str) -> None:
             f"{name} is not None; expected None",
             "Before the first window there is no state. What should come back then?",
         )
-    expect(got, want, name)
+    try:
+        expect(got, want, name)
+    except Wrong as wrong:
+        if wrong.finding.sign != "zero":
+            raise
+        clue = "The values go on, only the graph is left behind. From what is your new tensor made?"
+        raise Wrong(replace(wrong.finding, clues=(clue,))) from None
     if isinstance(want, Tensor):
         was = flags(got)
         if was.requires_grad and not was.has_graph:

@@ -1878,7 +1878,7 @@ def reach(losses, inputs):
     return found
 
 
-# %% of="truncated-bptt-reach" gets="length"
+# %% of="truncated-bptt-reach" gets="nones-left-out"
 def reach(losses, inputs):
     found = []
     for loss in losses:
@@ -2578,7 +2578,7 @@ def reach(losses, inputs):
     return found
 
 
-# %% of="truncated-bptt-reach" gets="elsewhere"
+# %% of="truncated-bptt-reach" gets="zero"
 def reach(losses, inputs):
     found = []
     for loss in losses:
@@ -2872,7 +2872,7 @@ def train_tbptt(model, optimizer, x, y, k):
     return losses
 
 
-# %% of="truncated-bptt-truncated-gradient" gets="reach-short"
+# %% of="truncated-bptt-truncated-gradient" gets="reach-far"
 def truncated_gradient(x, h0, params, targets, k1, k2):
     p = {n: v.detach().requires_grad_() for n, v in params.items()}
     T = x.shape[1]
@@ -3041,3 +3041,323 @@ def detach_state(state):
     if isinstance(state, torch.Tensor):
         return state.detach()
     return [detach_state(s) for s in state] if isinstance(state, list) else tuple(s for s in state)
+
+
+# %% of="truncated-bptt-chunks" gets="end-is-k"
+def chunks(x, y, k):
+    for s in range(0, x.shape[1], k):
+        yield x[:, s:k], y[:, s:k]
+
+
+# %% of="truncated-bptt-chunks" gets="times-k"
+def chunks(x, y, k):
+    for s in range(0, x.shape[1], k):
+        yield x[:, s * k : (s + 1) * k], y[:, s * k : (s + 1) * k]
+
+
+# %% of="truncated-bptt-chunks" gets="from-one"
+def chunks(x, y, k):
+    for s in range(1, x.shape[1] + 1, k):
+        yield x[:, s : s + k], y[:, s : s + k]
+
+
+# %% of="truncated-bptt-chunks" gets="end-short"
+def chunks(x, y, k):
+    for s in range(0, x.shape[1] - 1, k):
+        yield x[:, s : s + k], y[:, s : s + k]
+
+
+# %% of="truncated-bptt-chunks" gets="batch-counted"
+def chunks(x, y, k):
+    for s in range(0, len(x), k):
+        yield x[:, s : s + k], y[:, s : s + k]
+
+
+# %% of="truncated-bptt-chunks" gets="other-windows"
+def chunks(x, y, k):
+    for s in range(0, x.shape[1], k):
+        yield x[:, s : s + k + s // k], y[:, s : s + k + s // k]
+
+
+# %% of="truncated-bptt-chunks" gets="padded"
+def chunks(x, y, k):
+    for s in range(0, x.shape[1], k):
+        x_w, y_w = x[:, s : s + k], y[:, s : s + k]
+        missing = k - x_w.shape[1]
+        if missing:
+            x_w = torch.cat([x_w, x_w.new_zeros(x.shape[0], missing, *x.shape[2:])], 1)
+            y_w = torch.cat([y_w, y_w.new_zeros(y.shape[0], missing)], 1)
+        yield x_w, y_w
+
+
+# %% of="truncated-bptt-reach" gets="positive-only"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        steps = [] if grad is None else (grad > 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((steps[0] + 1, steps[-1] + 1) if steps else None)
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="zero-gradient"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        if grad is None:
+            found.append(None)
+            continue
+        touched = (grad != 0).any(2).any(0).int()
+        found.append((touched.argmax().item() + 1, len(touched) - touched.flip(0).argmax().item()))
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="zero"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        if grad is None:
+            found.append(None)
+            continue
+        t = (grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((t[0] + 1, t[-1] + 1))
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="zero-gradient"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        if not loss.requires_grad:
+            found.append(None)
+            continue
+        (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True)
+        if grad is None:
+            found.append(None)
+            continue
+        t = (grad != 0).any(2).any(0).nonzero().flatten().tolist()
+        found.append((t[0] + 1, t[-1] + 1) if t else (None, None))
+    return found
+
+
+# %% of="truncated-bptt-reach" gets="all-together"
+def reach(losses, inputs):
+    total = sum(loss for loss in losses)
+    (grad,) = torch.autograd.grad(total, inputs, retain_graph=True, allow_unused=True)
+    steps = (grad != 0).any(2).any(0).nonzero().flatten().tolist()
+    return [(steps[0] + 1, steps[-1] + 1) if loss.requires_grad else None for loss in losses]
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="late-bound"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x), state
+
+    length, total, state = -(-x.shape[1] // segments), 0.0, None
+    for a in range(0, x.shape[1], length):
+        loss, state = checkpoint(
+            lambda s: piece(x[:, a : a + length], y[:, a : a + length], s), state, use_reentrant=False
+        )
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="late-bound"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x), state
+
+    length, total, state = -(-x.shape[1] // segments), 0.0, None
+    a = 0
+    while a < x.shape[1]:
+        loss, state = checkpoint(
+            lambda s: piece(x[:, a : a + length], y[:, a : a + length], s), state, use_reentrant=False
+        )
+        total = total + loss
+        a += length
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="late-bound"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x), state
+
+    length, total, state = -(-x.shape[1] // segments), 0.0, None
+    for a in range(0, x.shape[1], length):
+        loss, state = checkpoint(
+            lambda x_s, s: piece(x_s, y[:, a : a + length], s), x[:, a : a + length], state, use_reentrant=False
+        )
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="late-bound"
+def checkpointed_loss(model, x, y, segments):
+    length, total, state = -(-x.shape[1] // segments), 0.0, None
+    for a in range(0, x.shape[1], length):
+
+        def piece(state):
+            logits, state = model(x[:, a : a + length], state)
+            return F.cross_entropy(logits.flatten(0, 1), y[:, a : a + length].flatten(), reduction="sum") / len(
+                x
+            ), state
+
+        loss, state = checkpoint(piece, state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="late-bound"
+def checkpointed_loss(model, x, y, segments):
+    total, state = 0.0, None
+    for a in range(x.shape[1]):
+
+        def piece(state):
+            logits, state = model(x[:, a : a + 1], state)
+            return F.cross_entropy(logits.flatten(0, 1), y[:, a], reduction="sum") / len(x), state
+
+        loss, state = checkpoint(piece, state, use_reentrant=False)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-checkpointed-loss" gets="no-graph"
+def checkpointed_loss(model, x, y, segments):
+    def piece(x_s, y_s, state):
+        logits, state = model(x_s, state)
+        return F.cross_entropy(logits.flatten(0, 1), y_s.flatten(), reduction="sum") / len(x), state
+
+    length, total, state = -(-x.shape[1] // segments), 0.0, None
+    for a in range(0, x.shape[1], length):
+        loss, state = checkpoint(piece, x[:, a : a + length], y[:, a : a + length], state, use_reentrant=True)
+        total = total + loss
+    return total
+
+
+# %% of="truncated-bptt-randomized-truncation-gradient" gets="one-coin"
+def randomized_truncation_gradient(x, h0, params, targets, p, seed):
+    coins = torch.Generator().manual_seed(seed)
+    params = {name: value.detach().requires_grad_() for name, value in params.items()}
+    h, loss = h0.detach(), 0.0
+    for t in range(x.shape[1]):
+        if t > 0:
+            coins = torch.Generator().manual_seed(seed)
+            kept = torch.rand((), generator=coins).item() < p
+            h = h.detach() + (h - h.detach()) / p if kept else h.detach()
+        h = torch.tanh(x[:, t] @ params["weight_ih"].T + h @ params["weight_hh"].T + params["bias"])
+        loss = loss + F.cross_entropy(h @ params["weight_out"].T + params["bias_out"], targets[:, t])
+    return dict(zip(params, torch.autograd.grad(loss, list(params.values()))))
+
+
+# %% of="truncated-bptt-randomized-truncation-gradient" gets="other-states"
+def randomized_truncation_gradient(x, h0, params, targets, p, seed):
+    coins = torch.Generator().manual_seed(seed)
+    params = {name: value.detach().requires_grad_() for name, value in params.items()}
+    h, loss = h0.detach(), 0.0
+    for t in range(x.shape[1]):
+        if t > 0:
+            kept = (torch.rand(h.shape[1], generator=coins) < p).to(h)
+            h = h.detach() + kept * (h - h.detach()) / p
+        h = torch.tanh(x[:, t] @ params["weight_ih"].T + h @ params["weight_hh"].T + params["bias"])
+        loss = loss + F.cross_entropy(h @ params["weight_out"].T + params["bias_out"], targets[:, t])
+    return dict(zip(params, torch.autograd.grad(loss, list(params.values()))))
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="loss-missing"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    params = {name: value.detach().requires_grad_() for name, value in params.items()}
+    total = {name: torch.zeros_like(value) for name, value in params.items()}
+    states = [h0.detach()]
+    for t in range(k1, x.shape[1] + 1, k1):
+        start = max(0, t - k2)
+        h, loss = states[start], 0.0
+        for s in range(start, t):
+            h = torch.tanh(x[:, s] @ params["weight_ih"].T + h @ params["weight_hh"].T + params["bias"])
+            if s >= t - k1:
+                states.append(h.detach())
+            if s > t - k1 or k1 == 1:
+                loss = loss + F.cross_entropy(h @ params["weight_out"].T + params["bias_out"], targets[:, s])
+        for name, grad in zip(params, torch.autograd.grad(loss, list(params.values()))):
+            total[name] += grad
+    return total
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="other-states"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    params = {name: value.detach().requires_grad_() for name, value in params.items()}
+    total = {name: torch.zeros_like(value) for name, value in params.items()}
+    states = [h0.detach()]
+    for t in range(k1, x.shape[1] + 1, k1):
+        start = max(0, t - k2)
+        h, loss = states[start], 0.0
+        for s in range(start, t):
+            h = torch.tanh(x[:, s] @ params["weight_ih"].T + h @ params["weight_hh"].T + params["bias"])
+            if s >= t - k1:
+                states.append(h.detach())
+                shifted = targets.roll(-1, 1)
+                loss = loss + F.cross_entropy(h @ params["weight_out"].T + params["bias_out"], shifted[:, s])
+        for name, grad in zip(params, torch.autograd.grad(loss, list(params.values()))):
+            total[name] += grad
+    return total
+
+
+# %% of="truncated-bptt-truncated-gradient" gets="graph-twice"
+def truncated_gradient(x, h0, params, targets, k1, k2):
+    params = {name: value.detach().requires_grad_() for name, value in params.items()}
+    total = {name: torch.zeros_like(value) for name, value in params.items()}
+    states = [h0.detach()]
+    for t in range(k1, x.shape[1] + 1, k1):
+        start = max(0, t - k2)
+        h, loss = states[start], 0.0
+        for s in range(start, t):
+            h = torch.tanh(x[:, s] @ params["weight_ih"].T + h @ params["weight_hh"].T + params["bias"])
+            if s >= t - k1:
+                states.append(h)
+                loss = loss + F.cross_entropy(h @ params["weight_out"].T + params["bias_out"], targets[:, s])
+        for name, grad in zip(params, torch.autograd.grad(loss, list(params.values()))):
+            total[name] += grad
+    return total
+
+
+# %% of="truncated-bptt-train-tbptt" gets="carried-pass"
+def train_tbptt(model, optimizer, x, y, k):
+    state, losses = torch.zeros(1, x.shape[0], 4, dtype=torch.float64), []
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = detach_state(state)
+        losses.append(loss.item())
+    return losses
+
+
+# %% of="truncated-bptt-train-tbptt" gets="never-stepped"
+def train_tbptt(model, optimizer, x, y, k):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    state, losses = None, []
+    for x_w, y_w in chunks(x, y, k):
+        optimizer.zero_grad()
+        logits, state = model(x_w, state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y_w.flatten())
+        loss.backward()
+        optimizer.step()
+        state = detach_state(state)
+        losses.append(loss.item())
+    return losses

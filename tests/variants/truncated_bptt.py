@@ -737,3 +737,31 @@ def checkpointed_loss(model, x, y, segments):
         loss, state = checkpoint(piece, x_s, y_s, state, use_reentrant=False)
         total = total + loss
     return total + piece(*windows[-1], state)[0]
+
+
+# %% of="truncated-bptt-reach" variant="argmax, with a guard"
+def reach(losses, inputs):
+    found = []
+    for loss in losses:
+        grad = None
+        if loss.requires_grad:
+            (grad,) = torch.autograd.grad(loss, inputs, retain_graph=True, materialize_grads=True, allow_unused=True)
+        touched = torch.zeros(inputs.shape[1]) if grad is None else (grad != 0).any(2).any(0).int()
+        first, last = touched.argmax().item() + 1, len(touched) - touched.flip(0).argmax().item()
+        found.append((first, last) if touched.any() else None)
+    return found
+
+
+# %% of="truncated-bptt-checkpointed-loss" variant="bounds as defaults of a lambda"
+def checkpointed_loss(model, x, y, segments):
+    length, total, state = -(-x.shape[1] // segments), 0.0, None
+    for a in range(0, x.shape[1], length):
+
+        def piece(state, a=a):
+            logits, state = model(x[:, a : a + length], state)
+            loss = F.cross_entropy(logits.flatten(0, 1), y[:, a : a + length].flatten(), reduction="sum")
+            return loss / len(x), state
+
+        loss, state = checkpoint(piece, state, use_reentrant=False)
+        total = total + loss
+    return total
