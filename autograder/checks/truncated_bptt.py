@@ -273,7 +273,7 @@ def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
     return note
 
 
-@check("truncated-bptt-checkpointed-loss", of="checkpointed_loss", hygiene=False)
+@check("truncated-bptt-checkpointed-loss", of="checkpointed_loss", needs=("truncated-bptt-chunks",), hygiene=False)
 def checkpointed_loss(student: Student, draw: Draw) -> None:
     """`checkpointed_loss` gives the exact gradient of the whole sequence while it keeps one segment and the boundaries."""
     # No factor by which a mistake is off is that of another: 1/T, 1/S, B, B/T; and pieces of several lengths come first.
