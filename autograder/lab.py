@@ -136,6 +136,9 @@ def run(args: Namespace) -> int:
         print(f"  ssh -L {args.port or 8888}:localhost:{args.port or 8888} THIS-MACHINE")
     sys.stdout.flush()
     line = command(folder, browser=browser, port=args.port, more=args.jupyter)
+    if os.name == "posix":  # in the same process: what stops this command stops JupyterLab, which answers Ctrl-C itself
+        os.chdir(folder)
+        os.execv(line[0], line)
     try:
         return subprocess.call(line, cwd=folder)
     except KeyboardInterrupt:
