@@ -1,4 +1,4 @@
-"""The command `course`: a table of subcommands, each a module that is imported when it is asked for.
+"""The command `course`: a table of subcommands, each a module of commands/ that is imported when it is asked for.
 
 To add one, add a line to COMMANDS. Its module has `add_arguments(parser)`, which may set `parser.epilog` to
 examples, and `run(args) -> int`, the exit code: 0 well, 1 something is wrong with what was looked at, 2 misuse.
@@ -12,17 +12,18 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from autograder.errors import CourseError
 
 COMMANDS = {
-    "lab": ("autograder.lab", "open the course in JupyterLab, on your own copies in work/"),
-    "progress": ("autograder.saved", "which checks are right in your saved copies"),
-    "release": ("autograder.release", "build notebooks/ from solutions/"),
-    "class": ("autograder.classroom", "make an instructor's class folder, or add to it"),
-    "grade": ("autograder.grade", "judge notebooks in a sandbox: scores, and reasons"),
-    "bench": ("autograder.judge.bench", "time one judged submission beside stock nbgrader"),
-    "verify": ("autograder.verify", "prove every check against right and wrong answers"),
+    "lab": ("lab", "open the course in JupyterLab, on your own copies in work/"),
+    "progress": ("progress", "which checks are right in your saved copies"),
+    "release": ("release", "build notebooks/ from solutions/"),
+    "class": ("class_", "make an instructor's class folder, or add to it"),
+    "grade": ("grade", "judge notebooks in a sandbox: scores, and reasons"),
+    "bench": ("bench", "time one judged submission beside stock nbgrader"),
+    "verify": ("verify", "prove every check against right and wrong answers"),
 }
 
 # What a learner's installation lacks; a command that needs it says so.
@@ -46,6 +47,10 @@ Each command explains itself: course lab --help
 """
 
 
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"autograder.commands.{name}")
+
+
 def parser_for(command: str | None) -> argparse.ArgumentParser:
     """The parser that knows the names of all commands, and the options of `command` alone."""
     look = argparse.RawDescriptionHelpFormatter
@@ -59,7 +64,7 @@ def parser_for(command: str | None) -> argparse.ArgumentParser:
     for name, (module, summary) in COMMANDS.items():
         sub = table.add_parser(name, help=summary, description=summary + ".", formatter_class=look)
         if name == command:
-            importlib.import_module(module).add_arguments(sub)
+            _module(module).add_arguments(sub)
     return parser
 
 
@@ -71,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = argv[0] if argv and argv[0] in COMMANDS else None
     try:
         args = parser_for(command).parse_args(argv)
-        return importlib.import_module(COMMANDS[args.command][0]).run(args)
+        return _module(COMMANDS[args.command][0]).run(args)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in STAFF:
             raise

@@ -6,11 +6,11 @@ import os
 import sys
 from typing import Any
 
-from autograder import card, run
-from autograder.beside import Beside
-from autograder.draw import Draw, open_seed
-from autograder.spec import CheckError, Verdict, load
-from autograder.student import Student
+from autograder.beside.beside import Beside
+from autograder.checking import card, run
+from autograder.checking.draw import Draw, open_seed
+from autograder.checking.spec import CheckError, Verdict
+from autograder.lessons import load
 
 
 class CheckFailed(AssertionError):
@@ -50,8 +50,7 @@ def judge_here(id: str, names: dict[str, Any], cells: list[str], seed: int | Non
     """The verdict of check `id` on the names of this process; the transport is a function call."""
     found = load(id)
     draw = Draw(open_seed(id) if seed is None else seed, device=os.environ.get("BPTT_DEVICE", "cpu"))
-    beside = Beside(names, lend=run.lend)
-    return run.run_check(found, Student(beside.handle), draw, cells)
+    return run.run_check(found, Beside(names, lend=run.lend), draw, cells)
 
 
 def progress() -> None:

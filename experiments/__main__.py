@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from experiments.notebook import ROOT
+from autograder.house import ROOT
 
 
 def lessons() -> list[str]:

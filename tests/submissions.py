@@ -1,6 +1,6 @@
 """Builds what learners hand in: a released lesson with answers, mistakes and mishaps, cell by cell.
 
-`Lesson(path)` is built by the release code; `blank()`, `right()` are fresh notebooks, and the functions below
+`HandOut(path)` is built by the release code; `blank()`, `right()` are fresh notebooks, and the functions below
 change one: `write`, `add`, `delete`, `copy_of`. Cells are named by role and id, as in the lesson's source.
 """
 
@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import copy
 import functools
-import re
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder.release import notebooks
+from autograder import metadata
+from autograder.authoring.contract import as_written
+from autograder.authoring.release import notebooks
+from autograder.authoring.verify import Material, material
+from autograder.house import ROOT, SOLUTIONS
 
-_MARKERS = re.compile(r"^\s*### (BEGIN|END) SOLUTION\n?", re.MULTILINE)
-_RELEASED_AS = re.compile(r"^\s*### RELEASED AS\n.*?### END RELEASED\n?", re.MULTILINE | re.DOTALL)
 
-
-class Lesson:
+class HandOut:
     """One lesson as its author and as its learners have it."""
 
     def __init__(self, script: Path):
@@ -36,8 +36,8 @@ class Lesson:
         """The notebook with every answer right, as a learner would have it: without the author's markers."""
         notebook = self.blank()
         for cell, solved in zip(notebook.cells, self.solved.cells, strict=True):
-            if cell.metadata.get("bptt", {}).get("role") in ("answer", "written"):
-                cell.source = _MARKERS.sub("", _RELEASED_AS.sub("", solved.source)).rstrip("\n")
+            if metadata.role(cell) in ("answer", "written"):
+                cell.source = as_written(solved.source).rstrip("\n")
         return notebook
 
     def points(self, *roles: str) -> float:
@@ -47,16 +47,22 @@ class Lesson:
 
 
 @functools.cache
-def lesson(script: Path) -> Lesson:
+def lesson(script: Path) -> HandOut:
     """A lesson, built once in a run of the tests."""
-    return Lesson(script)
+    return HandOut(script)
+
+
+@functools.cache
+def material_of(stem: str) -> Material:
+    """A lesson's solution, stubs, and wrong and right answers."""
+    (script,) = SOLUTIONS.glob(f"[0-9][0-9]_{stem}.py")
+    return material(script, ROOT / "tests" / "answers" / stem)
 
 
 def place(notebook: NotebookNode, role: str, id: str) -> int:
     """Where the first cell with this role and id stands."""
     for index, cell in enumerate(notebook.cells):
-        ours = cell.metadata.get("bptt", {})
-        if (ours.get("role"), ours.get("id")) == (role, id):
+        if metadata.key(cell) == (role, id):
             return index
     raise KeyError(f"no cell {role}={id}")
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, replace
 
+from autograder import metadata
+from autograder.checking.spec import Finding, Verdict
 from autograder.errors import OperatorError
 from autograder.judge.engine import Judged, judge
 from autograder.judge.limits import Limits
@@ -15,7 +17,6 @@ from autograder.judge.releases import Releases
 from autograder.judge.sandbox import Sandbox
 from autograder.judge.store import Store
 from autograder.judge.submissions import Submission, Unreadable
-from autograder.spec import Finding, Verdict
 
 OPEN_KEY = b"own work"  # without --key: draws that anybody can foresee
 
@@ -95,5 +96,5 @@ def _unjudged(submission: Submission, job: Job, reason: str) -> Judged | None:
     points = checks_of(release)
     finding = Finding("unreadable", reason)
     verdicts = {id: Verdict(id, "unsendable", finding=finding) for id in points}
-    ours = release.metadata["bptt"]
-    return Judged(ours["lesson"], ours["version"], verdicts, points, {"sandbox": job.sandbox.level}, (reason,))
+    lesson, version = metadata.lesson(release), metadata.version(release)
+    return Judged(lesson, version, verdicts, points, {"sandbox": job.sandbox.level}, (reason,))

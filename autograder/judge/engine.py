@@ -10,14 +10,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
 
-from autograder import run
-from autograder.draw import Draw, derived_seed
+from autograder import metadata
+from autograder.checking.draw import Draw, derived_seed
+from autograder.checking.spec import ENDINGS, Check, CheckError, Finding, Verdict
 from autograder.errors import OperatorError
 from autograder.judge import store as stored
 from autograder.judge.limits import Limits
@@ -25,13 +27,10 @@ from autograder.judge.plan import Ask, Run, canonical, checks_of, plan
 from autograder.judge.sandbox import Inside, Sandbox, choose
 from autograder.judge.session import Session
 from autograder.judge.store import Store
-from autograder.spec import Check, CheckError, Finding, Verdict, load
-from autograder.student import Student
+from autograder.lessons import load
 
 _NBGRADERS = ("timestamp.txt", "submission_secret.txt")  # its exchange adds them to what was handed in
-# Which of two verdicts tells more, where neither is right.
-_TELLING = ("right", "look", "wrong", "forbidden", "error", "unsendable", "timeout", "crashed", "missing", "broken")
-_ENDED = ("timeout", "crashed")
+_TELLING = list(ENDINGS)
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,10 @@ def judge(
     limits, sandbox = limits or Limits(), sandbox or choose()
     points = checks_of(release)
     if not points:
-        raise OperatorError(f"the release of {lesson_of(release)[0] or 'this lesson'} has no checks to judge")
-    brought, problems = handed_in(files, limits)
+        raise OperatorError(f"the release of {metadata.lesson(release) or 'this lesson'} has no checks to judge")
+    brought, problems = files_beside(files, limits)
     seeds = {id: derived_seed(key, learner, id) for id in points}
-    lesson, version = lesson_of(release)
+    version = metadata.version(release)
     rests_on = {
         "notebook": _sum(json.dumps(canonical(notebook, release)).encode()),
         "files": {name: _sum(file.read_bytes()) for name, file in brought},
@@ -112,7 +111,9 @@ def judge(
         "from the store": known,
         "seconds": round(time.monotonic() - began, 3),
     }
-    return Judged(lesson, version, {id: verdicts[id] for id in points}, points, provenance, tuple(problems))
+    return Judged(
+        metadata.lesson(release), version, {id: verdicts[id] for id in points}, points, provenance, tuple(problems)
+    )
 
 
 class _Asker:
@@ -148,7 +149,7 @@ class _Asker:
         sources = [step.source for step in later if isinstance(step, Run)]
         if verdict.right and verdict.credit == 1 or not sources:
             return False
-        if verdict.status in _ENDED:  # it costs time: only if the answer is made anew later
+        if verdict.ending.ends:  # it costs time: only if the answer is made anew later
             return any(re.search(rf"\b{re.escape(load(id).of)}\b", source) for source in sources)
         return True
 
@@ -159,13 +160,10 @@ class _Asker:
         self.session.say(id)
         draw = Draw(self.seeds[id], device=self.device)
 
-        def plainly(student: Student) -> Verdict:
-            return run.run_check(check, student, draw, self.session.sources)
-
-        verdict = self.session.ask(check, plainly)
-        if verdict.status in _ENDED and (lent := self._to_lend(check)):
-            again = self.session.ask(check, lambda student: run.judge_with(lent, check, student, draw))
-            verdict = again if again.status not in _ENDED else verdict
+        verdict = self.session.ask(check, draw)
+        if verdict.ending.ends and (lent := self._to_lend(check)):
+            again = self.session.ask(check, draw, lent)
+            verdict = verdict if again.ending.ends else again
         self.verdicts[id] = verdict if before is None else _better(before, verdict)
 
     def _to_lend(self, check: Check) -> dict[str, str]:
@@ -181,14 +179,7 @@ def _better(one: Verdict, other: Verdict) -> Verdict:
     return other if worth(other) > worth(one) else one
 
 
-def lesson_of(notebook: NotebookNode) -> tuple[str, str]:
-    """The lesson and version that a notebook says it is; empty strings if it does not."""
-    ours = notebook.metadata.get("bptt")
-    ours = ours if isinstance(ours, dict) else {}
-    return str(ours.get("lesson", "")), str(ours.get("version", ""))
-
-
-def handed_in(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, Path], ...], list[str]]:
+def files_beside(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, Path], ...], list[str]]:
     """The plain files below a folder but notebooks, links, hidden ones and nbgrader's, as (name, file); and what was left out, a line each."""
     if folder is None or not folder.is_dir():
         return (), []
@@ -213,8 +204,8 @@ def versions() -> dict[str, str]:
 
     def version(package: str) -> str:
         try:
-            return metadata.version(package)
-        except metadata.PackageNotFoundError:
+            return installed(package)
+        except PackageNotFoundError:
             return "source"
 
     names = ("bptt-course", "torch", "numpy")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
-Key = tuple[str, str]  # role and id of a cell of the release
+from autograder import metadata
+from autograder.metadata import Key
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,16 @@ def plan(notebook: NotebookNode, release: NotebookNode) -> list[Run | Ask]:
     handed out, and then as it is; one that was deleted is put back. Each check of the release is asked at its cell, else
     behind its answer, else at the end.
     """
-    handed_out = {_key(cell): cell.source for cell in release.cells if cell.cell_type == "code" and _key(cell)}
+    handed_out = {
+        metadata.key(cell): cell.source for cell in release.cells if cell.cell_type == "code" and metadata.key(cell)
+    }
     steps: list[Run | Ask] = []
     asked: set[str] = set()
     waiting = _deleted(notebook, release)
     for step in waiting.pop(None, []):
         steps.append(step)
     for number, cell in enumerate(notebook.cells, 1):
-        key = _key(cell)
+        key = metadata.key(cell)
         if cell.cell_type == "code":
             steps += _steps(cell, key, handed_out, f"cell {number}")
             asked |= {step.check for step in steps if isinstance(step, Ask)}
@@ -57,7 +60,7 @@ def checks_of(release: NotebookNode) -> dict[str, float]:
     return {
         key[1]: float(cell.metadata.get("nbgrader", {}).get("points", 0))
         for cell in release.cells
-        if (key := _key(cell)) and key[0] == "check"
+        if (key := metadata.key(cell)) and key[0] == "check"
     }
 
 
@@ -90,11 +93,11 @@ def _only_checks(source: str) -> bool:
 
 def _deleted(notebook: NotebookNode, release: NotebookNode) -> dict[Key | None, list[Run | Ask]]:
     """The locked cells that the notebook lacks, by the cell behind which they belong (None: at the very start)."""
-    present = {_key(cell) for cell in notebook.cells}
+    present = {metadata.key(cell) for cell in notebook.cells}
     behind: dict[Key | None, list[Run | Ask]] = {}
     last: Key | None = None
     for cell in release.cells:
-        key = _key(cell)
+        key = metadata.key(cell)
         if key in present and key is not None:
             last = key
         elif key and key[0] == "given" and cell.cell_type == "code":
@@ -104,13 +107,6 @@ def _deleted(notebook: NotebookNode, release: NotebookNode) -> dict[Key | None, 
 
 def _behind_answer(check: str, notebook: NotebookNode, steps: Sequence[Run | Ask]) -> int:
     """Where to ask a check that has no cell: right behind its answer's last cell, or at the end."""
-    labels = {f"cell {n}" for n, cell in enumerate(notebook.cells, 1) if _key(cell) == ("answer", check)}
+    labels = {f"cell {n}" for n, cell in enumerate(notebook.cells, 1) if metadata.key(cell) == ("answer", check)}
     places = [i + 1 for i, step in enumerate(steps) if isinstance(step, Run) and step.label in labels]
     return places[-1] if places else len(steps)
-
-
-def _key(cell: NotebookNode) -> Key | None:
-    ours = cell.metadata.get("bptt")
-    if isinstance(ours, dict) and isinstance(ours.get("role"), str) and isinstance(ours.get("id"), str):
-        return ours["role"], ours["id"]
-    return None

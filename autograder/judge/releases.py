@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from autograder import metadata
 from autograder.house import NOTEBOOKS
-from autograder.judge.engine import lesson_of
 from autograder.judge.plan import checks_of
 from autograder.judge.submissions import Unreadable
 
@@ -34,24 +34,26 @@ class Releases:
 
     def lessons(self) -> list[str]:
         """The names of all lessons, e.g. 01_unrolled_graph."""
-        return sorted({lesson_of(notebook)[0] for notebook in self.notebooks})
+        return sorted({metadata.lesson(notebook) for notebook in self.notebooks})
 
     def of(self, submission: NotebookNode) -> Found:
         """The release of a submission. Raises Unreadable for another course's notebook, an unknown lesson or version."""
-        lesson, version = lesson_of(submission)
+        lesson, version = metadata.lesson(submission), metadata.version(submission)
         if not lesson:
             raise Unreadable("This is not a notebook of this course: it does not say which lesson it is.")
-        same = [notebook for notebook in self.notebooks if lesson_of(notebook)[0] == lesson]
+        same = [notebook for notebook in self.notebooks if metadata.lesson(notebook) == lesson]
         if not same:
             known = ", ".join(self.lessons()) or "none"
             raise Unreadable(f"This is of the lesson {lesson!r}, which is not among the releases ({known}).")
         for notebook in same:
-            if lesson_of(notebook)[1] == version:
+            if metadata.version(notebook) == version:
                 return Found(notebook)
         newest = same[-1]
-        mine = {cell.metadata["bptt"].get("id") for cell in submission.cells if _role(cell) == "check"}
+        mine = {known.id for cell in submission.cells if (known := metadata.key(cell)) and known.role == "check"}
         if mine and mine <= set(checks_of(newest)):
-            remark = f"its version {version or '(none)'} is not known; judged against version {lesson_of(newest)[1]}"
+            remark = (
+                f"its version {version or '(none)'} is not known; judged against version {metadata.version(newest)}"
+            )
             return Found(newest, remark)
         raise Unreadable(
             f"This is version {version or '(none)'} of {lesson}, which is not known, and its checks are not those of the "
@@ -60,9 +62,4 @@ class Releases:
 
     def named(self, lesson: str) -> NotebookNode | None:
         """The newest release of the lesson of this name, or None."""
-        return next((one for one in reversed(self.notebooks) if lesson_of(one)[0] == lesson), None)
-
-
-def _role(cell: NotebookNode) -> str:
-    ours = cell.metadata.get("bptt")
-    return str(ours.get("role", "")) if isinstance(ours, dict) else ""
+        return next((one for one in reversed(self.notebooks) if metadata.lesson(one) == lesson), None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ast
+import contextlib
 import functools
 import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from autograder import probes
 from autograder.errors import OperatorError
 from autograder.house import ROOT
 from autograder.judge.limits import Limits
@@ -23,30 +23,9 @@ from autograder.judge.limits import Limits
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def needed(*entries: str) -> dict[str, Path]:
-    """These modules and all of ours that they import: name in the package, file here."""
-    found: dict[str, Path] = {}
-    todo = list(entries)
-    while todo:
-        name = todo.pop()
-        if (file := PACKAGE / name).exists() and name not in found:
-            found[name] = file
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "autograder":
-                    path = (node.module or "").split(".")[1:]
-                    todo += ["/".join([*path, alias.name]) + ".py" for alias in node.names]
-                    todo += ["/".join(path) + ".py"] if path else []
-    return found
-
-
-# All that the child sees of autograder. A test says that nothing in it knows a check or an answer.
-MODULES = {
-    **needed("judge/child.py", *(f"{name}.py" for name in probes.MORE)),
-    "judge/__init__.py": PACKAGE / "judge" / "__init__.py",
-    "__init__.py": PACKAGE / "judge" / "standin.py",
-}
+BESIDE = PACKAGE / "beside"  # all that the child sees of autograder
 BPTT = PACKAGE.parent / "bptt"
-_START = "import sys; sys.path[:0] = {paths!r}; from autograder.judge.child import main; main()"
+_START = "import sys; sys.path[:0] = {paths!r}; from autograder.beside.child import main; main()"
 
 
 class NoSandbox(OperatorError):
@@ -62,12 +41,30 @@ class Inside:
     device: str = "cpu"
 
 
+@dataclass(frozen=True)
+class Started:
+    """A child's process, and the folder that goes when it has ended, if it has one of its own."""
+
+    process: subprocess.Popen[bytes]
+    place: Path | None = None
+
+    def end(self) -> None:
+        """End the process, and all that it started; what it left is taken away."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # bubblewrap's namespace ends with it
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        if self.place is not None:
+            shutil.rmtree(self.place, ignore_errors=True)
+
+
 class Sandbox(Protocol):
     """A way to start a child; `level` is recorded in every result."""
 
     level: str
 
-    def start(self, inside: Inside, reads: int, writes: int) -> subprocess.Popen[bytes]:
+    def start(self, inside: Inside, reads: int, writes: int) -> Started:
         """A child that serves on these two descriptors; its output comes from the process's `stdout`."""
         ...
 
@@ -77,7 +74,7 @@ class Bubblewrap:
 
     level = "bubblewrap"
 
-    def start(self, inside: Inside, reads: int, writes: int) -> subprocess.Popen[bytes]:
+    def start(self, inside: Inside, reads: int, writes: int) -> Started:
         options = _options(inside, [[f"/submission/{name}", name] for name, _ in inside.files], alone=True)
         python = [
             sys.executable,
@@ -87,7 +84,7 @@ class Bubblewrap:
             str(reads),
             str(writes),
         ]
-        return _popen([*self.command(inside), *python, options], (reads, writes))
+        return Started(_popen([*self.command(inside), *python, options], (reads, writes)))
 
     def command(self, inside: Inside) -> list[str]:
         """bubblewrap and its options, up to the program that it starts."""
@@ -117,8 +114,8 @@ class Bubblewrap:
         line += [*size, "--tmpfs", "/home/learner"]
         for file in _font_lists():  # else matplotlib looks through all fonts, two seconds for each child
             line += ["--ro-bind", str(file), f"/home/learner/.matplotlib/{file.name}"]
-        for name, file in MODULES.items():
-            line += ["--ro-bind", str(file), f"/course/autograder/{name}"]
+        line += ["--ro-bind", str(BESIDE), "/course/autograder/beside"]
+        line += ["--ro-bind", str(BESIDE / "standin.py"), "/course/autograder/__init__.py"]
         line += ["--ro-bind", str(BPTT), "/course/bptt"]
         for name, file in inside.files:
             line += ["--ro-bind", str(file.resolve()), f"/submission/{name}"]
@@ -130,35 +127,20 @@ class Unsafe:
 
     level = "none"
 
-    def start(self, inside: Inside, reads: int, writes: int) -> subprocess.Popen[bytes]:
+    def start(self, inside: Inside, reads: int, writes: int) -> Started:
         place = Path(tempfile.mkdtemp(prefix="bptt-judge-"))
-        for name, file in MODULES.items():
-            target = place / "course" / "autograder" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-        shutil.copytree(BPTT, place / "course" / "bptt", ignore=shutil.ignore_patterns("__pycache__"))
+        course, compiled = place / "course", shutil.ignore_patterns("__pycache__")
+        shutil.copytree(BESIDE, course / "autograder" / "beside", ignore=compiled)
+        shutil.copyfile(BESIDE / "standin.py", course / "autograder" / "__init__.py")
+        shutil.copytree(BPTT, course / "bptt", ignore=compiled)
         home = place / "home"
         (home / ".matplotlib").mkdir(parents=True)
         for file in _font_lists():
             shutil.copyfile(file, home / ".matplotlib" / file.name)
         options = _options(inside, [[str(file.resolve()), name] for name, file in inside.files], alone=False)
-        start = _START.format(paths=[str(place / "course"), *_extra_paths()])
+        start = _START.format(paths=[str(course), *_extra_paths()])
         command = [sys.executable, "-I", "-c", start, str(reads), str(writes), options]
-        process = _popen(command, (reads, writes), cwd=home, env=_environment(str(home), inside.device))
-        process.place = place  # type: ignore[attr-defined]  # taken away when the child has ended
-        return process
-
-
-class Container:
-    """The level for containers that forbid namespaces: another uid, Landlock, seccomp and limits. Not there yet."""
-
-    level = "container"
-
-    def start(self, inside: Inside, reads: int, writes: int) -> subprocess.Popen[bytes]:
-        raise NoSandbox(
-            "The sandbox for containers without namespaces is not there yet. Start the container with "
-            "`--security-opt seccomp=unconfined`, or grade outside it."
-        )
+        return Started(_popen(command, (reads, writes), cwd=home, env=_environment(str(home), inside.device)), place)
 
 
 def choose(unsafe: bool = False) -> Sandbox:

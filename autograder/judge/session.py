@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from autograder.checking.draw import Draw
+from autograder.checking.run import Lent, judge_with, lend, run_check
+from autograder.checking.spec import Check, Verdict
 from autograder.judge.plan import Run
 from autograder.judge.sandbox import Inside, Sandbox
-from autograder.judge.transport import Child, Ended
-from autograder.spec import Check, Verdict
-from autograder.student import Student
+from autograder.judge.transport import Child, Ended, Patient
 
 
 class Session:
@@ -42,29 +43,26 @@ class Session:
             self._run(len(self._cells) - 1)
         # else: it is run when a child is needed next
 
-    def ask(self, check: Check, judge: Callable[[Student], Verdict]) -> Verdict:
-        """What `judge` says of a Student, in a child in which all cells have run.
+    def ask(self, check: Check, draw: Draw, lent: Lent | None = None) -> Verdict:
+        """The verdict on a check in a child in which all cells have run; with `lent`, on right stand-ins for these names.
 
         A child that speaks out of turn may do so because of what was asked before: then it is asked in another one.
         """
-        verdict = self._ask(check, judge)
+        verdict = self._ask(check, draw, lent)
         if verdict.status == "crashed" and self._child is not None and self._child.unasked:
-            verdict = self._ask(check, judge)
+            verdict = self._ask(check, draw, lent)
         return verdict
 
     # -------------------------------------------------------------------------------------- inside
 
-    def _ask(self, check: Check, judge: Callable[[Student], Verdict]) -> Verdict:
+    def _ask(self, check: Check, draw: Draw, lent: Lent | None) -> Verdict:
         try:
-            child = self._ready()
+            patient = Patient(self._ready(), check.id, self._left)
         except Ended as ended:
             return Verdict(check.id, ended.status, check.claim, check.of, ended.finding)
-
-        def begin(one: Check) -> None:
-            child.allow(min(one.deadline, self._left()), f"the check {check.id}")
-            child.transport({"do": "forget"})
-
-        return judge(Student(child.transport, begin))
+        if lent is not None:
+            return judge_with(lent, check, patient, draw)
+        return run_check(check, patient, draw, self.sources)
 
     def _ready(self) -> Child:
         """A living child in which every cell that can be run has been run."""
@@ -74,7 +72,7 @@ class Session:
             if self._left() <= 0:
                 raise Ended("timeout", f"the submission has had its {self.limits.submission:g} s")
             self._starts += 1
-            self._child = Child(self.sandbox, self.inside)
+            self._child = Child(self.sandbox, self.inside, lend)
             self.versions = self._child.versions
             for number in range(len(self._cells)):
                 if number not in self._poisoned and self._child.alive:
@@ -86,7 +84,7 @@ class Session:
         cell = self._cells[number]
         self._child.allow(min(self.limits.cell, self._left()), cell.label)
         try:
-            reply = self._child.transport({"do": "run", "source": cell.source})
+            reply = self._child.ask({"do": "run", "source": cell.source})
         except Ended as ended:
             if self._child.unasked and number not in self._tried_again:
                 self._tried_again.add(number)  # in the next child, where nothing has been asked before

@@ -11,21 +11,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autograder.judge.sandbox import BPTT, MODULES, PACKAGE, needed
-from autograder.spec import Check, Finding, Verdict
-
-# Not kept: the machine may have been busy, or the fault is ours.
-PASSING = ("timeout", "broken")
+from autograder.checking.spec import Check, Finding, Verdict
+from autograder.judge.sandbox import BPTT, PACKAGE
 
 
 class Store:
-    """Files of one verdict each under a folder, named by a hash; written at once or not at all."""
+    """Files of one verdict each under a folder, named by a hash; written at once or not at all.
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    With `refresh`, nothing is looked up, and what is judged anew takes the place of what was there.
+    """
+
+    def __init__(self, folder: Path, refresh: bool = False):
+        self.folder, self.refresh = folder, refresh
 
     def get(self, key: str) -> Verdict | None:
         """The verdict kept under this key, or None."""
+        if self.refresh:
+            return None
         try:
             return from_plain(json.loads(self._file(key).read_text()))
         except (OSError, ValueError, TypeError, KeyError):
@@ -33,7 +35,7 @@ class Store:
 
     def put(self, key: str, verdict: Verdict) -> None:
         """Keep a verdict, unless it may come out otherwise another time."""
-        if verdict.status in PASSING:
+        if not verdict.ending.kept:
             return
         file = self._file(key)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -62,11 +64,9 @@ def key(check: Check, **rests_on: Any) -> str:
 
 @cache
 def _ours() -> str:
-    """The code that any verdict rests on. All lessons' checks are in it: they may import one another's."""
-    lessons = [f"{kind}/{file.name}" for kind in ("checks", "mistakes") for file in (PACKAGE / kind).glob("*.py")]
-    ours = needed("run.py", "judge/engine.py", *lessons)
-    files = {*ours.values(), *MODULES.values(), *BPTT.glob("*.py")}
+    """The code that any verdict rests on: the checks, what judges, and what the learner's code may call."""
+    folders = [*(PACKAGE / name for name in ("checking", "beside", "lessons", "judge")), BPTT]
     digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
+        digest.update(str(file.relative_to(PACKAGE.parent)).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import secrets
 import selectors
-import shutil
 import signal
 import subprocess
 import time
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol, cast, get_args
 
-from autograder import run
-from autograder.judge import frames
+from torch import Tensor
+
+from autograder.beside import frames
+from autograder.beside.protocol import Frame, Lent, Question, Reply, ReplyStatus, Request, answered, failed
+from autograder.beside.wire import Ref, WireError, pack
+from autograder.checking.spec import Check, Finding, LearnerFailed, Status
 from autograder.judge.sandbox import Inside, Sandbox
 from autograder.judge.usage import usage
-from autograder.spec import Finding, LearnerFailed
-from autograder.wire import Ref, Tensor, WireError, pack
 
 TICK = 0.25  # seconds between looks at what a busy child uses
 TEXT = 2000  # characters of any text in a reply
-FAILED = ("missing", "error", "wrong", "unsendable")  # how a reply may say that there is no answer
 LENT_ITEMS = 8000  # numbers that may be passed to a stand-in in one call
 LENT_CALLS = 5000  # in answering one request
 
@@ -28,15 +29,21 @@ LENT_CALLS = 5000  # in answering one request
 class Ended(LearnerFailed):
     """The child is gone; whoever asks next needs another one."""
 
-    def __init__(self, status: str, summary: str, clue: str = ""):
+    def __init__(self, status: Status, summary: str, clue: str = ""):
         super().__init__(status, Finding(status, summary, clues=(clue,) if clue else ()))
 
 
-class Child:
-    """One sandboxed process with a learner's cells; `Student(child.transport)` asks it."""
+class Lend(Protocol):
+    """Answers a call of a stand-in that is lent, or the way back through it (checking/run.py)."""
 
-    def __init__(self, sandbox: Sandbox, inside: Inside):
-        self.limits = inside.limits
+    def __call__(self, check_id: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None = None, /) -> Any: ...
+
+
+class Child:
+    """One sandboxed process with a learner's cells; a Patient asks it for a check."""
+
+    def __init__(self, sandbox: Sandbox, inside: Inside, lend: Lend):
+        self.limits, self._lend = inside.limits, lend
         self.printed = 0
         self.deadline = float("inf")  # time.monotonic() at which the current cell or check has had its time
         self.what = "the child"  # who is running, for the reason
@@ -46,12 +53,13 @@ class Child:
         theirs_in, self._writes = os.pipe()
         self._reads, theirs_out = os.pipe()
         try:
-            self.process = sandbox.start(inside, theirs_in, theirs_out)
+            self._started = sandbox.start(inside, theirs_in, theirs_out)
         except BaseException:
             os.close(self._writes), os.close(self._reads)
             raise
         finally:
             os.close(theirs_in), os.close(theirs_out)
+        self.process = self._started.process
         assert self.process.stdout is not None
         self._output = self.process.stdout.fileno()
         self._select = selectors.DefaultSelector()
@@ -62,7 +70,8 @@ class Child:
         self._buffer = bytearray()
         self.said = bytearray()  # the beginning of what it printed
         self.allow(self.limits.start, "the start")
-        self.versions = _checked(self._await_reply(()), Ended)["value"]
+        hello = _checked(self._await_reply(()), Ended)
+        self.versions: dict[str, str] = hello["value"] if hello["ok"] else {}
 
     def __enter__(self) -> Child:
         return self
@@ -74,7 +83,7 @@ class Child:
         """From now on, `what` has so many seconds."""
         self.deadline, self.what, self._seconds = time.monotonic() + seconds, what, seconds
 
-    def transport(self, request: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, request: Request) -> Reply:
         """Send a request and wait for its reply; raises Ended when none of the right form comes in time."""
         if not self.alive:
             raise Ended("crashed", "the process had ended before")
@@ -82,24 +91,21 @@ class Child:
             raise self._out_of_turn("the process spoke without being asked")
         self._id = 1 + secrets.randbelow(2**52)  # nobody can answer a question that has not been asked
         self._send({"id": self._id, "request": request})
-        return _checked(self._await_reply(tuple(request.get("lend", {}).values())), self._end)
+        lent = request["lend"].values() if "lend" in request else ()
+        return _checked(self._await_reply(lent), self._end)
 
     def close(self) -> None:
         """End the process, and all that it started."""
         if self.alive:
             self.alive = False
-            _kill(self.process)
             self._select.close()
+            self._started.end()
             for fd in (self._reads, self._writes):
                 os.close(fd)
-            assert self.process.stdout is not None
-            self.process.stdout.close()
-            if place := getattr(self.process, "place", None):
-                shutil.rmtree(place, ignore_errors=True)
 
     # -------------------------------------------------------------------------------------- inside
 
-    def _await_reply(self, lent: tuple[str, ...]) -> dict[str, Any]:
+    def _await_reply(self, lent: Collection[str]) -> Any:
         for _ in range(LENT_CALLS):
             frame = self._receive()
             if frame["id"] != self._id:
@@ -108,8 +114,18 @@ class Child:
                 return frame["reply"]
             if frame.get("ask") not in lent:
                 raise self._end("crashed", "the process asked for what is not lent")
-            self._send({"id": self._id, **_lend(frame)})
+            self._send(self._lent(frame))
         raise self._end("crashed", f"a lent function was called more than {LENT_CALLS} times")
+
+    def _lent(self, frame: dict[str, Any]) -> Lent:
+        args, toward = frame.get("args"), frame.get("toward")
+        if not isinstance(args, tuple) or _weight((args, toward)) > LENT_ITEMS:
+            said = "these arguments are too large for a function that is lent"
+            return {"id": self._id, "error": "ValueError", "said": said}
+        try:
+            return {"id": self._id, "value": pack(self._lend(str(frame["ask"]), args, toward), _never)}
+        except Exception as error:  # a wrong call of a right function: the learner's code hears of it as of any other
+            return {"id": self._id, "error": type(error).__name__, "said": str(error)[:TEXT]}
 
     def _receive(self) -> dict[str, Any]:
         try:
@@ -166,7 +182,7 @@ class Child:
                 self._fill()
         return bool(self._buffer)
 
-    def _send(self, frame: dict[str, Any]) -> None:
+    def _send(self, frame: Frame) -> None:
         view = memoryview(frames.pack(frame))
         with selectors.DefaultSelector() as select:
             select.register(self._writes, selectors.EVENT_WRITE)
@@ -204,7 +220,7 @@ class Child:
         self.unasked = True
         return self._end("crashed", summary)
 
-    def _end(self, status: str, summary: str, clue: str = "") -> Ended:
+    def _end(self, status: Status, summary: str, clue: str = "") -> Ended:
         self.close()
         return Ended(status, summary if status == "timeout" else f"{summary} while {self.what} was running", clue)
 
@@ -213,16 +229,6 @@ _HINTS = {
     signal.SIGSEGV: "It read or wrote memory that is not its own; ctypes or a faulty extension does that.",
     signal.SIGKILL: "It was probably using too much memory.",
 }
-
-
-def _lend(frame: dict[str, Any]) -> dict[str, Any]:
-    args, toward = frame.get("args"), frame.get("toward")
-    if not isinstance(args, tuple) or _weight((args, toward)) > LENT_ITEMS:
-        return {"error": "ValueError", "said": "these arguments are too large for a function that is lent"}
-    try:
-        return {"value": pack(run.lend(str(frame["ask"]), args, toward), _never)}
-    except Exception as error:  # a wrong call of a right function: the learner's code hears of it as of any other
-        return {"error": type(error).__name__, "said": str(error)[:TEXT]}
 
 
 def _never(value: Any) -> Ref:
@@ -243,16 +249,17 @@ def _weight(value: Any) -> int:
     return abs(value) if isinstance(value, int) else 1
 
 
-def _checked(reply: Any, end: Any) -> dict[str, Any]:
+def _checked(reply: Any, end: Callable[[Status, str], Ended]) -> Reply:
     """The reply with exactly the fields that a Student reads, of the right types and bounded; else the child is ended."""
     if isinstance(reply, dict):
         if reply.get("ok") is True and "value" in reply and _texts(reply.get("changed")):
-            return {"ok": True, "value": reply["value"], "changed": [name[:200] for name in reply["changed"][:20]]}
+            return answered(reply["value"], [name[:200] for name in reply["changed"][:20]])
         texts = [reply.get(key) for key in ("status", "sign", "summary", "where")]
-        if reply.get("ok") is False and _texts(texts) and _texts(reply.get("clues")) and texts[0] in FAILED:
-            status, sign, summary, where = (text[:TEXT] for text in texts)
-            clues = tuple(clue[:TEXT] for clue in reply["clues"][:8])
-            return {"ok": False, "status": status, "sign": sign, "summary": summary, "where": where, "clues": clues}
+        if reply.get("ok") is False and _texts(texts) and _texts(reply.get("clues")):
+            status, sign, summary, where = (str(text)[:TEXT] for text in texts)
+            if status in get_args(ReplyStatus):
+                clues = tuple(clue[:TEXT] for clue in reply["clues"][:8])
+                return failed(cast(ReplyStatus, status), sign, summary, where, clues)
     raise end("crashed", "what the process sent is no reply")
 
 
@@ -260,13 +267,21 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)  # bubblewrap's namespace ends with it
-    except ProcessLookupError:
-        pass
-    process.wait()
-
-
 def _size(count: int) -> str:
     return f"{count / 2**20:g} MB"
+
+
+class Patient:
+    """Asks a child for one check: each run of a body begins without what was kept before, and has its own time."""
+
+    def __init__(self, child: Child, check: str, left: Callable[[], float]):
+        self._child, self._check, self._left = child, check, left
+
+    def begin(self, check: Check) -> None:
+        """Give the body of `check` its deadline, or what is `left` for the submission."""
+        self._child.allow(min(check.deadline, self._left()), f"the check {self._check}")
+        self._child.ask({"do": "forget"})
+
+    def ask(self, request: Question) -> Reply:
+        """The child's reply."""
+        return self._child.ask(request)

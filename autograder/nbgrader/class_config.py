@@ -51,7 +51,7 @@ c.GenerateAssignment.preprocessors = [
     "nbgrader.preprocessors.LockCells",
     "nbgrader.preprocessors.ClearSolutions",
     # Puts in what an answer starts from, where that is something else than `raise NotImplementedError()`.
-    "autograder.release.ReleasedAs",
+    "autograder.authoring.release.ReleasedAs",
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.CheckCellMetadata",
     "nbgrader.preprocessors.ComputeChecksums",

@@ -7,22 +7,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbformat import NotebookNode
 
-from autograder.classroom import Classroom
+from autograder import metadata
+from autograder.checking.spec import Finding, Verdict
 from autograder.errors import OperatorError
-from autograder.nbgrader.repair import role
-from autograder.spec import Finding, Verdict
-
-if TYPE_CHECKING:
-    from autograder.judge.sandbox import Sandbox
-
-
-# Verdicts that `course grade` has just found, for the step of nbgrader's that asks next: by class, student, lesson
-# and content. The store keeps none that ran out of time, since another time it may come out otherwise.
-FRESH: dict[tuple[str, str, str, str], Graded] = {}
+from autograder.nbgrader.classroom import Classroom
 
 
 @dataclass(frozen=True)
@@ -44,20 +36,19 @@ def grade(
     limits: Mapping[str, Any],
     device: str = "",
     again: bool = False,
-    sandbox: Sandbox | None = None,
+    unsafe: bool = False,
 ) -> Graded:
-    """Judge the repaired notebook that `student` handed in for `lesson`; `again` does not look verdicts up.
+    """Judge the repaired notebook that `student` handed in for `lesson`; `again` judges anew what the store has.
 
     Raises OperatorError where nothing can be judged: no sandbox, no course key, an unknown limit.
     """
-    if known := FRESH.get(fresh(classroom, notebook, lesson, student)):
-        return known
-    checks = [cell.metadata["bptt"]["id"] for cell in notebook.cells if role(cell) == "check"]
-    ours = notebook.metadata["bptt"]
+    checks = [key.id for cell in notebook.cells if (key := metadata.key(cell)) and key.role == "check"]
+    ours = metadata.of(notebook)
     if problem := ours.get("problem"):
         verdicts, provenance, problems = _unread(checks, problem), {}, ()
     else:
         from autograder.judge.engine import judge
+        from autograder.judge.sandbox import choose
         from autograder.judge.store import Store
 
         judged = judge(
@@ -68,18 +59,13 @@ def grade(
             limits=_limits(limits),
             device=device or os.environ.get("BPTT_DEVICE", "cpu"),
             files=classroom.root / "submitted" / student / lesson,
-            store=None if again else Store(classroom.verdicts),
-            sandbox=sandbox,
+            store=Store(classroom.verdicts, refresh=again),
+            sandbox=choose(unsafe),
         )
         if missing := [id for id in checks if id not in judged.verdicts]:
             raise OperatorError(f"{student}, {lesson}: no verdict came back for {', '.join(missing)}.")
         verdicts, provenance, problems = {id: judged.verdicts[id] for id in checks}, judged.provenance, judged.problems
     return Graded(verdicts, provenance, tuple(problems), _fingerprint(notebook, verdicts))
-
-
-def fresh(classroom: Classroom, notebook: NotebookNode, lesson: str, student: str) -> tuple[str, str, str, str]:
-    """Under which key FRESH holds the verdicts of this submission."""
-    return str(classroom.root), student, lesson, notebook.metadata["bptt"]["sum"]
 
 
 def _unread(checks: list[str], problem: str) -> dict[str, Verdict]:
@@ -96,5 +82,5 @@ def _limits(chosen: Mapping[str, Any]) -> Any:
 
 
 def _fingerprint(notebook: NotebookNode, verdicts: Mapping[str, Verdict]) -> str:
-    said = [notebook.metadata["bptt"]["sum"], {id: repr(verdict) for id, verdict in verdicts.items()}]
+    said = [metadata.of(notebook)["sum"], {id: repr(verdict) for id, verdict in verdicts.items()}]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -21,14 +21,15 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import capture_log
 from traitlets.config import Config
 
-from autograder import card
-from autograder.classroom import Classroom, gradebook
+from autograder import metadata
+from autograder.checking import card
+from autograder.checking.spec import Verdict
 from autograder.errors import CourseError, OperatorError
 from autograder.judge.reader import read
-from autograder.nbgrader.judging import FRESH, Graded, fresh
+from autograder.nbgrader.classroom import Classroom, gradebook
+from autograder.nbgrader.judging import Graded
 from autograder.nbgrader.repair import repair
-from autograder.nbgrader.steps import PERSON, JudgedExecute, forget
-from autograder.spec import Verdict
+from autograder.nbgrader.steps import JudgedExecute, forget
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Settings:
     unsafe: bool = False  # no sandbox
 
 
-def handed_in(classroom: Classroom, lessons: Sequence[str] = ()) -> list[tuple[str, str]]:
+def submissions(classroom: Classroom, lessons: Sequence[str] = ()) -> list[tuple[str, str]]:
     """(student, lesson) of each submission for `lessons`, by name or number (all, if none is named)."""
     chosen = [_lesson(classroom, name) for name in lessons] or classroom.lessons()
     items = [(path.parent.name, lesson) for lesson in chosen for path in classroom.submissions(lesson)]
@@ -84,17 +85,16 @@ def graded(
     from autograder.judge.sandbox import choose
 
     config = classroom.config()
-    sandbox = choose(settings.unsafe)  # refuses here, once, rather than for each submission
+    choose(settings.unsafe)  # refuses here, once, rather than for each submission
     classroom.key()
+    # What judges here and what nbgrader starts afterwards have the same settings, and so the same keys in the store.
+    if settings.unsafe:
+        config.JudgedExecute.unsafe_no_sandbox = True
+    config.JudgedExecute.device = JudgedExecute(config=config).device or settings.device
     step = JudgedExecute(config=config)
-    step.device = step.device or settings.device
-    more = {"sandbox": sandbox, "again": settings.again}
-    waiting = [(*item, workers.submit(_judge, classroom, step, *item, more)) for item in items]
-    try:
-        for student, lesson, judged in waiting:
-            yield _enter(classroom, config, student, lesson, judged)
-    finally:
-        FRESH.clear()
+    waiting = [(*item, workers.submit(_judge, classroom, step, *item, settings.again)) for item in items]
+    for student, lesson, judged in waiting:
+        yield _enter(classroom, config, student, lesson, judged)
 
 
 def _lesson(classroom: Classroom, name: str) -> str:
@@ -105,16 +105,11 @@ def _lesson(classroom: Classroom, name: str) -> str:
     raise OperatorError(f"The class has no lesson {name}. It has: {', '.join(classroom.lessons()) or 'none yet'}.")
 
 
-def _judge(
-    classroom: Classroom, step: JudgedExecute, student: str, lesson: str, more: dict[str, Any]
-) -> tuple[Graded, str]:
+def _judge(classroom: Classroom, step: JudgedExecute, student: str, lesson: str, again: bool) -> tuple[Graded, str]:
     """The verdicts of one submission, and what is wrong with it as a file."""
     handed_in = read(_submitted(classroom, student, lesson))
-    version = handed_in.notebook.metadata.get("bptt", {}).get("version", "")
-    notebook = repair(handed_in, classroom.release(lesson, version))
-    known = step.grade(classroom, notebook, lesson, student, **more)
-    FRESH[fresh(classroom, notebook, lesson, student)] = known
-    return known, notebook.metadata["bptt"].get("problem", "")
+    notebook = repair(handed_in, classroom.release(lesson, metadata.version(handed_in.notebook)))
+    return step.grade(classroom, notebook, lesson, student, again), metadata.of(notebook).get("problem", "")
 
 
 def _submitted(classroom: Classroom, student: str, lesson: str) -> Path:
@@ -165,7 +160,7 @@ def _stands(classroom: Classroom, row: Row) -> bool:
     """Whether this very submission has been graded with these very verdicts."""
     autograded = classroom.root / "autograded" / row.student / row.lesson / f"{row.lesson}.ipynb"
     try:
-        before = nbformat.read(autograded, as_version=4).metadata.get("bptt", {})
+        before = metadata.of(nbformat.read(autograded, as_version=4))
     except (OSError, ValueError):
         return False
     if row.graded is None or before.get("graded") != row.graded.fingerprint:
@@ -183,7 +178,7 @@ def _stands(classroom: Classroom, row: Row) -> bool:
             return False
     for id, verdict in row.graded.verdicts.items():
         scored = marks.get(f"{id}-check")
-        if (scored is None) != (verdict.status in PERSON):
+        if (scored is None) != (verdict.ending.awaits):
             return False
     return True
 

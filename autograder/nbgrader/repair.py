@@ -14,8 +14,9 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-import autograder.nbgrader.visible as visible
+from autograder import metadata
 from autograder.judge.reader import HandedIn, unused
+from autograder.nbgrader import visible
 
 RESTORED = ("check", "given", "written")  # roles whose cells are put back if they are missing
 LOCKED = ("check", "given")  # and those that a learner does not write in
@@ -46,23 +47,18 @@ def repair(handed_in: HandedIn, release: NotebookNode) -> NotebookNode:
     _put_back(cells, release, problem)
     if problem:
         cells.insert(0, new_markdown_cell(visible.fenced(problem), id=unused("problem", taken)))
-    metadata = copy.deepcopy(release.metadata)
-    metadata["bptt"] = {**metadata.get("bptt", {}), "submitted": handed_in.digest}
+    about = copy.deepcopy(release.metadata)
+    about["bptt"] = {**metadata.of(release), "submitted": handed_in.digest}
     if problem:
-        metadata["bptt"]["problem"] = problem
-    repaired = new_notebook(cells=cells, metadata=metadata)
+        about["bptt"]["problem"] = problem
+    repaired = new_notebook(cells=cells, metadata=about)
     repaired.metadata["bptt"]["sum"] = hashlib.sha256(nbformat.writes(repaired).encode()).hexdigest()
     return repaired
 
 
-def role(cell: NotebookNode) -> str | None:
-    """The role of a cell of a release or of a repaired notebook."""
-    return cell.metadata.get("bptt", {}).get("role")
-
-
 def _other_lesson(notebook: NotebookNode, release: NotebookNode) -> str:
     """A sentence if this is the notebook of another lesson, else nothing."""
-    ours, theirs = release.metadata.get("bptt", {}).get("lesson"), notebook.metadata.get("bptt", {}).get("lesson")
+    ours, theirs = metadata.lesson(release), metadata.lesson(notebook)
     if not theirs or theirs == ours or _chosen(notebook.cells, release, text=False):
         return ""
     return f"This is the notebook of another lesson ({visible.printable(theirs)}); {ours} was asked for."
@@ -71,9 +67,9 @@ def _other_lesson(notebook: NotebookNode, release: NotebookNode) -> str:
 def _names(cell: NotebookNode) -> list[tuple[str, ...]]:
     """What a cell may be found by, the surest first: role and id, nbgrader's id, the cell's id."""
     found: list[tuple[str, ...]] = []
-    ours, theirs = cell.metadata.get("bptt"), cell.metadata.get("nbgrader")
-    if isinstance(ours, Mapping) and isinstance(ours.get("role"), str) and isinstance(ours.get("id"), str):
-        found.append(("role", ours["role"], ours["id"]))
+    theirs = cell.metadata.get("nbgrader")
+    if ours := metadata.key(cell):
+        found.append(("role", *ours))
     if isinstance(theirs, Mapping) and isinstance(theirs.get("grade_id"), str):
         found.append(("grade", theirs["grade_id"]))
     return [*found, ("cell", cell.get("id", ""))]
@@ -88,7 +84,7 @@ def _chosen(given: list[NotebookNode], release: NotebookNode, text: bool = True)
     known = {
         name: at
         for at, cell in enumerate(release.cells)
-        if text or role(cell) not in (None, "given")
+        if text or metadata.role(cell) not in ("", "given")
         for name in _names(cell)
     }
     claims: dict[int, list[int]] = {}
@@ -99,7 +95,7 @@ def _chosen(given: list[NotebookNode], release: NotebookNode, text: bool = True)
 
     def rank(at: int, index: int) -> tuple[Any, ...]:
         cell, original = given[index], release.cells[at]
-        answered = role(original) not in LOCKED and cell.source.strip() not in ("", original.source.strip())
+        answered = metadata.role(original) not in LOCKED and cell.source.strip() not in ("", original.source.strip())
         return cell.cell_type == original.cell_type, answered, cell.get("id") == original["id"], index
 
     return {max(indices, key=lambda index: rank(at, index)): at for at, indices in claims.items()}
@@ -108,14 +104,14 @@ def _chosen(given: list[NotebookNode], release: NotebookNode, text: bool = True)
 def _matched(cell: NotebookNode, original: NotebookNode, taken: set[str], budget: visible.Budget) -> list[NotebookNode]:
     """The learner's cell in the shape of the release's; what they wrote into a locked cell gets a cell of its own."""
     made = copy.deepcopy(original)
-    if role(original) in LOCKED:
+    if metadata.role(original) in LOCKED:
         changed = cell.source.strip() not in ("", original.source.strip())
-        if original.cell_type == "code" and role(original) != "check":
+        if original.cell_type == "code" and metadata.role(original) != "check":
             made["outputs"] = visible.outputs(cell.get("outputs"), budget)
         if not changed:
             return [made]
         theirs = _own(cell, taken, budget)  # what they wrote goes on where it stood: behind what they were given
-        return [theirs, made] if role(original) == "check" else [made, theirs]
+        return [theirs, made] if metadata.role(original) == "check" else [made, theirs]
     if cell.source == original.source and cell.cell_type == original.cell_type == "markdown":
         return [made]  # as it was handed out, with the drop-downs of its hints
     made["source"] = cell.source
@@ -149,7 +145,8 @@ def _put_back(cells: list[NotebookNode], release: NotebookNode, problem: str) ->
     A deleted answer is not put back: its stub would hide an answer that stands elsewhere.
     """
     for at, original in enumerate(release.cells):
-        restored = role(original) is not None if problem else role(original) in RESTORED
+        role = metadata.role(original)
+        restored = bool(role) if problem else role in RESTORED
         if not restored or any(cell["id"] == original["id"] for cell in cells):
             continue
         before = {cell["id"] for cell in release.cells[:at]}
@@ -157,6 +154,6 @@ def _put_back(cells: list[NotebookNode], release: NotebookNode, problem: str) ->
         made = copy.deepcopy(original)
         if not problem:
             made.metadata["bptt"]["remark"] = "This cell had been deleted; it was put back."
-            if role(original) == "written":
+            if role == "written":
                 made["source"] = GONE
         cells.insert(place, made)

@@ -17,17 +17,16 @@ from nbformat.v4 import new_output
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from nbgrader.utils import is_grade
-from traitlets import Dict, Unicode
+from traitlets import Bool, Dict, Unicode
 from traitlets.config import LoggingConfigurable
 
-from autograder import card
-from autograder.classroom import Classroom
+from autograder import metadata
+from autograder.checking import card
+from autograder.checking.spec import ENDINGS, Verdict
 from autograder.judge.reader import read
+from autograder.nbgrader.classroom import Classroom
 from autograder.nbgrader.judging import Graded, grade
-from autograder.nbgrader.repair import repair, role
-from autograder.spec import Verdict
-
-PERSON = ("look", "broken")  # how a check can end without points being known
+from autograder.nbgrader.repair import repair
 
 
 def classroom_of(step: LoggingConfigurable) -> Classroom:
@@ -86,8 +85,7 @@ class Repair(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """The repaired notebook takes the place of the one that was read."""
         handed_in = resources.pop("handed_in")
-        version = handed_in.notebook.metadata.get("bptt", {}).get("version", "")
-        release = classroom_of(self).release(resources["nbgrader"]["assignment"], version)
+        release = classroom_of(self).release(resources["nbgrader"]["assignment"], metadata.version(handed_in.notebook))
         return repair(handed_in, release), resources
 
 
@@ -96,21 +94,23 @@ class JudgedExecute(NbGraderPreprocessor):
 
     limits = Dict({}, help="What a submission may use, by the names in autograder/judge/limits.py.").tag(config=True)
     device = Unicode("", help="cpu, cuda or mps; BPTT_DEVICE or the CPU if empty.").tag(config=True)
+    unsafe_no_sandbox = Bool(False, help="Run learners' code with your own rights: own work only.").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """The notebook with a card and a number of points in each check's cell."""
         about, classroom = resources["nbgrader"], classroom_of(self)
         graded = self.grade(classroom, nb, about["assignment"], about["student"])
         for cell in nb.cells:
-            if role(cell) == "check":
-                show(cell, graded.verdicts[cell.metadata["bptt"]["id"]])
+            if (key := metadata.key(cell)) and key.role == "check":
+                show(cell, graded.verdicts[key.id])
         ours = nb.metadata["bptt"]
         ours.update(graded=graded.fingerprint, provenance=graded.provenance, problems=list(graded.problems))
         return nb, resources
 
-    def grade(self, classroom: Classroom, nb: NotebookNode, lesson: str, student: str, **more: Any) -> Graded:
+    def grade(self, classroom: Classroom, nb: NotebookNode, lesson: str, student: str, again: bool = False) -> Graded:
         """The verdicts of a repaired notebook, under the settings of this step."""
-        return grade(classroom, nb, lesson, student, limits=self.limits, device=self.device, **more)
+        settings: dict[str, Any] = {"limits": self.limits, "device": self.device, "unsafe": self.unsafe_no_sandbox}
+        return grade(classroom, nb, lesson, student, again=again, **settings)
 
 
 def show(cell: NotebookNode, verdict: Verdict) -> None:
@@ -122,7 +122,7 @@ def show(cell: NotebookNode, verdict: Verdict) -> None:
     ours = cell.metadata["bptt"]
     ours["status"] = verdict.status
     said = f"{points:g} of {most:g} points"
-    if verdict.status in PERSON:
+    if verdict.ending.awaits:
         said = f"no points yet: a person decides, from 0 to {most:g}"
     if remark := ours.pop("remark", ""):
         said += f". {remark}"
@@ -136,8 +136,8 @@ class SaveJudged(SaveAutoGrades):
 
     def _add_score(self, cell: NotebookNode, resources: Any) -> None:
         super()._add_score(cell, resources)
-        judged = cell.metadata.get("bptt", {}).get("status")
-        if cell.cell_type == "code" and is_grade(cell) and (judged is None or judged in PERSON):
+        status = metadata.of(cell).get("status")
+        if cell.cell_type == "code" and is_grade(cell) and (status is None or ENDINGS[status].awaits):
             name = cell.metadata["nbgrader"]["grade_id"]
             mark = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
             mark.auto_score, mark.needs_manual_grade = None, True

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from autograder.spec import CHECKS
+from autograder.checking.spec import CHECKS
 
 FOLDER = Path(__file__).parent
 SCRIPT = FOLDER / "90_kinds.py"
@@ -18,7 +18,7 @@ SCRIPT = FOLDER / "90_kinds.py"
 @contextmanager
 def registered() -> Iterator[ModuleType]:
     """The lesson's checks, found as if they stood among the course's."""
-    name = "autograder.checks.kinds"
+    name = "autograder.lessons.kinds.checks"
     spec = importlib.util.spec_from_file_location(name, FOLDER / "kinds.py")
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autograder import probes
-from autograder.expect import deny, expect
-from autograder.spec import Slip, check, reference
+from autograder.beside.probes.functions import curve
+from autograder.beside.probes.models import NextToken
+from autograder.checking.expect import deny, expect
+from autograder.checking.spec import Slip, check, reference
 
 # ------------------------------------------------------------------ a training step, judged by the parameters
 
@@ -24,7 +25,7 @@ from autograder.spec import Slip, check, reference
 )
 def trained(slips, weights, x, y, k, lr):
     """The parameters after one pass, and the losses of the chunks."""
-    model = probes.NextToken("lstm", weights)
+    model = NextToken("lstm", weights)
     optimizer = torch.optim.SGD(model.parameters(), lr)
     state, before, losses = None, None, []
     for start in range(0, x.shape[1], k):
@@ -116,7 +117,7 @@ def model(student, draw):
     made = student.make("SequenceModel", 5, 3, 4)
     weights = draw.next_token("rnn", V=5, D=3, H=4)
     student.probe("load", into=made, weights=weights, shown="SequenceModel(5, 3, 4)")
-    oracle = probes.NextToken("rnn", weights)
+    oracle = NextToken("rnn", weights)
     tokens, h = draw.integers(0, 5, 2, 6), draw.normal(1, 2, 4)
     with torch.no_grad():
         want, without = oracle(tokens, h), oracle(tokens)
@@ -151,7 +152,7 @@ def finite_difference(student, draw):
     for kind, given in (("sine", {"b": draw.normal(6)}), ("quadratic", {"A": draw.normal(6, 6), "b": draw.normal(6)})):
         f = student.probe("function", kind=kind, **given)
         got = student.finite_difference(f, theta, eps)
-        ours = probes.curve(kind, **given)
+        ours = curve(kind, **given)
         want = torch.func.grad(ours)(theta)
         expect(got, want, "the gradient", rtol=1e-5, slips=difference.on(ours, theta, eps))
         if student.probe("calls", of=f) > 12:

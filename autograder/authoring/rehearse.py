@@ -1,0 +1,50 @@
+"""Runs a lesson's solution from top to bottom in a kernel of its own, as a learner's *Run All* would, and times its cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from nbclient import NotebookClient
+
+from autograder import metadata
+from autograder.authoring.release import notebooks
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What one run gave: seconds in all and of the slowest cell, that cell's first line, errors, and text on stderr."""
+
+    lesson: str
+    seconds: float
+    slowest: float
+    slowest_cell: str
+    errors: tuple[str, ...]
+    stderr: tuple[str, ...]
+
+
+def rehearse(script: Path, timeout: int = 300) -> Rehearsal:
+    """Run the solution of a lesson; a cell that fails on purpose is no error."""
+    notebook, _ = notebooks(script)
+    NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=timeout).execute()
+    times, errors, stderr = [], [], []
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        first = (cell.source.splitlines() or [""])[0]
+        times.append((_seconds(cell.metadata.get("execution", {})), first))
+        for output in cell.outputs:
+            if output.output_type == "error" and metadata.role(cell) != "fails":
+                errors.append(f"{first}: {output.ename}: {output.evalue}")
+            if output.get("name") == "stderr":
+                stderr.append(f"{first}: {output.text}")
+    slowest, cell = max(times)
+    return Rehearsal(script.stem, sum(t for t, _ in times), slowest, cell, tuple(errors), tuple(stderr))
+
+
+def _seconds(execution: dict[str, str]) -> float:
+    begin, end = execution.get("iopub.status.busy"), execution.get("iopub.status.idle")
+    if not begin or not end:
+        return 0.0
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()

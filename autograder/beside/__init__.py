@@ -1,0 +1,1 @@
+"""All that the sandbox sees of autograder, bound there as this folder; it knows neither checks nor expected values."""

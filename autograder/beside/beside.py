@@ -1,0 +1,284 @@
+"""Runs beside the learner's code, in a notebook and in the sandbox alike: calls it with copies, packs what comes back."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import traceback
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from autograder.beside import advice, hygiene, probes
+from autograder.beside.protocol import Call, Probe, Question, Reply, Value, answered, failed
+from autograder.beside.wire import Ref, WireError, Yielded, flags, mapped, pack, plain, tensors
+
+MAX_TEXT = 600  # characters of an exception's message that are passed on
+
+_NOTHING = object()  # stands for a name that was not there
+
+
+@dataclass
+class Beside:
+    """The learner's names, and the objects that stay with them while a check asks.
+
+    `lend(check_id, args)` answers a call of a stand-in that is lent from that check, `lend(check_id, args, toward)` the way back
+    through it.
+    """
+
+    names: dict[str, Any]
+    lend: Callable[..., Any] | None = None
+    objects: list[Any] = field(default_factory=list)
+
+    def begin(self, check: object) -> None:
+        """Another check asks: what was kept for the one before goes."""
+        self.objects.clear()
+
+    def ask(self, request: Question) -> Reply:
+        """Answer one request with plain values; whatever the learner's code raises becomes a reply."""
+        if request["do"] == "forget":
+            self.objects.clear()
+            return answered()
+        before = self._lend(request["lend"])
+        try:
+            if request["do"] == "call":
+                return self._call(request)
+            if request["do"] == "value":
+                return self._value(request)
+            return self._probe(request)
+        except WireError as error:
+            return failed("unsendable", "unsendable", f"what {_shown(request)} returned cannot be judged: {error}")
+        finally:
+            self._restore(before)
+
+    # -------------------------------------------------------------------------------------- requests
+
+    def _call(self, request: Call) -> Reply:
+        """Call a learner's name, or a kept object or a method of it, with copies of the arguments."""
+        shown = _shown(request)
+        try:
+            function = self._find(request)
+        except LookupError:
+            return failed("missing", "missing", f"{shown} is not defined", clues=(
+                f"The name {shown} does not exist. Has its cell been run, and is the name spelt as in the exercise?",))  # fmt: skip
+        if function is None:
+            return failed("missing", "missing", f"{shown} is still None", clues=("Replace None by your answer.",))
+        args, kwargs = self._copies(request["args"]), self._copies(request["kwargs"])
+        given = list(tensors((args, kwargs)))
+        before = [(tensor, tensor.detach().clone(), tensor._version) for _, tensor in given]
+        try:
+            if request["pretend"]:
+                value = _away(function, args, kwargs, given)
+            else:
+                with hygiene.full_precision(given[0][1].device if given else "cpu"):
+                    value = function(*args, **kwargs)
+            value = pack(value, self._keep, [tensor for _, tensor in given])
+        except WireError:
+            raise
+        except hygiene.DeviceMixed as error:
+            return failed("wrong", "device", f"on a GPU, {shown} would fail: {error}", self._line(error), (_DEVICE,))
+        except Exception as error:  # whatever the learner's code raises is an answer of a kind
+            return self._raised(shown, error)
+        except SystemExit:
+            return failed("error", "exit", f"{shown} called exit()", clues=("A function returns its value; nothing needs to end Python.",))  # fmt: skip
+        changed = [
+            _where(function, path)
+            for (path, _), (tensor, old, version) in zip(given, before, strict=True)
+            if tensor._version != version and not _same(tensor.detach(), old)
+        ]
+        return answered(value, changed)
+
+    def _value(self, request: Value) -> Reply:
+        """The value of a learner's variable."""
+        if request["name"] not in self.names:
+            return failed("missing", "missing", f"{request['name']} is not defined", clues=("Has its cell been run?",))
+        return answered(pack(self.names[request["name"]], self._keep))
+
+    def _probe(self, request: Probe) -> Reply:
+        """Run a probe with the learner's names at hand."""
+        kwargs = self._copies(request["kwargs"])
+        run = probes.find(request["name"])
+        try:
+            value = run(self.names, **kwargs)
+            return answered(pack(value, self._keep))
+        except WireError:
+            raise
+        except probes.Refused as refused:
+            return failed("wrong", refused.sign, refused.summary, clues=refused.clues)
+        except Exception as error:
+            return self._raised(request["shown"] or request["name"], error)
+
+    # -------------------------------------------------------------------------------------- inside
+
+    def _find(self, request: Call) -> Any:
+        target = request["target"]
+        if isinstance(target, Ref):
+            found = self.objects[target.id]
+            method = request["method"]
+            if method and not hasattr(found, method):
+                raise LookupError(method)
+            return getattr(found, method) if method else found
+        return self.names[target]
+
+    def _keep(self, value: Any) -> Ref:
+        if isinstance(value, probes.Kept):
+            value = value.value
+        self.objects.append(value)
+        kind = "optimizer" if isinstance(value, torch.optim.Optimizer) else getattr(type(value), "shown", "")
+        return Ref(len(self.objects) - 1, str(kind or type(value).__name__), callable(value))
+
+    def _copies(self, value: Any) -> Any:
+        """Fresh arguments: the learner's code can spoil only these."""
+        return mapped(value, self._copy)
+
+    def _copy(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return plain(value).requires_grad_(flags(value).requires_grad or value.requires_grad)
+        return self.objects[value.id] if isinstance(value, Ref) else value
+
+    def _lend(self, wanted: dict[str, str]) -> dict[str, Any]:
+        """Put stand-ins in the place of the learner's own functions; what was there (or _NOTHING) comes back."""
+        before = {name: self.names.get(name, _NOTHING) for name in wanted}
+        for name, check in wanted.items():
+            self.names[name] = self._standin(name, check, before[name])
+        return before
+
+    def _restore(self, before: dict[str, Any]) -> None:
+        for name, value in before.items():
+            if value is _NOTHING:
+                self.names.pop(name, None)
+            else:
+                self.names[name] = value
+
+    def _standin(self, name: str, check: str, own: Any) -> Callable[..., Any]:
+        def standin(*args: Any, **kwargs: Any) -> Any:
+            if kwargs:  # by the learner's own names for them
+                args = inspect.signature(own).bind(*args, **kwargs).args if callable(own) else (*args, *kwargs.values())
+            value = self._lent(check, args)
+            return iter(value) if isinstance(value, Yielded) else value
+
+        standin.__name__ = name
+        return standin
+
+    def _lent(self, check: str, args: tuple[Any, ...]) -> Any:
+        """What is lent for these arguments, with a way back to those of them that require a gradient."""
+        assert self.lend is not None
+        lend, sent = self.lend, pack(args, self._keep)
+        value = lend(check, sent)  # in a notebook with its graph; through a pipe with a flag that says so
+        toward_them = [tensor for _, tensor in tensors(args) if tensor.requires_grad] if torch.is_grad_enabled() else []
+        own = {id(tensor) for _, tensor in tensors(sent)}  # handed back as it was: what is lent has no graph there
+        made = [one for _, one in tensors(value) if id(one) not in own and (one.grad_fn or flags(one).has_graph)]
+        linked: list[Tensor] = []
+        if toward_them and made:
+            linked = list(_WayBack.apply(lambda toward: lend(check, sent, toward), made, *toward_them))
+
+        def put(item: Any) -> Any:
+            if not isinstance(item, Tensor):
+                return item
+            new = [step for tensor, step in zip(made, linked, strict=False) if tensor is item]
+            return new[0] if new else plain(item)
+
+        return mapped(value, put)
+
+    def _raised(self, shown: str, error: Exception) -> Reply:
+        where = self._line(error)
+        if isinstance(error, NotImplementedError) and not str(error):  # torch's own carry a message
+            stub = self._frames(error)[-1][0].co_name if self._frames(error) else shown
+            summary = (
+                f"{shown} calls {stub}, which is not written yet"
+                if self._calls(shown, stub)
+                else f"{shown} is not written yet"
+            )
+            return failed("missing", "missing", summary, "",
+                           ("The stub is still there: replace `raise NotImplementedError()` by your answer.",))  # fmt: skip
+        said = str(error).strip()[:MAX_TEXT] or "no message"
+        summary = f"{shown} raised {type(error).__name__}: {said}"
+        return failed("error", "raised", summary, where, advice.on(error))
+
+    def _frames(self, error: Exception) -> list[tuple[types.CodeType, int]]:
+        """The learner's own code through which an error came, outermost first, with the lines."""
+        walked = traceback.walk_tb(error.__traceback__)
+        return [(frame.f_code, line) for frame, line in walked if frame.f_globals is self.names]
+
+    def _calls(self, shown: str, stub: str) -> bool:
+        """Whether `stub` is a function of the learner's other than the one that was called."""
+        return stub != shown and callable(self.names.get(stub))
+
+    def _line(self, error: Exception) -> str:
+        """Where in the learner's own code the error came up, and from where it was called there."""
+        places = self._frames(error)
+        if not places:
+            return ""
+        (outer, first), (inner, last) = places[0], places[-1]
+        where = f"line {first} of the cell{_text(outer, first)}"
+        if inner is not outer:
+            where += f"; from there into {inner.co_name}, line {last} of its cell{_text(inner, last)}"
+        return where
+
+
+class _WayBack(torch.autograd.Function):
+    """The step in the graph that a lent function makes: whoever gave its values is asked for its gradients, too."""
+
+    @staticmethod
+    def forward(ctx: Any, ask: Callable[[list[Tensor]], list[Any]], made: list[Tensor], *given: Tensor) -> Any:
+        ctx.ask = ask
+        return tuple(plain(tensor) for tensor in made)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *toward: Tensor) -> Any:
+        return None, None, *ctx.ask([plain(one) for one in toward])
+
+
+def _text(code: types.CodeType, line: int) -> str:
+    text = linecache.getline(code.co_filename, line).strip()
+    return f": {text}" if text else ""
+
+
+_DEVICE = (
+    "Which tensor is made without saying where? `device=x.device`, `zeros_like(x)` and `x.new_zeros(...)` all say it."
+)
+
+
+def _away(function: Callable[..., Any], args: Any, kwargs: Any, given: list[tuple[Any, Tensor]]) -> Any:
+    """The function's value while its arguments pretend to be on a GPU; raises DeviceMixed where that would fail."""
+    for _, tensor in given:
+        hygiene.tag(tensor, "away")
+    with hygiene.Pretend():
+        value = function(*args, **kwargs)
+        value = list(value) if isinstance(value, Iterator) else value
+    if hygiene.stranded(value):
+        raise hygiene.DeviceMixed("the answer is made on the CPU, not on the device of the inputs")
+    return value
+
+
+def _shown(request: Question) -> str:
+    if request["do"] == "forget":
+        return ""
+    if request["do"] != "call":
+        return request["name"]
+    target, method = request["target"], request["method"]
+    if isinstance(target, Ref):
+        return f"{target.type}.{method}" if method else target.type
+    return target
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
+
+
+def _where(function: Any, path: tuple[Any, ...]) -> str:
+    """The name of an argument: `params["bias"]` for path (0, 2, "bias") of f(x, h, params)."""
+    try:
+        owner = function.forward if isinstance(function, nn.Module) else function
+        names = list(inspect.signature(owner).parameters)
+    except (TypeError, ValueError):
+        names = []
+    kind, first, *rest = path
+    name = names[first] if kind == 0 and first < len(names) else f"argument {first + 1}" if kind == 0 else str(first)
+    return name + "".join(f"[{step!r}]" if isinstance(step, str) else f"[{step}]" for step in rest)

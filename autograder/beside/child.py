@@ -1,0 +1,123 @@
+"""Runs in the sandbox: the learner's cells in an IPython shell, and answers to what the judge asks.
+
+It knows neither checks nor expected values: nothing of ours is there but this folder.
+"""
+
+from __future__ import annotations
+
+import builtins
+import fcntl
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autograder.beside import frames
+from autograder.beside.beside import Beside
+from autograder.beside.cells import Shell
+from autograder.beside.protocol import Reply, Request, answered, failed
+from autograder.beside.wire import WireError
+
+HIGH = 200  # the protocol's descriptors are moved there, out of the way of what a program opens and closes
+
+
+def main() -> None:
+    """Serve until the judge closes the pipe. argv: descriptors to read and write, options as JSON."""
+    reads, writes = (_aside(int(fd)) for fd in sys.argv[1:3])
+    options = json.loads(sys.argv[3])
+    _limit(options)
+    _bring(options["files"], Path.cwd())
+    shell = Shell()
+    sys.path.insert(0, "")  # as in Jupyter, but only now: a file of the learner's cannot stand in for one of ours
+    Service(reads, writes, shell).serve()
+
+
+class Service:
+    """The child's end of the pipe."""
+
+    def __init__(self, reads: int, writes: int, shell: Shell):
+        self.reads, self.writes, self.shell = reads, writes, shell
+        self.beside = Beside(shell.names, self.lend)
+        self.id = 0
+
+    def serve(self) -> None:
+        """Say hello, then answer one request after another."""
+        self.send(answered({"python": sys.version.split()[0], "torch": torch.__version__}))
+        while True:
+            try:
+                frame = frames.read(self.reads)
+            except EOFError:
+                os._exit(0)
+            self.id = frame["id"]
+            self.send(self.answer(frame["request"]))
+
+    def answer(self, request: Request) -> Reply:
+        """The reply to one request; whatever the learner's code raises becomes one."""
+        try:
+            if request["do"] == "run":
+                return answered(self.shell.run(request["source"]))
+            if request["do"] == "reset":
+                self.beside.begin(None)
+                self.shell.reset()
+                return answered()
+            return self.beside.ask(request)
+        except BaseException as error:  # KeyboardInterrupt and the like, raised by the learner's code
+            return failed("error", "raised", f"{type(error).__name__}: {str(error)[:200]}")
+
+    def send(self, reply: Reply) -> None:
+        """Write a reply; one that cannot be written as bytes is replaced by the reason."""
+        try:
+            message = frames.pack({"id": self.id, "reply": reply})
+        except WireError as error:
+            reply = failed("unsendable", "unsendable", f"what came back cannot be judged: {error}")
+            message = frames.pack({"id": self.id, "reply": reply})
+        frames.write(self.writes, message)
+
+    def lend(self, check: str, args: tuple[Any, ...], toward: list[Any] | None = None) -> Any:
+        """Ask the judge what the stand-in of a check gives, or what goes back through it."""
+        frames.write(self.writes, frames.pack({"id": self.id, "ask": check, "args": args, "toward": toward}))
+        answer = frames.read(self.reads)
+        if answer["id"] != self.id:
+            os._exit(70)
+        if "error" in answer:
+            kind = getattr(builtins, answer["error"], RuntimeError)
+            raise kind(answer["said"])
+        return answer["value"]
+
+
+def _aside(fd: int) -> int:
+    """The same end of a pipe under a high number, closed for whatever is started from here."""
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH)
+    os.close(fd)
+    return high
+
+
+def _limit(options: dict[str, Any]) -> None:
+    import resource
+
+    def at_most(what: int, value: int) -> None:
+        hard = resource.getrlimit(what)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (value, value))
+
+    at_most(resource.RLIMIT_CPU, options["cpu"])
+    at_most(resource.RLIMIT_FSIZE, options["file"])
+    at_most(resource.RLIMIT_CORE, 0)
+    at_most(resource.RLIMIT_NOFILE, 1024)
+    if sys.platform == "linux":
+        if options["alone"]:  # in a user namespace of its own; elsewhere it would count the user's other processes
+            at_most(resource.RLIMIT_NPROC, options["processes"])
+        if not options["device"].startswith("cuda"):  # CUDA maps far more than it uses
+            at_most(resource.RLIMIT_DATA, options["memory"])
+            at_most(resource.RLIMIT_AS, options["memory"] + 4 * 2**30)
+
+
+def _bring(files: list[list[str]], home: Path) -> None:
+    """Copy what was handed in beside the notebook to where the cells run, so that they may change it."""
+    for source, name in files:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, home / name)

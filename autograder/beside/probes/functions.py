@@ -1,0 +1,51 @@
+"""Functions from a fixed menu, to be passed to a learner's function that takes a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.beside.probes import probe
+
+
+def curve(kind: str, **given: Tensor) -> Callable[[Tensor], Tensor]:
+    """A scalar function of a tensor of any shape, from a fixed menu; `given` are numbers that the check has drawn.
+
+    "linear" (b), "quadratic" (A, b): ½θᵀAθ + bᵀθ; "sine" (b): Σ b sin θ; "cubic" (b): Σ b θ³. θ is taken flat.
+    """
+    shapes: dict[str, Callable[[Tensor], Tensor]] = {
+        "linear": lambda flat: given["b"] @ flat,
+        "quadratic": lambda flat: 0.5 * flat @ given["A"] @ flat + given["b"] @ flat,
+        "sine": lambda flat: given["b"] @ torch.sin(flat),
+        "cubic": lambda flat: given["b"] @ flat**3,
+    }
+    formula = shapes[kind]
+    return lambda theta: formula(theta.reshape(-1))
+
+
+class Counted:
+    """A function that counts how often it was called."""
+
+    shown = "f"
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        self.function, self.calls = function, 0
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        self.calls += 1
+        return self.function(theta)
+
+
+@probe
+def function(names: dict[str, Any], kind: str, **given: Tensor) -> Counted:
+    """A `curve`, to be passed to a learner's function that takes a function."""
+    return Counted(curve(kind, **given))
+
+
+@probe
+def calls(names: dict[str, Any], of: Counted) -> int:
+    """How often a function of the menu was called."""
+    return of.calls

@@ -1,0 +1,143 @@
+"""Models, layers and optimizers that are built beside the learner's code, and what is in them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from autograder.beside.probes import Refused, probe
+
+LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class NextToken(nn.Module):
+    """A model that predicts the next token: `embedding`, `rnn` (batch first), `readout`.
+
+    `forward(x, state=None) -> (logits (B, T, V), state)`. Without an `embedding.weight` among the weights, x is
+    float (B, T, D). The sizes and the dtype are those of the weights, whose names are those of the state dict.
+    """
+
+    shown = "model"  # how a message calls it
+
+    def __init__(self, kind: str, weights: Mapping[str, Tensor]):
+        super().__init__()
+        embedding, read = weights.get("embedding.weight"), weights["readout.weight"]
+        if embedding is not None:
+            self.embedding: nn.Module = nn.Embedding(*embedding.shape)
+        inner = {name.removeprefix("rnn."): value for name, value in weights.items() if name.startswith("rnn.")}
+        self.rnn = recurrent(kind, inner)
+        self.readout = nn.Linear(read.shape[1], read.shape[0])
+        self.to(read.device, read.dtype)
+        self.load_state_dict(dict(weights))
+        self.has_embedding = embedding is not None
+        self._inputs: list[Tensor] = []  # what the recurrent layer was given, call by call
+        self._reached: list[tuple[int, int, int]] = []
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        given = self.embedding(x) if self.has_embedding else x
+        if torch.is_grad_enabled():
+            given = given if given.requires_grad else given.detach().requires_grad_()
+            call = len(self._inputs)
+            self._inputs.append(given.detach())
+            given.register_hook(lambda grad: self._note(call, grad))
+        states, state = self.rnn(given, state)
+        return self.readout(states), state
+
+    def _note(self, call: int, grad: Tensor) -> None:
+        steps = torch.nonzero(grad.detach().abs().sum((0, 2))).flatten().tolist()
+        offset = sum(one.shape[1] for one in self._inputs[:call])
+        if steps:
+            self._reached.append((len(self._inputs), offset + steps[0] + 1, offset + steps[-1] + 1))
+
+
+def recurrent(kind: str, weights: Mapping[str, Tensor]) -> nn.Module:
+    """An `nn.RNN`, `nn.LSTM` or `nn.GRU` of one layer, batch first, with these weights (`weight_ih_l0`, …)."""
+    some, hidden = weights["weight_ih_l0"], weights["weight_hh_l0"].shape[1]
+    layer = LAYERS[kind](some.shape[1], hidden, batch_first=True).to(some.device, some.dtype)
+    layer.load_state_dict(dict(weights))
+    return layer
+
+
+@probe
+def model(names: dict[str, Any], kind: str, weights: dict[str, Tensor]) -> NextToken:
+    """A NextToken; `draw.next_token(kind, …)` draws its weights."""
+    return NextToken(kind, weights)
+
+
+@probe
+def optimizer(names: dict[str, Any], model: nn.Module, kind: str = "sgd", **options: float) -> torch.optim.Optimizer:
+    """An optimizer for all parameters of a model: "sgd" or "adam", with `lr` and the like."""
+    return {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[kind](model.parameters(), **options)
+
+
+@probe
+def parameters(names: dict[str, Any], of: nn.Module | Iterable[Tensor]) -> Any:
+    """Copies of the parameters: a dict by name for a module, else a list."""
+    if isinstance(of, nn.Module):
+        return {name: value.detach().clone() for name, value in named_parameters(of)}
+    return [value.detach().clone() for value in of]
+
+
+@probe
+def gradients(names: dict[str, Any], of: nn.Module | Iterable[Tensor]) -> Any:
+    """Copies of the gradients (None where there is none): a dict by name for a module, else a list."""
+    if isinstance(of, nn.Module):
+        return {name: _copied(value.grad) for name, value in named_parameters(of)}
+    return [_copied(value.grad) for value in of]
+
+
+@probe
+def load(names: dict[str, Any], into: Any, weights: dict[str, Tensor], shown: str = "the model") -> None:
+    """Put drawn weights into a module of the learner's; Refused with the first name or shape that does not fit."""
+    if not isinstance(into, nn.Module):
+        raise Refused("type", f"{shown} is a {type(into).__name__}; expected an nn.Module",
+                      "Does the class say `class …(nn.Module)`?")  # fmt: skip
+    have = {name: tuple(value.shape) for name, value in into.state_dict().items()}
+    if extra := [name for name in have if name not in weights]:
+        odd = extra[0]
+        clue = "A recurrent layer that also reads backwards has weights of that name." if "reverse" in odd else ""
+        clue = clue or ("A second recurrent layer has weights of that name." if "_l1" in odd else "")
+        summary = f"{shown} has {odd} besides what the exercise asks for"
+        if not any(name not in have for name in weights):
+            raise Refused("keys", summary, *([clue] if clue else []))
+    for name, value in weights.items():
+        if name not in have:
+            raise Refused("keys", f"{shown} has no {name}; it has {', '.join(have) or 'no parameters'}",
+                          "Are the parts called as the exercise says, and set in __init__ after super().__init__()?")  # fmt: skip
+        if have[name] != tuple(value.shape):
+            raise Refused("shape", f"{name} of {shown} has shape {have[name]}; expected {tuple(value.shape)}",
+                          *_misshapen(have[name], tuple(value.shape)))  # fmt: skip
+    some = next(iter(weights.values()))
+    into.to(some.device, some.dtype)
+    into.load_state_dict(weights)
+
+
+def _misshapen(have: tuple[int, ...], asked: tuple[int, ...]) -> tuple[str, ...]:
+    """What a weight of the wrong shape looks like."""
+    if have == asked[::-1]:
+        return ("Its two sizes are swapped. In which order does the layer ask for them?",)
+    gates = have[0] // asked[0] if have and asked and have[0] % asked[0] == 0 and have[1:] == asked[1:] else 0
+    if gates in (3, 4):
+        kind = "a GRU" if gates == 3 else "an LSTM"
+        return (f"It has {gates} times as many rows: this is the weight of {kind}. Which layer is asked for?",)
+    return ("Which of the sizes that were given belongs here?",)
+
+
+def named_parameters(of: nn.Module) -> Iterable[tuple[str, Tensor]]:
+    return nn.Module.named_parameters(of)
+
+
+def _copied(value: Tensor | None) -> Tensor | None:
+    return None if value is None else value.detach().clone()
+
+
+@probe
+def reach(names: dict[str, Any], model: NextToken) -> list[tuple[int, int, int]]:
+    """Where gradients arrived, backward pass by backward pass: (forward calls so far, first step, last step), from 1.
+
+    Steps are counted over all forward calls of the model, in their order.
+    """
+    return list(model._reached)

@@ -1,0 +1,79 @@
+"""The sequence model of lesson 04, which says in the exercise's words what it cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from autograder.beside.probes import probe
+from autograder.beside.probes.models import NextToken, named_parameters
+
+
+class SequenceModel(NextToken):
+    """A NextToken whose state is called `h`; it notes what it was fed, call by call."""
+
+    def __init__(self, weights: Mapping[str, Tensor]):
+        super().__init__("rnn", weights)
+        self._fed: list[tuple[int, int, bool]] = []
+
+    def forward(self, tokens: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self._vet(tokens)
+        self._fed.append((tokens.shape[0], tokens.shape[1], h is not None))
+        return super().forward(tokens, h)
+
+    def _vet(self, tokens: Any) -> None:
+        """Raise ValueError, in the exercise's words, for tokens that are no (B, T) of whole numbers in 0…V−1."""
+        if not isinstance(tokens, Tensor):
+            raise ValueError(
+                f"the model was called with something of type {type(tokens).__name__}; expected a tensor (B, T)"
+            )
+        if tokens.dim() != 2:
+            asked = (1, *tokens.shape) if tokens.dim() == 1 else (1, 1) if tokens.dim() == 0 else "(B, T)"
+            raise ValueError(f"the model was called with tokens of shape {tuple(tokens.shape)}; expected {asked}: "
+                             "a batch axis and a time axis, also for one token")  # fmt: skip
+        if tokens.is_floating_point():
+            raise ValueError(f"the model was called with tokens of dtype {tokens.dtype}; expected whole numbers")
+        V = self.embedding.weight.shape[0]
+        odd = (tokens < 0) | (tokens >= V)
+        if bool(odd.any()):
+            raise ValueError(
+                f"the model was called with the token {tokens[odd][0].item()}; its tokens are 0 to {V - 1}"
+            )
+
+    @staticmethod
+    def sent_back(model: Any, pieces: Sequence[Tensor], h: Tensor, toward: Sequence[Tensor]) -> dict[str, Any]:
+        """The gradients of Σ toward · what a model gives for one piece of text after another, its state handed on.
+
+        `toward` has a tensor for the logits of each piece, and one for the last state. By the names of the parameters, and "h" for
+        the first state; zeros where nothing arrives, None for all of them where no result has a graph.
+        """
+        first = h.detach().clone().requires_grad_()
+        state, results = first, []
+        for tokens in pieces:
+            logits, state = model(tokens, state)
+            results.append(logits)
+        parts = [*results, state]
+        total = sum((part * weight).sum() for part, weight in zip(parts, toward, strict=True))
+        own = {**dict(named_parameters(model)), "h": first}
+        if not isinstance(total, Tensor) or not total.requires_grad:
+            return dict.fromkeys(own)
+        grads = torch.autograd.grad(total, list(own.values()), allow_unused=True, materialize_grads=True)
+        return dict(zip(own, grads, strict=True))
+
+
+@probe
+def sequence_model(names: dict[str, Any], weights: dict[str, Tensor], stale: Mapping[str, Tensor] = {}) -> nn.Module:
+    """A SequenceModel; `stale` are gradients that an earlier step has left on its parameters."""
+    made = SequenceModel(weights)
+    for name, parameter in made.named_parameters():
+        parameter.grad = stale[name].detach().clone() if name in stale else None
+    return made
+
+
+@probe
+def fed(names: dict[str, Any], model: SequenceModel) -> list[tuple[int, int, bool]]:
+    """What a model was called with, call by call: (rows, steps, whether a state was given)."""
+    return list(model._fed)

@@ -1,0 +1,129 @@
+"""What is asked of the learner's process and what it answers: the requests, the replies, and the frames around them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+from autograder.beside.wire import Ref
+
+
+class Call(TypedDict):
+    """Call a name of the learner's, or a kept object, or a method of one."""
+
+    do: Literal["call"]
+    target: str | Ref
+    method: str | None
+    args: list[Any]
+    kwargs: dict[str, Any]
+    pretend: bool  # whether the tensors are to pass for tensors on a GPU
+    lend: dict[str, str]  # name -> id of the check whose stand-in takes its place meanwhile
+
+
+class Value(TypedDict):
+    """Give the value of a variable of the learner's."""
+
+    do: Literal["value"]
+    name: str
+    lend: dict[str, str]
+
+
+class Probe(TypedDict):
+    """Run a probe."""
+
+    do: Literal["probe"]
+    name: str
+    kwargs: dict[str, Any]
+    shown: str | None  # how a message calls it
+    lend: dict[str, str]
+
+
+class Forget(TypedDict):
+    """Let go of all objects that are kept."""
+
+    do: Literal["forget"]
+
+
+class Run(TypedDict):
+    """Run a cell; its value is what it raised, in one line, or ""."""
+
+    do: Literal["run"]
+    source: str
+
+
+class Reset(TypedDict):
+    """Begin anew with fresh names: for answers that we trust."""
+
+    do: Literal["reset"]
+
+
+Question = Call | Value | Probe | Forget  # what a notebook answers, too
+Request = Question | Run | Reset
+
+ReplyStatus = Literal["missing", "error", "wrong", "unsendable"]  # how a process may say that there is no answer
+
+
+class Answered(TypedDict):
+    """An answer came: plain values, and the arguments that the call has changed."""
+
+    ok: Literal[True]
+    value: Any
+    changed: list[str]
+
+
+class Failed(TypedDict):
+    """No answer came, and why."""
+
+    ok: Literal[False]
+    status: ReplyStatus
+    sign: str
+    summary: str
+    where: str
+    clues: tuple[str, ...]
+
+
+Reply = Answered | Failed
+
+
+class Asked(TypedDict):
+    """A frame from the judge: a request under a number that nobody can foresee."""
+
+    id: int
+    request: Request
+
+
+class Replied(TypedDict):
+    """A frame from the child: the reply to the request of that number."""
+
+    id: int
+    reply: Reply
+
+
+class Wanted(TypedDict):
+    """A frame from the child while it answers: what does the stand-in of a check give, or send back?"""
+
+    id: int
+    ask: str
+    args: tuple[Any, ...]
+    toward: list[Any] | None
+
+
+class Lent(TypedDict):
+    """A frame from the judge: what the stand-in gave, or what it raised."""
+
+    id: int
+    value: NotRequired[Any]
+    error: NotRequired[str]
+    said: NotRequired[str]
+
+
+Frame = Asked | Replied | Wanted | Lent
+
+
+def answered(value: Any = None, changed: list[str] | None = None) -> Answered:
+    """The reply with an answer."""
+    return {"ok": True, "value": value, "changed": changed or []}
+
+
+def failed(status: ReplyStatus, sign: str, summary: str, where: str = "", clues: tuple[str, ...] = ()) -> Failed:
+    """The reply when no answer came."""
+    return {"ok": False, "status": status, "sign": sign, "summary": summary, "where": where, "clues": tuple(clues)}

@@ -1,0 +1,95 @@
+"""Seeded inputs for checks: the same seed gives the same numbers on every device and in every run."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import torch
+from torch import Tensor
+
+
+class Draw:
+    """Numbers for one run of a check. Sizes stand in the check's body; only numbers come from here.
+
+    Float tensors have `dtype` and `device`; everything is drawn on the CPU in float64 first, so that a float32 or GPU run
+    sees the same inputs.
+    """
+
+    def __init__(self, seed: int, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu"):
+        self.seed, self.dtype, self.device = seed, dtype, torch.device(device)
+        if self.device.type == "mps" and dtype == torch.float64:
+            self.dtype = torch.float32  # Metal has no float64
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def to(self, dtype: torch.dtype) -> Draw:
+        """The same stream of numbers in another dtype."""
+        other = Draw.__new__(Draw)
+        other.seed, other.dtype, other.device, other._generator = (
+            self.seed,
+            dtype,
+            self.device,
+            self._generator,
+        )
+        return other
+
+    def normal(self, *shape: int, scale: float = 1.0) -> Tensor:
+        """Standard normal numbers times `scale`."""
+        numbers = torch.randn(shape, generator=self._generator, dtype=torch.float64) * scale
+        return numbers.to(self.device, self.dtype)
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Uniform numbers in [low, high)."""
+        numbers = low + (high - low) * torch.rand(shape, generator=self._generator, dtype=torch.float64)
+        return numbers.to(self.device, self.dtype)
+
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """int64 numbers in [low, high)."""
+        return torch.randint(low, high, shape, generator=self._generator).to(self.device)
+
+    def integer(self, low: int, high: int) -> int:
+        """One int in [low, high)."""
+        return int(torch.randint(low, high, (), generator=self._generator))
+
+    def params(self, D: int, H: int, V: int | None = None, scale: float = 0.7) -> dict[str, Tensor]:
+        """Parameters of a simple RNN under PyTorch's names; with `V`, of its read-out too.
+
+        `weight_ih (H, D)`, `weight_hh (H, H)`, `bias (H)`, `weight_out (V, H)`, `bias_out (V)`. The weights are of order 1
+        and weight_hh is not symmetric, so that no mistake hides in small numbers.
+        """
+        params = {
+            "weight_ih": self.normal(H, D, scale=scale),
+            "weight_hh": self.normal(H, H, scale=scale),
+            "bias": self.normal(H, scale=scale),
+        }
+        if V is not None:
+            params["weight_out"] = self.normal(V, H, scale=scale)
+            params["bias_out"] = self.normal(V, scale=scale)
+        return params
+
+    def layer(self, kind: str, D: int, H: int, scale: float = 0.7) -> dict[str, Tensor]:
+        """Weights of one recurrent layer under PyTorch's names; `kind` is "rnn", "lstm" or "gru"."""
+        gates = {"rnn": 1, "lstm": 4, "gru": 3}[kind]
+        return {
+            "weight_ih_l0": self.normal(gates * H, D, scale=scale),
+            "weight_hh_l0": self.normal(gates * H, H, scale=scale),
+            "bias_ih_l0": self.normal(gates * H, scale=scale),
+            "bias_hh_l0": self.normal(gates * H, scale=scale),
+        }
+
+    def next_token(self, kind: str, V: int, D: int, H: int, tokens: bool = True) -> dict[str, Tensor]:
+        """Weights of a NextToken (beside/probes/models.py) over V tokens: embedding (V, D), layer, read-out; floats (B, T, D) in unless `tokens`."""
+        weights = {"embedding.weight": self.normal(V, D)} if tokens else {}
+        weights |= {f"rnn.{name}": value for name, value in self.layer(kind, D, H).items()}
+        return weights | {"readout.weight": self.normal(V, H, scale=0.7), "readout.bias": self.normal(V, scale=0.7)}
+
+
+def derived_seed(key: bytes, learner: str, check: str) -> int:
+    """The seed of a hidden draw: a keyed hash of who is asked what. Nobody without the key can foresee it."""
+    digest = hmac.new(key, f"{learner}\0{check}".encode(), hashlib.sha256).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+def open_seed(check: str) -> int:
+    """The seed that a notebook uses for a check: the same for everybody."""
+    return derived_seed(b"open", "", check)

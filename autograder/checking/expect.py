@@ -1,0 +1,167 @@
+"""What a check's body calls: compare an answer with what was expected, and say which mistake it looks like."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from autograder.checking.compare import Difference, differences, first_difference
+from autograder.checking.diagnose import Clue, signs
+from autograder.checking.spec import Finding, Slip, Suspects, Wrong
+
+MAX_PAIRS = 600  # how many pairs of slips are tried
+
+
+def expect(
+    got: Any,
+    want: Any,
+    name: Any = "the answer",
+    axes: Any = "",
+    slips: Suspects | None = None,
+    factors: Mapping[str, float] = {},
+    steps: Mapping[str, Sequence[Tensor]] | Sequence[Tensor] = (),
+    rtol: float | None = None,
+    clue: str = "",
+) -> None:
+    """Raise Wrong with a Finding unless `got` equals `want`.
+
+    `name` and `axes` as for `first_difference`; `slips` explains by named mistakes; `factors` and `steps` feed the general
+    signs (`steps` may be a dict by key, for a dict of answers); `clue` is said where nothing else is known.
+    """
+    found = list(differences(got, want, name, axes, rtol))
+    if not found:
+        return
+    first = found[0]
+    if slips is not None and first.sign not in ("none", "keys", "length", "missing-item"):
+        if named := explain(got, want, slips, first, rtol, name):
+            raise Wrong(Finding(named[0], first.summary, first.where, named[1]))
+    clues = _in_another_order(got, want) or signs(first, first.axes, factors, _steps_of(first, steps))
+    for other in found[1:] if not clues else ():  # the first wrong part tells nothing: perhaps another one does
+        if other.sign == "value":
+            told = signs(other, other.axes, factors, _steps_of(other, steps))
+            clues += [Clue(one.sign, f"Look at {other.name}: {one.says}") for one in told]
+    if not clues and clue:
+        clues = [Clue(first.sign, clue)]
+    sign = clues[0].sign if clues else first.sign
+    said = tuple(one.says for one in clues)
+    raise Wrong(Finding(sign, first.summary, first.where, (*said, *_tally(found, want, name))))
+
+
+def _in_another_order(got: Any, want: Any) -> list[Clue]:
+    if not isinstance(want, tuple) or not isinstance(got, tuple | list) or not 2 <= len(got) == len(want) <= 4:
+        return []
+    if any(first_difference(list(order), want) is None for order in itertools.permutations(got)):
+        return [
+            Clue(
+                "results-swapped", "The values are right and stand in another order. In which order are they asked for?"
+            )
+        ]
+    return []
+
+
+def _tally(found: Sequence[Difference], want: Any, name: Any) -> tuple[str, ...]:
+    """Which of several parts are right, where that says something."""
+    parts = [label for label, _ in leaves(want, name)]
+    wrong = {one.name for one in found}
+    right = [label for label in parts if label not in wrong]
+    if len(parts) < 3 or not right or any(one.sign != "value" for one in found):
+        return ()
+    if len(wrong) == 1:
+        return (f"All other parts are right; only {found[0].name} is wrong.",)
+    if len(right) <= len(wrong):
+        return (
+            (f"Right are {', '.join(right)}; all others are wrong.",)
+            if len(right) > 1
+            else (f"Only {right[0]} is right.",)
+        )
+    return (f"Wrong are {', '.join(one.name for one in found)}; all others are right.",)
+
+
+def leaves(want: Any, name: Any = "the answer") -> list[tuple[str, Any]]:
+    """The parts of a value with their names, as `differences` names them."""
+    if isinstance(want, dict):
+        return [leaf for key, item in want.items() for leaf in leaves(item, f"{name}[{key!r}]")]
+    if isinstance(want, tuple | list):
+        names = [f"{name}[{i}]" for i in range(len(want))] if isinstance(name, str) else name
+        return [leaf for one, item in zip(names, want, strict=True) for leaf in leaves(item, one)]
+    return [(name, want)]
+
+
+def deny(sign: str, summary: str, *clues: str, where: str = "") -> None:
+    """Raise Wrong with a Finding of the check's own."""
+    raise Wrong(Finding(sign, summary, where, clues))
+
+
+def explain(
+    got: Any, want: Any, suspects: Suspects, first: Difference, rtol: float | None = None, name: Any = "the answer"
+) -> tuple[str, tuple[str, ...]] | None:
+    """The slips that give exactly this answer: one alone, two together, or, failing that, one for the first wrong part."""
+    table = suspects.reference.slips
+    values: dict[str, Any] = {}
+    for id in table:
+        value = _value(suspects, (id,))
+        if value is not None:
+            values[id] = value
+    alone = [id for id, value in values.items() if _same(got, value, want, rtol)]
+    if alone:
+        return " | ".join(alone), _alternatives([table[id] for id in alone])
+    wrong = {one.name for one in differences(got, want, name, rtol=rtol)}
+    # The wrong parts of the answer that are as a slip has them, and the parts that a slip makes wrong.
+    seen = {id: wrong - {one.name for one in differences(got, value, name, rtol=rtol)} for id, value in values.items()}
+    made = {id: {one.name for one in differences(value, want, name, rtol=rtol)} for id, value in values.items()}
+    pairs = [pair for pair in itertools.combinations(values, 2) if made[pair[0]] | made[pair[1]] == wrong]
+    pairs.sort(key=lambda pair: -sum(bool(seen[id]) for id in pair))
+    for pair in pairs[:MAX_PAIRS]:  # a slip of which some part is seen comes first
+        value = _value(suspects, pair)
+        if value is not None and _same(got, value, want, rtol):
+            return " + ".join(pair), _together([table[id] for id in pair])
+    partly = [id for id in values if first.name in seen[id]]
+    if partly and isinstance(want, dict | tuple | list):
+        return " | ".join(partly), (
+            *_alternatives([table[id] for id in partly]),
+            f"{first.name[0].upper() if first.name.startswith('the ') else first.name[0]}{first.name[1:]} shows this mistake. The other parts do not all fit it: mend this first, then run the check again.",
+        )
+    return None
+
+
+def _value(suspects: Suspects, slips: Iterable[str]) -> Any:
+    try:
+        return suspects.value(slips)
+    except (
+        RuntimeError,
+        IndexError,
+        ValueError,
+    ):  # some mistakes, or pairs of them, cannot be computed on this case
+        return None
+
+
+def _same(got: Any, value: Any, want: Any, rtol: float | None) -> bool:
+    return first_difference(got, value, rtol=rtol) is None and first_difference(value, want, rtol=rtol) is not None
+
+
+def _alternatives(slips: list[Slip]) -> tuple[str, ...]:
+    if len(slips) == 1:
+        return f"This is what comes out when {slips[0].says}.", slips[0].asks
+    said = "; or when ".join(slip.says for slip in slips)
+    return f"This is what comes out when {said}. The numbers do not tell which.", *_asks(slips)
+
+
+def _together(slips: list[Slip]) -> tuple[str, ...]:
+    said = ", and ".join(slip.says for slip in slips)
+    return f"This is what comes out when {said}: two mistakes at once.", *_asks(slips)
+
+
+def _asks(slips: list[Slip]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(slip.asks for slip in slips))
+
+
+def _steps_of(first: Difference, steps: Any) -> Sequence[Tensor]:
+    if isinstance(steps, Mapping):
+        return next(
+            (value for key, value in steps.items() if first.name.endswith(f"[{key!r}]") or first.name == key),
+            (),
+        )
+    return steps

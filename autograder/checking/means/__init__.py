@@ -1,0 +1,1 @@
+"""Means that an exercise rules out: read from the learner's cells."""

@@ -1,0 +1,210 @@
+"""What a check, a finding, a slip and a verdict are, what each way to end means, and where checks are registered.
+
+Errors, one for each reader::
+
+    Exception
+    ├── Wrong          the learner's answer is wrong; carries a Finding
+    ├── LearnerFailed  the learner's code raised, vanished, hung or cannot be sent; carries a status and a Finding
+    └── CheckError     the check itself is at fault: an unknown id, a broken body (for the author)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal[
+    "right", "look", "wrong", "forbidden", "error", "unsendable", "timeout", "crashed", "missing", "broken"
+]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a status means, for everybody who asks."""
+
+    head: str  # what the card calls it
+    earns: bool = False  # points, scaled by the verdict's credit
+    awaits: bool = False  # a person: there is no score until somebody has looked
+    ends: bool = False  # the learner's process is gone
+    replied: bool = False  # a process may say this of its own code (every other status is for the judge to say)
+    kept: bool = True  # by the store; else it may come out otherwise another time
+    called: bool = False  # the card shows the call that went wrong
+    odd: bool = False  # neither the learner's success nor their mistake
+
+
+# Of two verdicts on one check, the one whose status stands first tells more.
+ENDINGS: dict[Status, Ending] = {
+    "right": Ending("right", earns=True),
+    "look": Ending("a person should look at this", awaits=True, odd=True),  # the code hides what it does
+    "wrong": Ending("not yet", replied=True, called=True),  # an answer came back, and it is not the right one
+    "forbidden": Ending("by means that this exercise rules out"),
+    "error": Ending("your code raised an error", replied=True, called=True),
+    "unsendable": Ending("the answer cannot be judged", replied=True),  # it is of a kind that cannot be
+    "timeout": Ending("no answer in time", ends=True, called=True),
+    "crashed": Ending("the process ended", ends=True, called=True),
+    "missing": Ending("not written yet", replied=True),  # the name is not defined, or still the stub
+    "broken": Ending("the check itself failed", awaits=True, kept=False, odd=True),  # never the learner's fault
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong: the sign it was recognised by, one line of facts, where, and clues that lead out."""
+
+    sign: str  # id of the mistake, e.g. "shape" or "no-local-factor"; several joined by " + "
+    summary: str  # one line: what came back and what was expected
+    where: str = ""  # tensor, time step, entry
+    clues: tuple[str, ...] = ()  # what it looks like, and the question that leads out of it
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one check ended for one submission."""
+
+    check: str
+    status: Status
+    claim: str = ""
+    call: str = ""  # the call that went wrong, as the learner would write it
+    finding: Finding | None = None
+    notes: tuple[str, ...] = ()  # remarks that belong to a right answer too
+    credit: float = 1.0  # share of the points, for a right answer in bands
+    noted: bool = False  # a prediction: any commitment earns the point, whether it holds or not
+
+    @property
+    def right(self) -> bool:
+        return self.status == "right"
+
+    @property
+    def ending(self) -> Ending:
+        """What the status means."""
+        return ENDINGS[self.status]
+
+    def points(self, maximum: float) -> float:
+        """Points out of `maximum`: the credit if the status earns any, else 0."""
+        return maximum * self.credit if self.ending.earns else 0.0
+
+
+class Noted(str):
+    """What a body returns for a prediction: the note, under a heading that does not call the guess right."""
+
+
+class Wrong(Exception):
+    """The learner's answer is wrong."""
+
+    def __init__(self, finding: Finding):
+        super().__init__(finding.summary)
+        self.finding = finding
+
+
+class LearnerFailed(Exception):
+    """The learner's code did not give an answer: `status` says how it ended."""
+
+    def __init__(self, status: Status, finding: Finding):
+        super().__init__(finding.summary)
+        self.status, self.finding = status, finding
+
+
+class CheckError(Exception):
+    """The check is at fault, not the learner; the message says what the author or caller can do."""
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A mistake that learners make: a switch in a Reference. `says` what it looks like; `asks` the way out."""
+
+    id: str
+    says: str
+    asks: str
+
+
+class Reference:
+    """One computation with a switch for each slip: `compute(slips, *args)` tests `"id" in slips`.
+
+    Without slips it gives the right value; with one it gives what that mistake would give.
+    """
+
+    def __init__(self, compute: Callable[..., Any], slips: Sequence[Slip]):
+        self.compute, self.slips = compute, {slip.id: slip for slip in slips}
+        self.name = compute.__name__
+        if len(self.slips) != len(slips):
+            raise CheckError(f"{self.name}: two slips have the same id")
+
+    def __call__(self, *args: Any, slips: Iterable[str] = ()) -> Any:
+        """The value that these slips give together."""
+        chosen = frozenset(slips)
+        if unknown := chosen - set(self.slips):
+            raise CheckError(f"{self.name} has no slip named {', '.join(sorted(unknown))}")
+        return self.compute(chosen, *args)
+
+    def on(self, *args: Any, **options: Any) -> Suspects:
+        """The reference on these inputs, ready to explain an answer."""
+        return Suspects(self, args, **options)
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """A Reference bound to the inputs of one case; `pick` takes from its value what is compared."""
+
+    reference: Reference
+    args: tuple[Any, ...]
+    pick: Callable[[Any], Any] = lambda value: value
+
+    def value(self, slips: Iterable[str]) -> Any:
+        return self.pick(self.reference(*self.args, slips=slips))
+
+
+def reference(*slips: Slip) -> Callable[[Callable[..., Any]], Reference]:
+    """Turn `compute(slips, *args)` into a Reference with these slips."""
+    return lambda compute: Reference(compute, slips)
+
+
+@dataclass(frozen=True)
+class Check:
+    """An exercise's check; made by `@check`, found by `load`."""
+
+    id: str
+    of: str  # the learner's name that it judges
+    body: Callable[[Any, Any], Any]
+    needs: tuple[str, ...] = ()  # ids of checks whose exercises this one builds on
+    standin: Callable[..., Any] | None = None  # a right answer, lent to dependent checks while they are judged
+    forbid: tuple[str, ...] = ()  # names of rules in rules.py
+    deadline: float = 20.0  # seconds for the whole body in grading
+    hygiene: bool = True  # whether a right answer is run once more on a pretended GPU
+    lesson: str = field(default="")
+
+    @property
+    def claim(self) -> str:
+        """What is claimed of a right answer: the body's docstring, on one line."""
+        return " ".join((self.body.__doc__ or "").split())
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def check(id: str, of: str, **options: Any) -> Callable[[Callable[..., Any]], Check]:
+    """Register `body(student, draw)` as the check `id` of the learner's `of`.
+
+    The id begins with the name of the lesson's folder: `shared-gradients-bptt` is in `lessons/shared_gradients/checks.py`.
+    A body returns None, or a credit between 0 and 1, or a string: a note for the card (or a pair of both).
+    """
+
+    def register(body: Callable[..., Any]) -> Check:
+        lesson = body.__module__.split(".")[-2]
+        if not id.startswith(prefix := lesson.replace("_", "-") + "-"):
+            raise CheckError(f"the check {id!r} stands in lessons/{lesson}/, so its id must begin with {prefix}")
+        if id in CHECKS and CHECKS[id].body.__code__.co_filename != body.__code__.co_filename:
+            raise CheckError(f"two checks are called {id!r}")
+        if not body.__doc__:
+            raise CheckError(f"the check {id!r} has no docstring: it is the claim that the check tests")
+        made = CHECKS[id] = Check(id, of, body, lesson=lesson, **options)
+        return made
+
+    return register
+
+
+def registered(id: str) -> Check:
+    """A check whose lesson has been loaded, such as one that another check needs; CheckError if there is none."""
+    if id not in CHECKS:
+        raise CheckError(f"the check {id!r} is needed before its lesson was loaded, or its id is misspelt")
+    return CHECKS[id]

@@ -1,0 +1,124 @@
+"""The learner as a check sees them, whatever the transport: names to call, values to read, probes to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from autograder.beside.protocol import Question, Reply
+from autograder.beside.wire import Ref
+from autograder.checking.describe import describe
+from autograder.checking.spec import Check, Finding, LearnerFailed
+
+
+class Transport(Protocol):
+    """The way to a learner's code: a function call in a notebook, a pipe in grading."""
+
+    def begin(self, check: Check, /) -> None:
+        """The body of `check` is about to be run: nothing is kept of what was before."""
+
+    def ask(self, request: Question, /) -> Reply:
+        """The reply to a question; LearnerFailed if the learner's process is gone."""
+
+
+class Handle:
+    """An object that stays beside the learner's code: call it, call its methods, or pass it as an argument."""
+
+    def __init__(self, student: Student, ref: Ref):
+        self._student, self._ref = student, ref
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._student._call(self._ref, None, args, kwargs)
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method.startswith("__"):
+            raise AttributeError(method)
+        return lambda *args, **kwargs: self._student._call(self._ref, method, args, kwargs)
+
+    def __repr__(self) -> str:
+        return self._ref.type
+
+
+class Student:
+    """The learner's side of one run of a check's body. `student.rnn_step(x_t, h_prev, params)` asks the learner's function.
+
+    Raises LearnerFailed when no answer comes. `changed` collects the arguments that calls have changed; `last` is the last call, as the
+    learner would write it. `lent` are names in whose place stand-ins are lent: name -> id of the check that lends. With `pretend`,
+    tensors among the arguments pass for tensors on a GPU (beside/hygiene.py).
+    """
+
+    def __init__(self, transport: Transport, of: str = "", *, lent: Mapping[str, str] = {}, pretend: bool = False):
+        self._transport, self._lent, self.pretend = transport, dict(lent), pretend
+        self.last = of
+        self.changed: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *args, **kwargs: self._call(name, None, args, kwargs)
+
+    def value(self, name: str) -> Any:
+        """The value of the learner's variable `name`."""
+        self.last = name
+        return self._ask({"do": "value", "name": name, "lend": self._lent})
+
+    def probe(self, name: str, **kwargs: Any) -> Any:
+        """Run a probe (beside/probes/) where the learner's code is; messages call it `shown`."""
+        shown = kwargs.pop("shown", None)
+        if shown:
+            self.last = shown
+        return self._ask({"do": "probe", "name": name, "kwargs": _refs(kwargs), "shown": shown, "lend": self._lent})
+
+    def make(self, name: str, *args: Any, shown: str = "", **kwargs: Any) -> Handle:
+        """Call the learner's class or factory `name`; LearnerFailed if no object comes back. Messages call the object `shown`."""
+        made = self._call(name, None, args, kwargs)
+        if not isinstance(made, Handle):
+            summary = f"{self.last} gave {describe(made)}; expected an object"
+            raise LearnerFailed("wrong", Finding("type", summary))
+        return Handle(self, replace(made._ref, type=shown)) if shown else made
+
+    def _call(self, target: str | Ref, method: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        name = target if isinstance(target, str) else target.type + (f".{method}" if method else "")
+        parts = [describe(arg) for arg in args] + [f"{key}={describe(arg)}" for key, arg in kwargs.items()]
+        self.last = f"{name}({', '.join(parts)})"
+        return self._ask(
+            {
+                "do": "call",
+                "target": target,
+                "method": method,
+                "args": list(_refs(args)),
+                "kwargs": _refs(kwargs),
+                "pretend": self.pretend,
+                "lend": self._lent,
+            }
+        )
+
+    def _ask(self, question: Question) -> Any:
+        reply = self._transport.ask(question)
+        if not reply["ok"]:
+            finding = Finding(reply["sign"], reply["summary"], reply["where"], tuple(reply["clues"]))
+            raise LearnerFailed(reply["status"], finding)
+        self.changed += [name for name in reply["changed"] if name not in self.changed]
+        return self._handles(reply["value"])
+
+    def _handles(self, value: Any) -> Any:
+        if isinstance(value, Ref):
+            return Handle(self, value)
+        if isinstance(value, dict):
+            return {key: self._handles(item) for key, item in value.items()}
+        if isinstance(value, tuple):
+            return tuple(self._handles(item) for item in value)
+        if type(value) is list:
+            return [self._handles(item) for item in value]
+        return value
+
+
+def _refs(value: Any) -> Any:
+    if isinstance(value, Handle):
+        return value._ref
+    if isinstance(value, dict):
+        return {key: _refs(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_refs(item) for item in value)
+    return value

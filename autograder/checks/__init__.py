@@ -1,1 +1,0 @@
-"""Check bodies and oracles, one module for each lesson."""

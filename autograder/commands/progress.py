@@ -1,0 +1,37 @@
+"""`course progress`: which checks are right in the learner's saved copies."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from autograder.errors import OperatorError
+from autograder.house import WORK
+from autograder.learner.saved import of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `course progress`."""
+    parser.epilog = (
+        "It reads what you have saved, and runs nothing: save a notebook first, and run a check again after a change.\n\n"
+        "examples:\n"
+        "  course progress                    your copies in work/\n"
+        "  course progress ~/bptt             copies elsewhere"
+    )
+    parser.add_argument("dir", nargs="?", type=Path, default=WORK, metavar="DIR", help="where your copies are (work/)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line for each lesson, and what comes next."""
+    copies = sorted(args.dir.expanduser().glob("[0-9][0-9]_*.ipynb"))
+    if not copies:
+        raise OperatorError(f"No lessons in {args.dir}. `course lab` copies them; or say where yours are.")
+    found = [one for path in copies if (one := of(path))]
+    for one in found:
+        total = len(one.right) + len(one.wrong) + len(one.unasked)
+        more = [f"not yet: {', '.join(one.wrong)}"] if one.wrong else []
+        more += [f"{len(one.unasked)} not run"] if one.unasked and (one.right or one.wrong) else []
+        print(f"{one.lesson:<24} {len(one.right):>3} of {total:>2} right   {'; '.join(more)}".rstrip())
+    left = next((f"{id} in {one.lesson}.ipynb" for one in found for id in one.wrong + one.unasked), "")
+    print(f"Next: {left}" if left else "All checks are right.")
+    return 0

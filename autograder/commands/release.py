@@ -1,0 +1,47 @@
+"""`course release`: build notebooks/ from solutions/."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from autograder.authoring.release import build, chosen, differences, write
+from autograder.house import NOTEBOOKS
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `course release`."""
+    parser.epilog = (
+        "examples:\n"
+        "  course release                     build every lesson into notebooks/\n"
+        "  course release 01                  build one lesson\n"
+        "  course release --check             say whether notebooks/ is up to date; write nothing\n"
+        "  course release --no-hints --to D   lessons without their hint drop-downs, into the folder D"
+    )
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 01; all if none is named")
+    parser.add_argument("--no-hints", action="store_true", help="leave the hint drop-downs out")
+    parser.add_argument("--check", action="store_true", help="compare with what is there, and write nothing")
+    parser.add_argument("--to", type=Path, default=NOTEBOOKS, metavar="DIR", help="another folder to write to")
+
+
+def run(args: Namespace) -> int:
+    """Build, then compare or replace. 0 when all is well, 1 when a lesson is refused or out of date."""
+    try:
+        built = build(chosen(args.lessons), hints=not args.no_hints)
+    except ExceptionGroup as group:
+        for error in group.exceptions:
+            print(error)
+        print("Nothing was written; the previous release is as it was.")
+        return 1
+    whole = not args.lessons and args.to == NOTEBOOKS
+    changed = differences(built, args.to, whole)
+    if args.check:
+        for line in changed:
+            print(line)
+        print("Run `make release`, and commit notebooks/." if changed else f"{len(built)} lessons, all up to date.")
+        return int(bool(changed))
+    write(built, args.to)
+    for name in [line.split()[0] for line in changed if line.endswith("has no source")]:
+        (args.to / name).unlink()
+    print(f"{len(built)} lessons in {args.to}, {len(changed)} of them changed.")
+    return 0

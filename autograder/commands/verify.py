@@ -1,0 +1,169 @@
+"""`course verify`: every check tried with the solution, the stub, wrong and right answers, in a notebook and in the sandbox."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from autograder.authoring.release import chosen
+from autograder.authoring.twice import Sandboxed, Twice
+from autograder.authoring.verify import Judge, Material, Proof, as_generated, in_notebook, material, prove
+from autograder.checking import card
+from autograder.checking.spec import Check, Verdict
+from autograder.house import NOTEBOOKS, ROOT
+from autograder.judge.sandbox import NoSandbox, choose
+from autograder.lessons import load, load_lesson
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `course verify`."""
+    parser.epilog = (
+        "examples:\n"
+        "  course verify                         every check: solution, stub, wrong and right answers\n"
+        "  course verify 01 --show               one lesson, with the message that each wrong answer gets\n"
+        "  course verify --json > matrix.json    for machines\n\n"
+        "Wrong answers stand in tests/answers/LESSON/wrong.diff, as edits of right ones and under the sign that they must\n"
+        "get; right ones in right.py beside it. What is in notebooks/ must be, byte for byte, what `course release` makes."
+    )
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="a lesson's number or name; all if none is given")
+    parser.add_argument("--json", action="store_true", help="print the matrix as JSON")
+    parser.add_argument("--notebook-only", action="store_true", help="do not judge each answer in the sandbox as well")
+    parser.add_argument("--show", action="store_true", help="print each wrong answer's message")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="checks at a time (one per core)"
+    )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One check to be tried, in whichever process."""
+
+    script: Path
+    check: str
+    sandboxed: bool
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a Task: the proof, how many answers were judged twice, and the message of each wrong answer."""
+
+    proof: Proof
+    judged: int
+    messages: tuple[str, ...]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Try the checks and print a line for each; 0 if all is as it should be, 1 if not."""
+    scripts = chosen(args.lessons)
+    level = "" if args.notebook_only else _level()
+    tasks = [Task(script, check.id, bool(level)) for script in scripts for check in load_lesson(script.stem[3:])]
+    proofs, judged = {}, 0
+    for task, tried in _progress(tasks, max(1, args.jobs)):
+        proofs[task.check] = tried.proof
+        judged += tried.judged
+        if not args.json:
+            _print("\n".join([*(tried.messages if args.show else ()), _line(task.check, tried.proof)]))
+    stale = [script.stem for script in scripts if not as_generated(script, NOTEBOOKS)]
+    if args.json:
+        print(json.dumps({"checks": {id: _entry(proof) for id, proof in proofs.items()}, "stale": stale}))
+    green = sum(proof.green for proof in proofs.values())
+    if not args.json:
+        if level:
+            print(f"{judged} answers were judged in a notebook and in the sandbox ({level}).")
+        print(f"{green} of {len(proofs)} checks are green.")
+    for stem in stale:
+        print(f"notebooks/{stem}.ipynb is not what solutions/{stem}.py gives: make release", file=sys.stderr)
+    return 0 if green == len(proofs) and not stale else 1
+
+
+def _level() -> str:
+    try:
+        return choose().level
+    except NoSandbox as error:
+        print(f"course verify: judged in the notebook only. {error}", file=sys.stderr)
+        return ""
+
+
+def _progress(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Tried]]:
+    from tqdm import tqdm
+
+    results = zip(tasks, _tried(tasks, jobs), strict=True)
+    yield from tqdm(results, total=len(tasks), unit="check", leave=False, disable=not sys.stderr.isatty())
+
+
+def _tried(tasks: list[Task], jobs: int) -> Iterator[Tried]:
+    """The outcomes in the order of the tasks."""
+    if jobs == 1:
+        try:
+            yield from map(_try, tasks)
+        finally:
+            _close()
+        return
+    context = multiprocessing.get_context("spawn")  # torch has started threads here
+    with ProcessPoolExecutor(jobs, context) as pool:
+        yield from pool.map(_try, tasks)
+
+
+def _try(task: Task) -> Tried:
+    messages = []
+
+    def report(check: Check, kind: str, label: str, verdict: Verdict) -> None:
+        if kind == "mistake":
+            messages.append(f"\n{check.id}  <- {label}\n{card.text(verdict)}")
+
+    judge: Judge = Twice(in_notebook, _sandboxed()) if task.sandboxed else in_notebook
+    proof = prove(load(task.check), _material(task.script), judge, report)
+    return Tried(proof, judge.judged if isinstance(judge, Twice) else 0, tuple(messages))
+
+
+@cache
+def _material(script: Path) -> Material:
+    return material(script, ROOT / "tests" / "answers" / script.stem[3:])
+
+
+@cache
+def _sandboxed() -> Sandboxed:
+    """This process's child, for all the answers that it judges; it ends with the process."""
+    return Sandboxed(choose())
+
+
+def _close() -> None:
+    if _sandboxed.cache_info().currsize:
+        _sandboxed().close()
+        _sandboxed.cache_clear()
+
+
+def _print(text: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(text)
+    sys.stdout.flush()
+
+
+def _entry(proof: Proof) -> dict[str, Any]:
+    return {
+        "lesson": proof.lesson,
+        "solution": proof.solution,
+        "stub_fails": proof.stub_fails,
+        "mistakes": proof.mistakes,
+        "variants": proof.variants,
+    }
+
+
+def _line(id: str, proof: Proof) -> str:
+    m, v = proof.mistakes, proof.variants
+    solution, stub = ("passes" if proof.solution else "FAILS"), ("fails" if proof.stub_fails else "PASSES")
+    line = (
+        f"{'ok ' if proof.green else 'NO '} {id:<44} solution {solution}, stub {stub}, "
+        f"wrong answers {m['caught']}/{m['total']} caught {m['named']}/{m['total']} named, variants {v['accepted']}/{v['total']}"
+    )
+    return "\n".join([line, *("      " + fault.replace("\n", "\n      ") for fault in proof.faults)])

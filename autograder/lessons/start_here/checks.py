@@ -1,0 +1,90 @@
+"""Checks of lesson 00."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from autograder.checking.compare import first_difference
+from autograder.checking.draw import Draw
+from autograder.checking.expect import deny, expect
+from autograder.checking.predictions import committed, told
+from autograder.checking.spec import check
+from autograder.checking.student import Student
+from autograder.lessons.start_here import mistakes
+
+
+@check("start-here-predict-digits", of="guess_k", hygiene=False)
+def predict_digits(student: Student, draw: Draw) -> str:
+    """`guess_k` is a whole number: where 1 + 10^(-k) is first 1 in float32."""
+    guess = committed(student, "guess_k", 1, 40, whole=True)
+    one, k = torch.ones(()), 1
+    while one + 10.0**-k != one:
+        k += 1
+    why = (
+        f"it happens at k = {k}. Near 1, neighbouring float32 numbers are 1.2e-7 apart, and what is added is rounded "
+        f"to the nearest of them: 1e-{k - 1} reaches the next one, 1e-{k} is too small."
+    )
+    return told(guess == k, why)
+
+
+@check("start-here-predict-slope", of="guess_slope", hygiene=False)
+def predict_slope(student: Student, draw: Draw) -> str:
+    """`guess_slope` is a number: the factor on a gradient that passes a tanh whose output is 0.99."""
+    guess = committed(student, "guess_slope", 0, 1)
+    a = torch.atanh(torch.tensor(0.99, dtype=torch.float64))
+    factor = (1 / torch.cosh(a) ** 2).item()
+    why = f"the factor is {factor:.4f}. A unit near saturation lets about a fiftieth of the gradient through."
+    return told(factor / 2 < guess < factor * 2, why)
+
+
+def slope_by_autograd(a: Tensor) -> tuple[Tensor, Tensor]:
+    """tanh(a), and autograd's derivative of it at each entry."""
+    a = a.clone().requires_grad_()
+    h = torch.tanh(a)
+    return h.detach(), torch.autograd.grad(h.sum(), a)[0]
+
+
+def _standin(h: Tensor) -> Tensor:
+    return (1 - h) * (1 + h)
+
+
+@check("start-here-tanh-grad", of="tanh_grad", standin=_standin)
+def tanh_grad(student: Student, draw: Draw) -> None:
+    """`tanh_grad(h)` is the derivative of tanh, written in its output h, at every entry."""
+    for a in (draw.normal(5), draw.normal(2, 3), 3 * draw.normal(2, 1, 4), draw.normal()):
+        h, slope = slope_by_autograd(a)
+        got = student.tanh_grad(h)
+        expect(got, slope, "the slope", slips=mistakes.tanh_grad.on(h))
+    h, slope = slope_by_autograd(draw.to(torch.float32).normal(4))
+    expect(student.tanh_grad(h), slope, "the slope", slips=mistakes.tanh_grad.on(h))
+
+
+@check("start-here-bug", of="loss_and_slope", needs=("start-here-tanh-grad",))
+def loss_and_slope(student: Student, draw: Draw) -> None:
+    """`loss_and_slope` returns the loss of h = tanh(w x) and its derivative by w."""
+    for B in (5, 1, 3):
+        w, x, y = draw.uniform(low=0.8, high=1.6), draw.normal(B), draw.uniform(B, low=-0.9, high=0.9)
+        leaf = w.clone().requires_grad_()
+        loss = torch.nn.functional.mse_loss(torch.tanh(leaf * x), y)
+        want = (loss.detach(), torch.autograd.grad(loss, leaf)[0])
+        got = student.loss_and_slope(w, x, y)
+        slips = mistakes.loss_and_slope.on(w, x, y)
+        difference = first_difference(got, want, ("the loss", "dL/dw"))
+        if difference and first_difference(got, slips.value(("slope-of-a",))) is None:
+            deny("as-found", difference.summary, *AS_FOUND)
+        if difference and isinstance(difference.got, int | float) and isinstance(difference.want, Tensor):
+            deny("number-for-tensor", difference.summary, NO_NUMBER)
+        expect(got, want, ("the loss", "dL/dw"), slips=slips, factors={"B": B})
+
+
+AS_FOUND = (
+    "This is the program as it was found, or one that gives the same numbers. The loss is right, and dL/dw is not: the forward half "
+    "is fine.",
+    "Take one example with numbers that you can follow on paper, print each number of the backward half, and find the first "
+    "that is not what you worked out.",
+)
+NO_NUMBER = (
+    "Two tensors of shape () are asked for, and a plain number came back. Which call took it out of its tensor: `.item()`, "
+    "`float(...)`?"
+)

@@ -1,0 +1,65 @@
+"""The one reader of `metadata.bptt`: what a cell is in its lesson, and which lesson and version a notebook says it is.
+
+Whatever a notebook holds there, reading it never fails: what is not of the right form counts as missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+# The roles of a cell; what each becomes in a notebook stands in authoring/release.py.
+ROLES = ("answer", "check", "written", "experiment", "given", "hint", "fails")
+WRITTEN_IN = ("answer", "written", "experiment")  # the roles in which a learner writes; such cells carry their sum
+
+
+class Key(NamedTuple):
+    """What a cell is in its lesson. Two cells with the same key are copies of each other."""
+
+    role: str
+    id: str
+
+
+def of(holder: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What stands under "bptt" in the metadata of a notebook or a cell; empty if nothing of ours does."""
+    about = holder.get("metadata")
+    ours = about.get("bptt") if isinstance(about, Mapping) else None
+    return ours if isinstance(ours, Mapping) else {}
+
+
+def key(cell: Mapping[str, Any]) -> Key | None:
+    """Role and id of a cell; None for a cell without them."""
+    ours = of(cell)
+    role, id = ours.get("role"), ours.get("id")
+    return Key(role, id) if isinstance(role, str) and isinstance(id, str) else None
+
+
+def role(cell: Mapping[str, Any]) -> str:
+    """The role of a cell, or ""."""
+    known = key(cell)
+    return known.role if known else ""
+
+
+def lesson(notebook: Mapping[str, Any]) -> str:
+    """The lesson that a notebook says it is, e.g. `01_unrolled_graph`, or ""."""
+    return _text(of(notebook).get("lesson"))
+
+
+def version(notebook: Mapping[str, Any]) -> str:
+    """The version of the lesson that was handed out, or ""."""
+    return _text(of(notebook).get("version"))
+
+
+def content(cell: Mapping[str, Any]) -> str:
+    """What tells an edited cell from an untouched one: 12 hexadecimal digits of its kind and source."""
+    return hashlib.sha256(f"{cell['cell_type']}\n{cell['source']}".encode()).hexdigest()[:12]
+
+
+def untouched(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell with a role is as it was handed out, by the sum that it carries."""
+    return of(cell).get("sum") == content(cell)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,1 +1,0 @@
-"""Named mistakes, one module for each lesson: switches on one reference computation."""

@@ -1,0 +1,260 @@
+"""A class's folder, which is a stock nbgrader course folder with our settings.
+
+It lives outside the repository. Making it again adds what is new; nothing in the folder is ever
+deleted or, but for a lesson's own source and release, overwritten. Every version handed out is kept, so that a
+submission is graded against the one it was made from.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+from nbformat import NotebookNode
+from traitlets.config import Config, PyFileConfigLoader
+
+from autograder.errors import CourseError, OperatorError
+from autograder.house import ROOT
+from autograder.nbgrader.roster import roster_of
+
+if TYPE_CHECKING:
+    from nbgrader.api import Gradebook
+
+CONFIG = "nbgrader_config.py"
+FOLDERS = ("source", "release", "submitted", "autograded", "feedback")
+KEY = "course.key"
+OURS = ".bptt"  # versions handed out, verdicts
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """A class folder: where its things are."""
+
+    root: Path
+
+    @property
+    def verdicts(self) -> Path:
+        """The folder of the store of verdicts."""
+        return self.root / OURS / "verdicts"
+
+    def key(self) -> bytes:
+        """The course key, from which hidden numbers are drawn; OperatorError if it is missing or open to others."""
+        path = self.root / KEY
+        try:
+            if hasattr(os, "geteuid") and stat.S_IMODE(path.stat().st_mode) & 0o077:
+                raise OperatorError(f"{path} can be read by others. Close it: chmod 600 {path}")
+            text = path.read_text().strip()
+        except OSError as error:
+            raise OperatorError(
+                f"{path}, the course key, cannot be read ({error.strerror}). Bring it back from a copy; "
+                f"`course class {self.root}` makes a new one, with which hidden numbers change."
+            ) from None
+        if len(text) < 32:
+            raise OperatorError(f"{path} holds no course key (32 characters or more). Bring it back from a copy.")
+        return text.encode()
+
+    def lessons(self) -> list[str]:
+        """The lessons of the class, such as "01_unrolled_graph", in order."""
+        return sorted(path.name for path in (self.root / OURS / "versions").glob("*") if (path / "current").is_file())
+
+    def release(self, lesson: str, version: str = "") -> NotebookNode:
+        """The notebook of `lesson` as it was handed out in `version`, or as it is handed out now.
+
+        An older version counts only if the gradebook still has its graded cells; else it is the one of now.
+        """
+        now = nbformat.read(self._version(lesson, self.current(lesson)), as_version=4)
+        then = self._version(lesson, version)
+        if not version.isalnum() or not then.is_file():
+            return now
+        older = nbformat.read(then, as_version=4)
+        return older if graded(older) == graded(now) else now
+
+    def current(self, lesson: str) -> str:
+        """The version of `lesson` that is handed out now; OperatorError if the class has no such lesson."""
+        try:
+            return (self.root / OURS / "versions" / lesson / "current").read_text().strip()
+        except OSError:
+            has = ", ".join(self.lessons()) or "none yet"
+            raise OperatorError(f"The class in {self.root} has no lesson {lesson}. It has: {has}.") from None
+
+    def submissions(self, lesson: str) -> list[Path]:
+        """The folders submitted/STUDENT/LESSON, in the students' order."""
+        return sorted(path for path in (self.root / "submitted").glob(f"*/{lesson}") if path.is_dir())
+
+    def config(self) -> Config:
+        """The settings that nbgrader has when it is started in this folder."""
+        config = Config({"CourseDirectory": {"root": str(self.root)}})
+        config.merge(PyFileConfigLoader(CONFIG, path=str(self.root)).load_config())
+        return config
+
+    def _version(self, lesson: str, version: str) -> Path:
+        return self.root / OURS / "versions" / lesson / f"{version}.ipynb"
+
+
+def is_class(folder: Path) -> bool:
+    """Whether `folder` was made by `course class`."""
+    return (folder / OURS / "versions").is_dir() and (folder / CONFIG).is_file()
+
+
+def graded(notebook: NotebookNode) -> dict[str, tuple[str, float]]:
+    """The cells that nbgrader counts: kind and points by grade id."""
+    marks = ((cell, cell.metadata.get("nbgrader", {})) for cell in notebook.cells)
+    return {mark["grade_id"]: (cell.cell_type, float(mark["points"])) for cell, mark in marks if mark.get("grade")}
+
+
+class Refused(CourseError):
+    """A lesson cannot be brought up to date in this class."""
+
+
+def make(root: Path, scripts: Iterable[Path], *, hints: bool = True, roster: Path | None = None) -> list[str]:
+    """Make the class in `root`, or add to it what is new; one line for each thing that was done or could not be.
+
+    Raises OperatorError where a class cannot be, and an ExceptionGroup of Refused and AuthorErrors at the end,
+    when all other lessons are in place.
+    """
+    root = root.expanduser().resolve()
+    _fit(root)
+    students = roster_of(roster) if roster else []
+    for name in (*FOLDERS, f"{OURS}/versions"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    os.chmod(root / OURS, 0o700)
+    said = [_config(root), _key(root)]
+    classroom, refused = Classroom(root), []
+    for script in scripts:
+        try:
+            said.append(_lesson(classroom, script, hints))
+        except CourseError as error:
+            refused.append(error)
+    if students:
+        said.append(_enrol(classroom, students))
+    if refused:
+        raise ExceptionGroup("\n".join(said), refused)
+    return said
+
+
+def _fit(root: Path) -> None:
+    if root == ROOT or root.is_relative_to(ROOT):
+        raise OperatorError(
+            f"{root} is inside the repository. A class holds answers and grades: keep it elsewhere, as in "
+            "`course class ~/bptt-class`."
+        )
+    if root.exists() and not root.is_dir():
+        raise OperatorError(f"{root} is a file. Name a folder that is new or empty.")
+    if root.is_dir() and not is_class(root) and any(root.iterdir()):
+        raise OperatorError(f"{root} is not empty and is no class of this course. Name a folder that is new or empty.")
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)  # grades are nobody else's business
+    except OSError as error:
+        raise OperatorError(f"{root} cannot be made ({error.strerror}). Name another folder.") from None
+
+
+def _config(root: Path) -> str:
+    path, wanted = root / CONFIG, Path(__file__).with_name("class_config.py").read_text()
+    if not path.exists():
+        path.write_text(wanted)
+        return f"{CONFIG}: made"
+    same = path.read_text() == wanted
+    return f"{CONFIG}: " + ("as it was" if same else "yours, left as it is")
+
+
+def _key(root: Path) -> str:
+    try:
+        descriptor = os.open(root / KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return f"{KEY}: as it was"
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+    return f"{KEY}: made; keep a copy in a safe place, hidden numbers are drawn from it"
+
+
+def _lesson(classroom: Classroom, script: Path, hints: bool) -> str:
+    """Bring one lesson into the class: source, release, the version's copy and the gradebook."""
+    from autograder.authoring.release import as_bytes, notebooks
+
+    lesson = script.stem
+    solved, handed_out = notebooks(script, hints)
+    version, root = handed_out.metadata["bptt"]["version"], classroom.root
+    before = classroom.current(lesson) if lesson in classroom.lessons() else ""
+    if before and before != version and graded(classroom.release(lesson)) != graded(handed_out):
+        if _has_submissions(classroom, lesson):
+            raise Refused(
+                f"{lesson}: stays at version {before}. Version {version} has other graded cells or points, and "
+                "submissions are there. Make another class for it."
+            )
+    versions = root / OURS / "versions" / lesson
+    _write(versions / f"{version}.ipynb", as_bytes(handed_out))
+    _register(classroom, lesson, handed_out)
+    if before != version:
+        _write(root / "source" / lesson / f"{lesson}.ipynb", as_bytes(solved))
+        _write(root / "release" / lesson / f"{lesson}.ipynb", as_bytes(handed_out))
+    _write(versions / "current", f"{version}\n".encode())
+    if not before:
+        points = sum(points for _, points in graded(handed_out).values())
+        return f"{lesson}: added, version {version}, {points:g} points"
+    return f"{lesson}: " + ("as it was" if before == version else f"version {before} -> {version}; both are graded")
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
+        file.write(data)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+@contextmanager
+def gradebook(classroom: Classroom) -> Iterator[Gradebook]:
+    """The class's gradebook, made if it is not there; wherever nbgrader_config.py says it is."""
+    from nbgrader.api import Gradebook
+    from nbgrader.coursedir import CourseDirectory
+
+    tools = str(Path(sys.executable).parent)  # nbgrader calls `alembic` by name when it makes a gradebook
+    if tools not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), tools])
+    course = CourseDirectory(config=classroom.config())
+    with Gradebook(course.db_url, course.course_id) as opened:
+        opened.url = course.db_url
+        yield opened
+
+
+def _has_submissions(classroom: Classroom, lesson: str) -> bool:
+    from nbgrader.api import MissingEntry
+
+    if classroom.submissions(lesson):
+        return True
+    with gradebook(classroom) as book:
+        try:
+            return bool(book.assignment_submissions(lesson))
+        except MissingEntry:
+            return False
+
+
+def _register(classroom: Classroom, lesson: str, handed_out: NotebookNode) -> None:
+    """Tell the gradebook of the lesson's cells and points, by nbgrader's own step."""
+    from nbgrader.preprocessors import SaveCells
+
+    with gradebook(classroom) as book:
+        book.update_or_create_assignment(lesson)
+        about = {"notebook": lesson, "assignment": lesson, "db_url": book.url}
+    SaveCells().preprocess(nbformat.from_dict(handed_out), {"nbgrader": about})
+
+
+def _enrol(classroom: Classroom, students: Sequence[dict[str, str]]) -> str:
+    with gradebook(classroom) as book:
+        for student in students:
+            names = {
+                "first_name": student.get("first"),
+                "last_name": student.get("last"),
+                "email": student.get("email"),
+            }
+            book.update_or_create_student(student["id"], **{key: name for key, name in names.items() if name})
+    return f"gradebook.db: {len(students)} students of the roster"

@@ -1,0 +1,106 @@
+"""Does `course verify` prove what it says, and does it notice when something is not so?"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from autograder import cli
+from autograder.authoring import verify
+from autograder.authoring.answers import Sample
+from autograder.authoring.source import scripts
+from autograder.checking.spec import Check, Finding, Verdict
+from autograder.house import NOTEBOOKS, SOLUTIONS
+from tests.submissions import material_of
+
+LESSONS = [path.stem for path in scripts()]
+
+
+@pytest.mark.needs_bubblewrap
+@pytest.mark.parametrize("stem", LESSONS)
+def test_a_lesson_is_green_through_both_transports(stem, capsys):
+    """Solution passes, stub fails, mistakes are caught and named, variants accepted, in the notebook and in the sandbox."""
+    code = cli.main(["verify", stem, "--jobs", "1"])
+    shown = capsys.readouterr()
+    assert code == 0, shown.out + shown.err
+    assert "in the sandbox (bubblewrap)" in shown.out
+
+
+@pytest.mark.parametrize("stem", LESSONS)
+def test_each_check_is_tried_on_enough_answers(stem):
+    """Every exercise has at least six wrong answers and three right variants; a prediction, where any honest guess is right, a pair."""
+    tried = material_of(stem[3:])
+    wrong, right = [sample.of for sample in tried.wrong], [sample.of for sample in tried.right]
+    for role, id, _ in tried.solution.cells:
+        if role == "answer":
+            least = (2, 1) if "-predict-" in id else (6, 3)
+            assert (wrong.count(id) >= least[0], right.count(id) >= least[1]) == (True, True), id
+
+
+def test_the_matrix_is_json(capsys):
+    """`--json` prints nothing but the matrix, whatever the answers print."""
+    cli.main(["verify", "00", "--json", "--notebook-only", "--jobs", "1"])
+    row = json.loads(capsys.readouterr().out)["checks"]["start-here-tanh-grad"]
+    assert (row["lesson"], row["solution"], row["stub_fails"]) == ("00", True, True)
+    assert row["mistakes"]["total"] == row["mistakes"]["caught"] == row["mistakes"]["named"] >= 6
+    assert row["variants"]["total"] == row["variants"]["accepted"] >= 4
+
+
+@pytest.fixture
+def tried():
+    """`tried(judge)` verifies a lesson of one check, with one wrong answer and one variant, by a judge of the test's own."""
+
+    def body(student, draw):
+        """Anything."""
+
+    tiny = Check("tiny-one", "one", body, lesson="tiny")
+    program = lambda text: verify.Program("99_tiny", (("answer", "tiny-one", text),))  # noqa: E731
+    wrong, right = Sample("tiny-one", "known", "mistakes = 1"), Sample("tiny-one", "other", "variants = 1")
+    given = verify.Material(program("solution = 1"), program("stub = 1"), (wrong,), (right,))
+    return lambda judge: verify.prove(tiny, given, judge, lambda *heard: None)
+
+
+def judged(solution="right", stub="missing", mistakes="known", variants="right"):
+    """A judge that ends as told for each kind of answer; for the wrong one, as a finding of that sign."""
+
+    def judge(check, sources):
+        kind = sources[0].split(" ")[0]
+        if kind == "mistakes":
+            return (
+                Verdict(check.id, "right")
+                if mistakes == "right"
+                else Verdict(check.id, "wrong", finding=Finding(mistakes, ""))
+            )
+        return Verdict(check.id, {"solution": solution, "stub": stub, "variants": variants}[kind])
+
+    return judge
+
+
+def test_what_should_be_is_green(tried):
+    """If all ends as it should there is no fault."""
+    assert tried(judged()).green
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"solution": "wrong"},
+        {"stub": "right"},
+        {"stub": "broken"},
+        {"mistakes": "right"},
+        {"mistakes": "other"},
+        {"variants": "wrong"},
+    ],
+)
+def test_whatever_is_not_as_it_should_be_is_a_fault(tried, otherwise):
+    """A failing solution, a passing stub, a mistake missed or misnamed, a variant refused: each turns the check red."""
+    assert len(tried(judged(**otherwise)).faults) == 1
+
+
+def test_a_notebook_that_was_edited_is_noticed(tmp_path):
+    """A committed notebook that is not what the solution generates is found; the untouched one is not."""
+    path = SOLUTIONS / "00_start_here.py"
+    assert verify.as_generated(path, NOTEBOOKS)
+    (tmp_path / "00_start_here.ipynb").write_bytes((NOTEBOOKS / "00_start_here.ipynb").read_bytes() + b" ")
+    assert not verify.as_generated(path, tmp_path)

@@ -1,0 +1,114 @@
+"""Does what crosses the wire arrive as it was, and is everything else refused?"""
+
+import math
+
+import pytest
+import torch
+
+from autograder.beside import wire
+from autograder.beside.wire import Flags, Ref, WireError, Yielded, dumps, flags, loads, pack
+
+
+def keep(value):
+    return Ref(0, type(value).__name__, callable(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        3,
+        2**80,
+        -1.5,
+        math.inf,
+        "θ",
+        (1, (2,)),
+        [1, [2]],
+        {"a": 1, 2: (3,)},
+        {("x1", "h1"), ("h1", "h2")},
+        [],
+        (),
+    ],
+)
+def test_plain_values_arrive_as_they_were(value):
+    """None, numbers, text and containers of them come back equal, and of the same type."""
+    back = loads(dumps(pack(value, keep)))
+    assert back == value and type(back) is type(value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.int64, torch.bool])
+def test_tensors_arrive_with_dtype_shape_and_layout(dtype):
+    """A transposed tensor arrives with its values, dtype and strides."""
+    tensor = torch.arange(6).reshape(2, 3).to(dtype).T
+    back = loads(dumps(pack(tensor, keep)))
+    assert back.dtype == dtype and torch.equal(back, tensor) and back.stride() == tensor.stride()
+
+
+def test_empty_and_0d_tensors_arrive():
+    """A tensor without entries and one without axes keep their shapes."""
+    for tensor in (torch.empty(0, 3), torch.tensor(2.5)):
+        assert loads(dumps(tensor)).shape == tensor.shape
+
+
+def test_flags_tell_what_a_tensor_was():
+    """Gradient, graph and the argument that shares its memory are noted on a plain copy."""
+    x = torch.ones(2, requires_grad=True)
+    assert flags(pack(x, keep, [x])) == Flags(True, False, 0)
+    assert flags(loads(dumps(pack(x * 2, keep, [x])))) == Flags(True, True, None)
+    assert not pack(x * 2, keep).requires_grad
+
+
+def test_a_generator_is_taken_as_it_yields():
+    """Each item is copied before the generator goes on; an endless one is cut off and says so."""
+
+    def filling():
+        buffer = torch.zeros(2)
+        for i in range(3):
+            buffer += i
+            yield buffer
+
+    taken = loads(dumps(pack(filling(), keep)))
+    assert isinstance(taken, Yielded) and [item[0].item() for item in taken] == [0, 1, 3]
+    endless = pack(iter(int, 1), keep)
+    assert endless.more and len(endless) == wire.MAX_ITEMS
+
+
+def test_objects_stay_where_they_are():
+    """What is no plain value crosses as a reference with its type's name."""
+    assert loads(dumps(pack([open], keep))) == [Ref(0, "builtin_function_or_method", True)]
+
+
+def test_bottomless_and_huge_values_are_refused():
+    """A list that holds itself, and one with too many items, are refused with a reason."""
+    loop = []
+    loop.append(loop)
+    with pytest.raises(WireError, match="deep"):
+        pack(loop, keep)
+    with pytest.raises(WireError, match="items"):
+        pack([0] * (wire.MAX_ITEMS + 1), keep)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\0" * 8,
+        b"\0" * 7 + b"\x02[]",
+        (2**60).to_bytes(8, "big") + b"{}",
+        b"\0" * 7 + b"\x02{}",
+        b"\0" * 7 + b"\x53" + b'{"tensor":"float64","shape":[99999],"order":[0],"device":"cpu","flags":[0,0,null]}  ',
+        b"\0" * 7 + b"\x53" + b'{"tensor":"float64","shape":[-1],"order":[0],"device":"cpu","flags":[0,0,null]}     ',
+        b"\0" * 7 + b"\x0d" + b'{"tensor": 1}',
+    ],
+)
+def test_malformed_messages_are_refused(message):
+    """Nothing that `dumps` does not write is read."""
+    with pytest.raises(WireError):
+        loads(message)
+
+
+def test_a_single_entry_cut_out_of_a_matrix_crosses():
+    """A column of one row, which keeps the stride of the matrix it was cut from, arrives as it is."""
+    column = torch.arange(5.0).reshape(1, 5).split([3, 1, 1], dim=1)[1]
+    assert torch.equal(wire.loads(wire.dumps(column)), column)
