@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 
 import torch
 from torch import Tensor
 
+# The state of PyTorch's Mersenne twister on the CPU: a head of 24 bytes, then 624 words of 32 bits, each in 8 bytes
+# (aten/src/ATen/CPUGeneratorImpl.cpp, CPUGeneratorImplStateLegacy).
+_HEAD, _WORDS = 24, 624
+
 
 class Draw:
-    """Numbers for one run of a check. Sizes stand in the check's body; only numbers come from here.
+    """Numbers for one run of a check. The check's body sets the sizes; only the numbers come from here.
 
     Float tensors have `dtype` and `device`; everything is drawn on the CPU in float64 first, so that a float32 or GPU run
     sees the same inputs.
@@ -20,7 +25,7 @@ class Draw:
         self.seed, self.dtype, self.device = seed, dtype, torch.device(device)
         if self.device.type == "mps" and dtype == torch.float64:
             self.dtype = torch.float32  # Metal has no float64
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = _generator(seed)
 
     def to(self, dtype: torch.dtype) -> Draw:
         """The same stream of numbers in another dtype."""
@@ -52,7 +57,7 @@ class Draw:
         return int(torch.randint(low, high, (), generator=self._generator))
 
     def params(self, D: int, H: int, V: int | None = None, scale: float = 0.7) -> dict[str, Tensor]:
-        """Parameters of a simple RNN under PyTorch's names; with `V`, of its read-out too.
+        """Parameters of a simple RNN under PyTorch's names; with `V`, also those of its read-out.
 
         `weight_ih (H, D)`, `weight_hh (H, H)`, `bias (H)`, `weight_out (V, H)`, `bias_out (V)`. The weights are of order 1
         and weight_hh is not symmetric, so that no mistake hides in small numbers.
@@ -77,19 +82,35 @@ class Draw:
             "bias_hh_l0": self.normal(gates * H, scale=scale),
         }
 
-    def next_token(self, kind: str, V: int, D: int, H: int, tokens: bool = True) -> dict[str, Tensor]:
-        """Weights of a NextToken (beside/probes/models.py) over V tokens: embedding (V, D), layer, read-out; floats (B, T, D) in unless `tokens`."""
-        weights = {"embedding.weight": self.normal(V, D)} if tokens else {}
+    def next_token(self, kind: str, V: int, D: int, H: int) -> dict[str, Tensor]:
+        """Weights of a NextToken (beside/probes/models.py) over V tokens: embedding (V, D), layer and read-out."""
+        weights = {"embedding.weight": self.normal(V, D)}
         weights |= {f"rnn.{name}": value for name, value in self.layer(kind, D, H).items()}
         return weights | {"readout.weight": self.normal(V, H, scale=0.7), "readout.bias": self.normal(V, scale=0.7)}
 
 
-def derived_seed(key: bytes, learner: str, check: str) -> int:
-    """The seed of a hidden draw: a keyed hash of who is asked what. Nobody without the key can foresee it."""
-    digest = hmac.new(key, f"{learner}\0{check}".encode(), hashlib.sha256).digest()
-    return int.from_bytes(digest[:7], "big")
+def hidden_seed(key: bytes, learner: str, check: str, content: str, asking: int) -> int:
+    """The seed of a hidden draw: a keyed hash of learner, check, content of the submission and number of the asking.
+
+    Nobody without the key can predict it, and no two askings share it: what was learned at one is useless at the next.
+    """
+    asked = json.dumps([learner, check, content, asking])
+    return int.from_bytes(hmac.new(key, asked.encode(), hashlib.sha256).digest(), "big")
 
 
 def open_seed(check: str) -> int:
     """The seed that a notebook uses for a check: the same for everybody."""
-    return derived_seed(b"open", "", check)
+    digest = hmac.new(b"open", f"\0{check}".encode(), hashlib.sha256).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+def _generator(seed: int) -> torch.Generator:
+    """A generator on the CPU that depends on all bits of the seed: `manual_seed` alone keeps 32 of them."""
+    generator = torch.Generator().manual_seed(seed % 2**64)
+    if seed >= 2**64:
+        state = generator.get_state()
+        words = hashlib.shake_256(seed.to_bytes(32, "big")).digest(4 * _WORDS)
+        filled = torch.frombuffer(bytearray(words), dtype=torch.int32).to(torch.int64) & 0xFFFFFFFF
+        state[_HEAD : _HEAD + 8 * _WORDS] = filled.view(torch.uint8)
+        generator.set_state(state)
+    return generator

@@ -17,34 +17,54 @@ from autograder.checking.means import rules
 from autograder.checking.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, registered
 from autograder.checking.student import Student, Transport
 
-Lent = Mapping[str, str]  # name of the learner's -> id of the check whose stand-in takes its place
+Lent = Mapping[str, str]  # learner's name -> id of the check whose stand-in replaces it
 
 
 def run_check(check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = ()) -> Verdict:
-    """Judge `check` on the learner behind `transport`, with the numbers of `draw`.
+    """Judge `check` on the learner behind `transport`, with the numbers of `draw`, as a notebook does.
+
+    Where it is not right, it is judged again with right stand-ins for those exercises it needs that are not right themselves.
+    """
+    first = judge_alone(check, transport, draw, cells)
+    if first.right or not check.needs or first.ending.ends or first.status in ("forbidden", "look"):
+        return first
+    lent = {one.of: one.id for one in lendable(check) if not _judged(one, transport, draw).right}
+    return told(first, judge_with(lent, check, transport, draw)) if lent else first
+
+
+def judge_alone(check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = ()) -> Verdict:
+    """Judge `check` on what the learner has written, with nothing lent. Never raises for anything the learner's code does.
 
     `cells` are the sources of the learner's cells in the order in which they ran: forbidden means are read from them.
-    Never raises for anything the learner's code does.
     """
     if check.forbid and (seen := rules.inspect(cells, check.of, check.forbid, _judged_there(check))):
         return Verdict(check.id, seen.status, check.claim, check.of, seen.finding)
-    verdict = _judged(check, transport, draw)
-    if verdict.right or not check.needs or verdict.ending.ends:
-        return verdict
-    return _with_standins(check, transport, draw, verdict)
+    return _judged(check, transport, draw)
+
+
+def lendable(check: Check) -> list[Check]:
+    """The exercises that `check` builds on and for which there is a right stand-in."""
+    return [one for one in map(registered, check.needs) if one.standin is not None]
+
+
+def told(alone: Verdict, with_standins: Verdict) -> Verdict:
+    """Which of two verdicts on one check is shown: the one with stand-ins, unless it found the same."""
+    if with_standins.right or not alone.finding or not with_standins.finding:
+        return with_standins
+    return alone if with_standins.finding.sign == alone.finding.sign else with_standins
 
 
 def _judged_there(check: Check) -> list[str]:
-    """Names of needed exercises: by which means they may be written, their own checks say."""
+    """Names of needed exercises: their own checks say what those may use."""
     return [registered(id).of for id in check.needs]
 
 
 def lend(check_id: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None = None) -> Any:
-    """What the stand-in of a check gives for these arguments: a right answer, lent to the exercises that build on it.
+    """What the stand-in of a check returns for these arguments: a right answer, for the exercises that build on it.
 
-    `args` are plain values; tensors that required a gradient where they come from do so here (wire.flags). With `toward`, the
-    gradients of those tensors come back instead, in the order of `wire.tensors(args)`: what autograd makes of `toward`, one
-    gradient for each tensor of the result that has a graph.
+    `args` are plain values; tensors that required a gradient on the learner's side do so here (wire.flags). `toward` has an upstream
+    gradient for each tensor of the result that has a graph; with it, the gradients of those arguments come back instead, in the
+    order of `wire.tensors(args)`.
     """
     standin = registered(check_id).standin
     if standin is None:
@@ -79,8 +99,8 @@ def _once(
     except CheckError:
         raise
     except Exception as error:  # our own fault: say so, and do not blame the learner
-        if clues := advice.on_a_broken_gpu(error):  # it shows where the GPU is waited for, which may be here
-            finding = Finding("raised", f"{check.of} ended the work on the GPU", clues=clues)
+        if clues := advice.on_a_broken_gpu(error):  # it surfaces wherever the GPU is waited for, perhaps here
+            finding = Finding("raised", f"{check.of} caused an error on the GPU", clues=clues)
             return Verdict(check.id, "error", check.claim, student.last, finding)
         finding = Finding("broken", f"the check {check.id} itself failed: {type(error).__name__}: {error}")
         return Verdict(check.id, "broken", check.claim, student.last, finding)
@@ -89,13 +109,13 @@ def _once(
             "changed-input",
             f"the values are right, but the call changed its argument {student.changed[0]} in place",
             clues=(
-                "Whoever called still needs that tensor. Which line writes into it (`+=`, `*=`, `[...] =`, a name that ends in _)?",
+                "The caller still needs that tensor. Which line writes into it: `+=`, `*=`, `[...] =`, or a method whose name ends in `_`?",
             ),
         )
         return Verdict(check.id, "wrong", check.claim, student.last, finding)
     credit, note = _outcome(outcome)
     noted = isinstance(outcome, Noted)
-    return Verdict(check.id, "right", check.claim, "", None, (note,) if note else (), credit, noted)
+    return Verdict(check.id, "right", check.claim, "", None, (note,) if note else (), credit, noted=noted)
 
 
 def _outcome(outcome: Any) -> tuple[float, str]:
@@ -107,7 +127,7 @@ def _outcome(outcome: Any) -> tuple[float, str]:
 
 
 def _judged(check: Check, transport: Transport, draw: Draw, lent: Mapping[str, str] = {}) -> Verdict:
-    """The verdict on the values, and, where they are right, on whether the answer would mix devices on a GPU: seen without one."""
+    """The verdict on the values and, if they are right, on whether the answer would mix devices on a GPU; no GPU is needed."""
     first = _once(check, transport, draw, lent)
     if not first.right or not check.hygiene or draw.device.type != "cpu":
         return first
@@ -118,24 +138,11 @@ def _judged(check: Check, transport: Transport, draw: Draw, lent: Mapping[str, s
     return replace(second, finding=replace(second.finding, summary=summary))
 
 
-def _with_standins(check: Check, transport: Transport, draw: Draw, first: Verdict) -> Verdict:
-    """Judge again with right stand-ins for those needed exercises that are wrong themselves, if that makes a difference."""
-    lent = {one.of: one.id for one in map(registered, check.needs) if _wrong_itself(one, transport, draw)}
-    second = judge_with(lent, check, transport, draw) if lent else first
-    return first if second.finding == first.finding else second
-
-
-def _wrong_itself(needed: Check, transport: Transport, draw: Draw) -> bool:
-    """Whether an exercise that can be lent is wrong, also where those that it needs itself are right."""
-    if needed.standin is None:
-        return False
-    verdict = _judged(needed, transport, draw)
-    return not verdict.right and not _with_standins(needed, transport, draw, verdict).right
-
-
 def judge_with(lent: Lent, check: Check, transport: Transport, draw: Draw) -> Verdict:
-    """Judge with right stand-ins for some of the learner's names: name -> id of the check that lends it."""
+    """Judge with right stand-ins for some of the learner's names: name -> id of the check that provides it."""
     verdict = _judged(check, transport, draw, lent)
-    names, place = " and ".join(lent), "its place" if len(lent) == 1 else "their places"
-    note = f"Mend {names} first. This was judged with a correct {names} in {place}."
+    *others, last = lent
+    names = f"{', '.join(others)} and {last}" if others else last
+    right, place = ("correct", "their place") if others else ("a correct", "its place")
+    note = f"Fix {names} first. This check was run with {right} {names} in {place}."
     return replace(verdict, notes=(*verdict.notes, note))

@@ -1,17 +1,17 @@
-"""What a check, a finding, a slip and a verdict are, what each way to end means, and where checks are registered.
+"""Check, Finding, Slip and Verdict, what each status means, and the registry of checks.
 
 Errors, one for each reader::
 
     Exception
     ├── Wrong          the learner's answer is wrong; carries a Finding
-    ├── LearnerFailed  the learner's code raised, vanished, hung or cannot be sent; carries a status and a Finding
+    ├── LearnerFailed  the learner's code gave no answer; carries a status and a Finding
     └── CheckError     the check itself is at fault: an unknown id, a broken body (for the author)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Status = Literal[
@@ -21,41 +21,41 @@ Status = Literal[
 
 @dataclass(frozen=True)
 class Ending:
-    """What a status means, for everybody who asks."""
+    """What a status means."""
 
     head: str  # what the card calls it
     earns: bool = False  # points, scaled by the verdict's credit
-    awaits: bool = False  # a person: there is no score until somebody has looked
+    awaits: bool = False  # a person: there is no score until someone has looked
     ends: bool = False  # the learner's process is gone
-    replied: bool = False  # a process may say this of its own code (every other status is for the judge to say)
-    kept: bool = True  # by the store; else it may come out otherwise another time
+    replied: bool = False  # the learner's process may report this itself; only the judge may report the others
+    kept: bool = True  # by the store; if not, the next run may end differently
     called: bool = False  # the card shows the call that went wrong
     odd: bool = False  # neither the learner's success nor their mistake
 
 
-# Of two verdicts on one check, the one whose status stands first tells more.
+# In order: of two verdicts on one check, the one whose status comes first says more.
 ENDINGS: dict[Status, Ending] = {
     "right": Ending("right", earns=True),
     "look": Ending("a person should look at this", awaits=True, odd=True),  # the code hides what it does
-    "wrong": Ending("not yet", replied=True, called=True),  # an answer came back, and it is not the right one
-    "forbidden": Ending("by means that this exercise rules out"),
+    "wrong": Ending("not yet", replied=True, called=True),  # an answer came back, but not the right one
+    "forbidden": Ending("uses something this exercise rules out"),
     "error": Ending("your code raised an error", replied=True, called=True),
-    "unsendable": Ending("the answer cannot be judged", replied=True),  # it is of a kind that cannot be
+    "unsendable": Ending("the answer cannot be judged", replied=True),  # a value that cannot cross the wire
     "timeout": Ending("no answer in time", ends=True, called=True),
     "crashed": Ending("the process ended", ends=True, called=True),
-    "missing": Ending("not written yet", replied=True),  # the name is not defined, or still the stub
+    "missing": Ending("not written yet", replied=True),  # the name is undefined, or the stub is still there
     "broken": Ending("the check itself failed", awaits=True, kept=False, odd=True),  # never the learner's fault
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong: the sign it was recognised by, one line of facts, where, and clues that lead out."""
+    """What is wrong: the sign it was recognised by, one line of facts, where, and clues that lead to the fix."""
 
     sign: str  # id of the mistake, e.g. "shape" or "no-local-factor"; several joined by " + "
     summary: str  # one line: what came back and what was expected
     where: str = ""  # tensor, time step, entry
-    clues: tuple[str, ...] = ()  # what it looks like, and the question that leads out of it
+    clues: tuple[str, ...] = ()  # what it looks like, and a question that leads to the fix
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,9 @@ class Verdict:
     claim: str = ""
     call: str = ""  # the call that went wrong, as the learner would write it
     finding: Finding | None = None
-    notes: tuple[str, ...] = ()  # remarks that belong to a right answer too
-    credit: float = 1.0  # share of the points, for a right answer in bands
+    notes: tuple[str, ...] = ()  # remarks, on a right answer too
+    credit: float = 1.0  # share of the points, where right answers are graded in bands
+    seed: str = ""  # of the hidden draw, in hexadecimal
     noted: bool = False  # a prediction: any commitment earns the point, whether it holds or not
 
     @property
@@ -98,7 +99,7 @@ class Wrong(Exception):
 
 
 class LearnerFailed(Exception):
-    """The learner's code did not give an answer: `status` says how it ended."""
+    """The learner's code gave no answer: `status` says how it ended."""
 
     def __init__(self, status: Status, finding: Finding):
         super().__init__(finding.summary)
@@ -111,7 +112,7 @@ class CheckError(Exception):
 
 @dataclass(frozen=True)
 class Slip:
-    """A mistake that learners make: a switch in a Reference. `says` what it looks like; `asks` the way out."""
+    """A mistake that learners make, and a switch in a Reference: `says` describes it, `asks` leads to the fix."""
 
     id: str
     says: str
@@ -121,7 +122,7 @@ class Slip:
 class Reference:
     """One computation with a switch for each slip: `compute(slips, *args)` tests `"id" in slips`.
 
-    Without slips it gives the right value; with one it gives what that mistake would give.
+    Without slips it returns the right value; with one, what that mistake would return.
     """
 
     def __init__(self, compute: Callable[..., Any], slips: Sequence[Slip]):
@@ -131,7 +132,7 @@ class Reference:
             raise CheckError(f"{self.name}: two slips have the same id")
 
     def __call__(self, *args: Any, slips: Iterable[str] = ()) -> Any:
-        """The value that these slips give together."""
+        """The value that these slips produce together."""
         chosen = frozenset(slips)
         if unknown := chosen - set(self.slips):
             raise CheckError(f"{self.name} has no slip named {', '.join(sorted(unknown))}")
@@ -144,7 +145,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Suspects:
-    """A Reference bound to the inputs of one case; `pick` takes from its value what is compared."""
+    """A Reference bound to the inputs of one case; `pick` selects the part of its value that is compared."""
 
     reference: Reference
     args: tuple[Any, ...]
@@ -164,18 +165,18 @@ class Check:
     """An exercise's check; made by `@check`, found by `load`."""
 
     id: str
-    of: str  # the learner's name that it judges
+    of: str  # the learner's function or variable that it judges
     body: Callable[[Any, Any], Any]
     needs: tuple[str, ...] = ()  # ids of checks whose exercises this one builds on
     standin: Callable[..., Any] | None = None  # a right answer, lent to dependent checks while they are judged
     forbid: tuple[str, ...] = ()  # names of rules in rules.py
     deadline: float = 20.0  # seconds for the whole body in grading
-    hygiene: bool = True  # whether a right answer is run once more on a pretended GPU
-    lesson: str = field(default="")
+    hygiene: bool = True  # whether a right answer is run once more on a pretend GPU
+    lesson: str = ""
 
     @property
     def claim(self) -> str:
-        """What is claimed of a right answer: the body's docstring, on one line."""
+        """What is true of a right answer: the body's docstring, on one line."""
         return " ".join((self.body.__doc__ or "").split())
 
 
@@ -192,7 +193,7 @@ def check(id: str, of: str, **options: Any) -> Callable[[Callable[..., Any]], Ch
     def register(body: Callable[..., Any]) -> Check:
         lesson = body.__module__.split(".")[-2]
         if not id.startswith(prefix := lesson.replace("_", "-") + "-"):
-            raise CheckError(f"the check {id!r} stands in lessons/{lesson}/, so its id must begin with {prefix}")
+            raise CheckError(f"the check {id!r} is in lessons/{lesson}/, so its id must begin with {prefix}")
         if id in CHECKS and CHECKS[id].body.__code__.co_filename != body.__code__.co_filename:
             raise CheckError(f"two checks are called {id!r}")
         if not body.__doc__:

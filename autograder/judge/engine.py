@@ -7,8 +7,9 @@ import json
 import platform
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
@@ -18,8 +19,9 @@ from typing import Any
 from nbformat import NotebookNode
 
 from autograder import metadata
-from autograder.checking.draw import Draw, derived_seed
-from autograder.checking.spec import ENDINGS, Check, CheckError, Finding, Verdict
+from autograder.checking.draw import Draw, hidden_seed
+from autograder.checking.run import lendable, told
+from autograder.checking.spec import ENDINGS, CheckError, Finding, Verdict
 from autograder.errors import OperatorError
 from autograder.judge import store as stored
 from autograder.judge.limits import Limits
@@ -74,22 +76,26 @@ def judge(
     if not points:
         raise OperatorError(f"the release of {metadata.lesson(release) or 'this lesson'} has no checks to judge")
     brought, problems = files_beside(files, limits)
-    seeds = {id: derived_seed(key, learner, id) for id in points}
     version = metadata.version(release)
-    rests_on = {
-        "notebook": _sum(json.dumps(canonical(notebook, release)).encode()),
+    steps = plan(notebook, release)
+    handed_in = {
+        "notebook": _sum(json.dumps(canonical(steps)).encode()),
         "files": {name: _sum(file.read_bytes()) for name, file in brought},
+    }
+    rests_on = {
+        **handed_in,
         "release": version,
         "limits": limits.plain(),
         "sandbox": sandbox.level,
         "device": device,
         "versions": versions(),
     }
+    draws = _Draws(key, learner, _sum(json.dumps(handed_in).encode()), device)
     verdicts: dict[str, Verdict] = {}
     keys: dict[str, str] = {}
     for id in points:
         try:
-            keys[id] = stored.key(load(id), seed=seeds[id], **rests_on)
+            keys[id] = stored.key(load(id), draws=f"{draws.seed(id, 0):x}", **rests_on)
         except CheckError as error:
             verdicts[id] = Verdict(
                 id, "broken", finding=Finding("broken", f"{error}; the release is of another version")
@@ -99,15 +105,19 @@ def judge(
                 verdicts[id] = kept
     known = sorted(verdicts)
     if len(verdicts) < len(points):
-        inside = Inside(limits, brought, device)
-        with Session(sandbox, inside, say) as session:
-            asker = _Asker(session, seeds, device, verdicts, frozenset(verdicts))
-            asker.go(plan(notebook, release), lambda id, verdict: store.put(keys[id], verdict) if store else None)
+
+        def settle(verdict: Verdict) -> None:
+            verdicts[verdict.check] = verdict
+            if store:
+                store.put(keys[verdict.check], verdict)
+
+        with Session(sandbox, Inside(limits, brought, device), say) as session:
+            _Asker(session, draws, dict(verdicts), settle).go(steps)
             problems += session.problems
     provenance = {
         **rests_on,
         "learner": learner,
-        "seeds": seeds,
+        "seeds": {id: verdict.seed for id, verdict in verdicts.items()},
         "from the store": known,
         "seconds": round(time.monotonic() - began, 3),
     }
@@ -116,60 +126,79 @@ def judge(
     )
 
 
+class _Draws:
+    """The hidden numbers of one submission: other ones each time that a check is asked."""
+
+    def __init__(self, key: bytes, learner: str, content: str, device: str):
+        self._key, self._learner, self._content, self._device = key, learner, content, device
+        self._askings: Counter[str] = Counter()
+
+    def seed(self, check: str, asking: int) -> int:
+        """The seed of the how-manieth asking of a check."""
+        return hidden_seed(self._key, self._learner, check, self._content, asking)
+
+    def next(self, check: str) -> Draw:
+        """The draw for the next asking of a check."""
+        self._askings[check] += 1
+        return Draw(self.seed(check, self._askings[check] - 1), device=self._device)
+
+    def last(self, check: str) -> str:
+        """The seed of the last asking, as a verdict carries it."""
+        return f"{self.seed(check, self._askings[check] - 1):064x}"
+
+
 class _Asker:
-    """Goes through the steps of a plan and keeps the better verdict of each check."""
+    """Asks in an order in which nothing can be asked after it could have been learned.
 
-    def __init__(
-        self,
-        session: Session,
-        seeds: dict[str, int],
-        device: str,
-        verdicts: dict[str, Verdict],
-        settled: frozenset[str],
-    ):
-        self.session, self.seeds, self.device, self.verdicts, self.settled = session, seeds, device, verdicts, settled
+    Round one: each check at its cell, and once more behind the last cell if it is not right by then, with nothing lent. Round
+    two: what is not right and builds on other exercises that are not, with right stand-ins for these, each check in a process of
+    its own, of which nothing else is asked.
+    """
 
-    def go(self, steps: list[Run | Ask], keep: Callable[[str, Verdict], None]) -> None:
-        """Run and ask in order; what is not fully right is asked once more behind the last cell."""
+    def __init__(self, session: Session, draws: _Draws, settled: dict[str, Verdict], settle: Callable[[Verdict], None]):
+        self.session, self.draws, self.settle = session, draws, settle
+        self.verdicts = settled  # grows with what is asked
+
+    def go(self, steps: list[Run | Ask]) -> None:
+        """Run and ask in order, then ask again what may come out otherwise; `settle` hears each verdict that stands."""
         asked_at: dict[str, int] = {}
         for position, step in enumerate(steps):
             if isinstance(step, Run):
                 self.session.run(step)
-            elif step.check not in self.settled:
-                self._ask(step.check)
+            elif step.check not in self.verdicts:
+                self.verdicts[step.check] = self._ask(self.session, step.check)
                 asked_at[step.check] = position
         for id, position in asked_at.items():
             if self._may_change(id, steps[position:]):
-                self._ask(id)
+                self.verdicts[id] = _better(self.verdicts[id], self._ask(self.session, id))
+        alone = dict(self.verdicts)
         for id in asked_at:
-            keep(id, self.verdicts[id])
+            if lent := self._to_lend(id, alone):
+                with self.session.apart() as apart:
+                    self.verdicts[id] = told(alone[id], self._ask(apart, id, lent))
+            self.settle(self.verdicts[id])
 
     def _may_change(self, id: str, later: list[Run | Ask]) -> bool:
         verdict = self.verdicts[id]
         sources = [step.source for step in later if isinstance(step, Run)]
-        if verdict.right and verdict.credit == 1 or not sources:
+        if verdict.right or verdict.status == "forbidden" or not sources:  # forbidden means settle a check
             return False
         if verdict.ending.ends:  # it costs time: only if the answer is made anew later
             return any(re.search(rf"\b{re.escape(load(id).of)}\b", source) for source in sources)
         return True
 
-    def _ask(self, id: str) -> None:
-        check, before = load(id), self.verdicts.get(id)
-        if before and before.right and before.credit == 1:
-            return
-        self.session.say(id)
-        draw = Draw(self.seeds[id], device=self.device)
+    def _to_lend(self, id: str, alone: dict[str, Verdict]) -> dict[str, str]:
+        """The exercises that a check which is not right builds on, and which are not right themselves."""
+        verdict = alone[id]
+        stub = verdict.finding is not None and verdict.finding.sign == "missing"  # the exercise's own: nothing helps
+        if verdict.right or verdict.status in ("forbidden", "look") or stub:
+            return {}
+        return {one.of: one.id for one in lendable(load(id)) if one.id in alone and not alone[one.id].right}
 
-        verdict = self.session.ask(check, draw)
-        if verdict.ending.ends and (lent := self._to_lend(check)):
-            again = self.session.ask(check, draw, lent)
-            verdict = verdict if again.ending.ends else again
-        self.verdicts[id] = verdict if before is None else _better(before, verdict)
-
-    def _to_lend(self, check: Check) -> dict[str, str]:
-        """The needed exercises that are known to be wrong: what ended the process may be theirs."""
-        needed = [load(id) for id in check.needs if id in self.verdicts and not self.verdicts[id].right]
-        return {one.of: one.id for one in needed if one.standin is not None}
+    def _ask(self, session: Session, id: str, lent: dict[str, str] | None = None) -> Verdict:
+        session.say(id)
+        verdict = session.ask(load(id), lambda: self.draws.next(id), lent)
+        return replace(verdict, seed=self.draws.last(id))
 
 
 def _better(one: Verdict, other: Verdict) -> Verdict:
@@ -183,12 +212,19 @@ def files_beside(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, 
     """The plain files below a folder but notebooks, links, hidden ones and nbgrader's, as (name, file); and what was left out, a line each."""
     if folder is None or not folder.is_dir():
         return (), []
-    found, problems, total = [], [], 0
+    found: list[tuple[str, Path]] = []
+    problems: list[str] = []
+    total = 0
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder)
         hidden = any(part.startswith((".", "__pycache__")) for part in name.parts)
         linked = any((folder / part).is_symlink() for part in (name, *name.parents))
         if hidden or linked or not file.is_file() or file.suffix == ".ipynb" or file.name in _NBGRADERS:
+            continue
+        try:
+            str(name).encode()
+        except UnicodeEncodeError:
+            problems.append(f"{str(name).encode(errors='replace').decode()} was left out: its name is not text in UTF-8")
             continue
         total += file.stat().st_size
         if total > limits.files or len(found) == 500:

@@ -13,7 +13,7 @@ class Limits:
 
     start: float = 90.0  # until the child answers, PyTorch imported
     cell: float = 60.0  # one cell
-    submission: float = 900.0  # everything, restarts included
+    submission: float = 900.0  # everything, also what is begun again after a crash
     cpu: int = 900  # processor seconds of one process
     memory: int = 3072 * MB  # of all processes together, and of each one
     processes: int = 64  # threads included
@@ -22,7 +22,6 @@ class Limits:
     output: int = 32 * MB  # printed in all; more ends the child
     files: int = 64 * MB  # handed in beside the notebook
     notebook: int = 64 * MB  # the notebook itself
-    restarts: int = 12  # after crashes and endless loops
 
     def plain(self) -> dict[str, float]:
         """As a dict, for the provenance of a verdict."""

@@ -34,9 +34,8 @@ def plan(notebook: NotebookNode, release: NotebookNode) -> list[Run | Ask]:
     handed out, and then as it is; one that was deleted is put back. Each check of the release is asked at its cell, else
     behind its answer, else at the end.
     """
-    handed_out = {
-        metadata.key(cell): cell.source for cell in release.cells if cell.cell_type == "code" and metadata.key(cell)
-    }
+    code = [(metadata.key(cell), cell.source) for cell in release.cells if cell.cell_type == "code"]
+    handed_out = {key: source for key, source in code if key is not None}
     steps: list[Run | Ask] = []
     asked: set[str] = set()
     waiting = _deleted(notebook, release)
@@ -64,9 +63,9 @@ def checks_of(release: NotebookNode) -> dict[str, float]:
     }
 
 
-def canonical(notebook: NotebookNode, release: NotebookNode) -> list[str]:
+def canonical(steps: Sequence[Run | Ask]) -> list[str]:
     """What a verdict depends on, of the learner's notebook: the steps, without outputs, ids and prose."""
-    return [f"run {step.source}" if isinstance(step, Run) else f"ask {step.check}" for step in plan(notebook, release)]
+    return [f"run {step.source}" if isinstance(step, Run) else f"ask {step.check}" for step in steps]
 
 
 def _steps(cell: NotebookNode, key: Key | None, handed_out: dict[Key, str], label: str) -> list[Run | Ask]:

@@ -49,7 +49,7 @@ class Releases:
             if metadata.version(notebook) == version:
                 return Found(notebook)
         newest = same[-1]
-        mine = {known.id for cell in submission.cells if (known := metadata.key(cell)) and known.role == "check"}
+        mine = {key.id for cell in submission.cells if (key := metadata.key(cell)) and key.role == "check"}
         if mine and mine <= set(checks_of(newest)):
             remark = (
                 f"its version {version or '(none)'} is not known; judged against version {metadata.version(newest)}"

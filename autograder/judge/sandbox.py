@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 BESIDE = PACKAGE / "beside"  # all that the child sees of autograder
 BPTT = PACKAGE.parent / "bptt"
+NOBODY = 65533  # whose rights a sandbox has that root starts; nobody else should have this uid
 _START = "import sys; sys.path[:0] = {paths!r}; from autograder.beside.child import main; main()"
 
 
@@ -75,6 +77,8 @@ class Bubblewrap:
     level = "bubblewrap"
 
     def start(self, inside: Inside, reads: int, writes: int) -> Started:
+        place = Path(tempfile.mkdtemp(prefix="bptt-judge-"))
+        place.chmod(0o755)
         options = _options(inside, [[f"/submission/{name}", name] for name, _ in inside.files], alone=True)
         python = [
             sys.executable,
@@ -84,11 +88,25 @@ class Bubblewrap:
             str(reads),
             str(writes),
         ]
-        return Started(_popen([*self.command(inside), *python, options], (reads, writes)))
+        try:
+            brought = copied(inside.files, place / "submission")
+            return Started(_popen([*self.command(inside, brought), *python, options], (reads, writes)), place)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
 
-    def command(self, inside: Inside) -> list[str]:
-        """bubblewrap and its options, up to the program that it starts."""
-        line = ["bwrap", "--unshare-user", "--unshare-all", "--disable-userns", "--uid", "1000", "--gid", "1000"]
+    def command(self, inside: Inside, brought: Path | None = None) -> list[str]:
+        """bubblewrap and its options, up to the program that it starts; `brought` is the folder of what was handed in."""
+        line = [
+            shutil.which("bwrap") or "bwrap",
+            "--unshare-user",
+            "--unshare-all",
+            "--disable-userns",
+            "--uid",
+            "1000",
+            "--gid",
+            "1000",
+        ]
         line += ["--hostname", "judge", "--die-with-parent", "--new-session", "--clearenv"]
         for name, value in _environment("/home/learner", inside.device).items():
             line += ["--setenv", name, value]
@@ -105,7 +123,7 @@ class Bubblewrap:
         for root in roots:
             line += ["--ro-bind", root, root]
         line += _masks(roots)
-        line += ["--proc", "/proc", "--dev", "/dev"]
+        line += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
         if inside.device.startswith("cuda"):
             for device in sorted(glob.glob("/dev/nvidia*")):
                 line += ["--dev-bind", device, device]
@@ -117,9 +135,33 @@ class Bubblewrap:
         line += ["--ro-bind", str(BESIDE), "/course/autograder/beside"]
         line += ["--ro-bind", str(BESIDE / "standin.py"), "/course/autograder/__init__.py"]
         line += ["--ro-bind", str(BPTT), "/course/bptt"]
-        for name, file in inside.files:
-            line += ["--ro-bind", str(file.resolve()), f"/submission/{name}"]
-        return [*line, "--remount-ro", "/", "--chdir", "/home/learner", "--"]
+        if brought is not None:
+            line += ["--ro-bind", str(brought), "/submission"]
+        line += ["--remount-ro", "/", "--chdir", "/home/learner", "--"]
+        return descended(line) if os.geteuid() == 0 else line
+
+
+def copied(files: Sequence[tuple[str, Path]], folder: Path) -> Path:
+    """Copies of what was handed in, for anybody to read; a link is not followed. OSError for what cannot be copied."""
+    folder.mkdir(mode=0o755)
+    for name, file in files:
+        there = folder / name
+        there.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as source, there.open("xb") as target:
+            shutil.copyfileobj(source, target)
+        there.chmod(0o644)
+    return folder
+
+
+def descended(line: list[str]) -> list[str]:
+    """The same command for root, who gives up all rights first; what is bound may lie where only root can look."""
+    shown: list[str] = []
+    for at, word in enumerate(line):
+        if word == "--ro-bind" and not _inside(line[at + 1], ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")):
+            shown.append(line[at + 1])
+            line = [*line[: at + 1], f"/mnt/{len(shown) - 1}", *line[at + 2 :]]
+    launcher = [sys.executable, "-I", "-S", str(PACKAGE / "judge" / "descend.py")]
+    return [*launcher, str(NOBODY), json.dumps(shown), *line]
 
 
 class Unsafe:
@@ -152,6 +194,9 @@ def choose(unsafe: bool = False) -> Sandbox:
     return Bubblewrap()
 
 
+_ALIVE = "import sys; sys.path.insert(0, '/course'); import autograder; print('alive')"
+
+
 @functools.cache
 def _refusal() -> str:
     """Why bubblewrap cannot make its namespaces here, and what to do; "" if it can."""
@@ -160,7 +205,7 @@ def _refusal() -> str:
         return f"Grading needs Linux for its sandbox (bubblewrap); run it there, or in a Linux virtual machine. {own}"
     if shutil.which("bwrap") is None:
         return f"Grading needs bubblewrap for its sandbox: sudo apt install bubblewrap. {own}"
-    command = [*Bubblewrap().command(Inside(Limits())), sys.executable, "-I", "-c", "print('alive')"]
+    command = [*Bubblewrap().command(Inside(Limits())), sys.executable, "-I", "-c", _ALIVE]
     try:
         tried = subprocess.run(command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:

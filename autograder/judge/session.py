@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from autograder.checking.draw import Draw
-from autograder.checking.run import Lent, judge_with, lend, run_check
+from autograder.checking.run import Lent, judge_alone, judge_with, lend
 from autograder.checking.spec import Check, Verdict
 from autograder.judge.plan import Run
 from autograder.judge.sandbox import Inside, Sandbox
@@ -16,7 +16,13 @@ from autograder.judge.transport import Child, Ended, Patient
 class Session:
     """The cells that have run so far, in a child that may have to be replaced."""
 
-    def __init__(self, sandbox: Sandbox, inside: Inside, say: Callable[[str], None] = lambda line: None):
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        inside: Inside,
+        say: Callable[[str], None] = lambda line: None,
+        until: float | None = None,
+    ):
         self.sandbox, self.inside, self.limits, self.say = sandbox, inside, inside.limits, say
         self.versions: dict[str, str] = {}
         self.problems: list[str] = []
@@ -25,8 +31,7 @@ class Session:
         self._poisoned: set[int] = set()  # cells that ended a child: they are not run again
         self._tried_again: set[int] = set()
         self._child: Child | None = None
-        self._starts = 0
-        self._until = time.monotonic() + self.limits.submission
+        self._until = time.monotonic() + self.limits.submission if until is None else until
 
     def __enter__(self) -> Session:
         return self
@@ -43,15 +48,22 @@ class Session:
             self._run(len(self._cells) - 1)
         # else: it is run when a child is needed next
 
-    def ask(self, check: Check, draw: Draw, lent: Lent | None = None) -> Verdict:
+    def ask(self, check: Check, draw: Callable[[], Draw], lent: Lent | None = None) -> Verdict:
         """The verdict on a check in a child in which all cells have run; with `lent`, on right stand-ins for these names.
 
-        A child that speaks out of turn may do so because of what was asked before: then it is asked in another one.
+        A child that speaks out of turn may do so because of what was asked before: then another one is asked, with another draw.
         """
-        verdict = self._ask(check, draw, lent)
+        verdict = self._ask(check, draw(), lent)
         if verdict.status == "crashed" and self._child is not None and self._child.unasked:
-            verdict = self._ask(check, draw, lent)
+            verdict = self._ask(check, draw(), lent)
         return verdict
+
+    def apart(self) -> Session:
+        """Another session with the same cells, in a child of its own: nothing that happened here is known there."""
+        other = Session(self.sandbox, self.inside, self.say, self._until)
+        other._cells, other.sources, other._poisoned = list(self._cells), list(self.sources), set(self._poisoned)
+        other.problems = self.problems  # what its cells do has been said already
+        return other
 
     # -------------------------------------------------------------------------------------- inside
 
@@ -62,16 +74,13 @@ class Session:
             return Verdict(check.id, ended.status, check.claim, check.of, ended.finding)
         if lent is not None:
             return judge_with(lent, check, patient, draw)
-        return run_check(check, patient, draw, self.sources)
+        return judge_alone(check, patient, draw, self.sources)
 
     def _ready(self) -> Child:
         """A living child in which every cell that can be run has been run."""
         while self._child is None or not self._child.alive:
-            if self._starts > self.limits.restarts:
-                raise Ended("crashed", f"the submission ended its process {self._starts} times; no more are started")
             if self._left() <= 0:
                 raise Ended("timeout", f"the submission has had its {self.limits.submission:g} s")
-            self._starts += 1
             self._child = Child(self.sandbox, self.inside, lend)
             self.versions = self._child.versions
             for number in range(len(self._cells)):

@@ -24,17 +24,20 @@ class Submission:
     files: Path | None
 
 
-def collect(paths: Iterable[Path], lessons: Iterable[str]) -> list[Submission]:
+def collect(paths: Iterable[Path], lessons: Iterable[str], own: bool = False) -> list[Submission]:
     """The submissions in these notebooks and folders; OperatorError for a path that is not there or holds none.
 
-    `alice.ipynb` is alice's; `alice/01_unrolled_graph.ipynb` is too, with what else is in her folder.
+    `alice.ipynb` is alice's; `alice/01_unrolled_graph.ipynb` is too, with what else is in her folder. What lies beside a
+    notebook in a folder that was named, or beside a notebook that was, may be anybody's, a key or a list of grades: the
+    learner's code sees it only where all of it is one's `own` work.
     """
-    names, found = set(lessons), []
+    names: set[str] = set(lessons)
+    found: list[Submission] = []
     for path in paths:
         if path.is_symlink() or path.is_file():
-            found.append(_submission(path, names))
+            found.append(_submission(path, names, path.absolute().parent if not own else None))
         elif path.is_dir():
-            inside = [_submission(file, names) for file in _notebooks(path)]
+            inside = [_submission(file, names, path.absolute() if not own else None) for file in _notebooks(path)]
             if not inside:
                 raise OperatorError(f"There is no notebook (*.ipynb) in {path}.")
             found += inside
@@ -51,9 +54,9 @@ def _notebooks(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _submission(path: Path, lessons: set[str]) -> Submission:
+def _submission(path: Path, lessons: set[str], shared: Path | None) -> Submission:
+    """The submission in a notebook; the files in the folder `shared` are not the learner's alone."""
     folder = path.absolute().parent
-    if path.stem in lessons:
-        return Submission(path, folder.name, folder)
-    alone = len(list(folder.glob("*.ipynb"))) == 1
-    return Submission(path, path.stem, folder if alone else None)
+    learner = folder.name if path.stem in lessons else path.stem
+    theirs = path.stem in lessons or len(list(folder.glob("*.ipynb"))) == 1
+    return Submission(path, learner, folder if theirs and folder != shared else None)

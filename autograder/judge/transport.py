@@ -55,10 +55,12 @@ class Child:
         try:
             self._started = sandbox.start(inside, theirs_in, theirs_out)
         except BaseException:
-            os.close(self._writes), os.close(self._reads)
+            for fd in (self._writes, self._reads):
+                os.close(fd)
             raise
         finally:
-            os.close(theirs_in), os.close(theirs_out)
+            for fd in (theirs_in, theirs_out):
+                os.close(fd)
         self.process = self._started.process
         assert self.process.stdout is not None
         self._output = self.process.stdout.fileno()
@@ -91,7 +93,7 @@ class Child:
             raise self._out_of_turn("the process spoke without being asked")
         self._id = 1 + secrets.randbelow(2**52)  # nobody can answer a question that has not been asked
         self._send({"id": self._id, "request": request})
-        lent = request["lend"].values() if "lend" in request else ()
+        lent = request["lend"].values() if request["do"] in ("call", "value", "probe") else ()
         return _checked(self._await_reply(lent), self._end)
 
     def close(self) -> None:
@@ -225,7 +227,7 @@ class Child:
         return Ended(status, summary if status == "timeout" else f"{summary} while {self.what} was running", clue)
 
 
-_HINTS = {
+_HINTS: dict[int, str] = {
     signal.SIGSEGV: "It read or wrote memory that is not its own; ctypes or a faulty extension does that.",
     signal.SIGKILL: "It was probably using too much memory.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from autograder.checking.spec import Finding, Verdict
 from autograder.commands import grade
 from autograder.house import NOTEBOOKS, SOLUTIONS
 from autograder.judge import engine, sandbox, transport
-from autograder.judge.engine import judge
+from autograder.judge.engine import files_beside, judge
 from autograder.judge.limits import Limits
 from autograder.judge.plan import Ask, Run, plan
 from autograder.judge.releases import Releases
@@ -108,6 +109,24 @@ def test_learners_are_told_by_file_or_folder(tmp_path):
     assert {"ann": tmp_path / "ann", "bob": None, "carl": None} == found
 
 
+@pytest.mark.parametrize("named", [".", "ada.ipynb", "00_start_here.ipynb"])
+def test_what_lies_in_a_shared_folder_is_not_shown_to_the_learners_code(tmp_path, named):
+    """A key and a list of grades beside notebooks stay out of reach; for one's own work, what lies beside it counts."""
+    for name in ("ada.ipynb", "00_start_here.ipynb", "course.key", "grades.csv"):
+        (tmp_path / name).write_text("{}")
+    assert {None} == {one.files for one in collect([tmp_path / named], ["00_start_here"])}
+    mine = {one.files for one in collect([tmp_path / "00_start_here.ipynb"], ["00_start_here"], own=True)}
+    assert {tmp_path} == mine
+
+
+def test_a_name_that_is_no_text_costs_its_file_only(tmp_path):
+    """A file with a Latin-1 name is left out with a remark, and the others are handed in."""
+    (tmp_path / "data.txt").write_text("1")
+    (Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.txt"))).write_text("2")
+    found, problems = files_beside(tmp_path, Limits())
+    assert (["data.txt"], 1) == ([name for name, _ in found], len(problems)) and "UTF-8" in problems[0]
+
+
 def test_an_unknown_lesson_version_or_course_is_named(one, tmp_path):
     """A notebook of another course, lesson or version says which; a version with the same checks is judged with a remark."""
     (tmp_path / "90_kinds.ipynb").write_text(nbformat.writes(one.handed_out))
@@ -184,8 +203,9 @@ def test_without_a_sandbox_only_on_request():
     assert "none" == choose(unsafe=True).level
 
 
-def test_the_child_is_given_no_check():
+def test_the_child_is_given_no_check(monkeypatch):
     """Of autograder the sandbox holds what runs beside the learner's code, and nothing that knows an answer."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # root shows the same folders under other names first
     line = Bubblewrap().command(Inside(Limits()))
     bound = {line[at + 2]: Path(line[at + 1]) for at, word in enumerate(line) if word == "--ro-bind"}
     ours = {there: here for there, here in bound.items() if there.startswith("/course/autograder")}
@@ -339,7 +359,7 @@ def test_an_integer_of_a_thousand_digits_is_refused_everywhere():
     """What the pipe could not carry is refused in a notebook, too."""
     from autograder.beside import wire
 
-    with pytest.raises(WireError, match="450 digits"):
+    with pytest.raises(WireError, match="300 digits"):
         wire.pack(10**1000, lambda value: value)
 
 

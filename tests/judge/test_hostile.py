@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from tests.submissions import HandOut, add, cell, copy_of, delete, lesson, write
 
 pytestmark = [pytest.mark.needs_bubblewrap, pytest.mark.filterwarnings("ignore")]
 
-SMALL = Limits(cell=20, memory=1024 * MB, processes=24, disk=32 * MB, output=1 * MB, restarts=20)
+SMALL = Limits(cell=20, memory=1024 * MB, processes=24, disk=32 * MB, output=1 * MB)
 IDS = "train cache model finite-difference chunks guess weights double quadruple".split()
 
 
@@ -207,6 +208,20 @@ def test_the_learners_process_does_not_reach(looked, what):
 def test_the_learners_process_reaches_what_is_its_own(looked):
     """It writes and reads files of its own, and imports torch, bptt and the stand-in."""
     assert "" == looked[0]["twin"]
+
+
+def test_the_learners_process_has_nobodys_rights(sandbox):
+    """Whoever grades, also root: outside, the process has a uid without rights; inside, nothing of /proc can be written to."""
+    with Child(sandbox, Inside(SMALL), lend) as child:
+        status = Path(f"/proc/{child.process.pid}/status").read_text()
+        uids = {int(uid) for uid in re.search(r"Uid:(.*)", status)[1].split()}
+        assert 0 not in uids
+        child.allow(60, "a cell")
+        child.ask({"do": "run", "source": (
+            "import os\nseen = []\nfor folder, _, files in os.walk('/proc/sys'):\n    for name in files:\n        try:\n"
+            "            os.close(os.open(os.path.join(folder, name), os.O_WRONLY)); seen.append(name)\n"
+            "        except OSError:\n            pass")})  # fmt: skip
+        assert [] == child.ask({"do": "value", "name": "seen", "lend": {}})["value"]
 
 
 def test_the_environment_is_not_the_graders(looked, monkeypatch):
