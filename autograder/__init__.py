@@ -6,7 +6,7 @@ __all__ = ["CheckFailed", "check", "progress"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the checks, and torch with them, when one is asked for: a command such as `course --help` starts at once."""
+    """Import the checks, and torch with them, only when one is used, so that `course --help` starts at once."""
     if name in __all__:
         from autograder import notebook
 

@@ -1,7 +1,7 @@
-"""The command `course`: a table of subcommands, each a module of commands/ that is imported when it is asked for.
+"""The command `course`: a table of subcommands, each a module of commands/ that is imported only when needed.
 
 To add one, add a line to COMMANDS. Its module has `add_arguments(parser)`, which may set `parser.epilog` to
-examples, and `run(args) -> int`, the exit code: 0 well, 1 something is wrong with what was looked at, 2 misuse.
+examples, and `run(args) -> int`, the exit code: 0 success, 1 something wrong in what was examined, 2 misuse.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from autograder.errors import CourseError
+from autograder.errors import CourseError, for_terminal
 
 COMMANDS = {
     "lab": ("lab", "open the course in JupyterLab, on your own copies in work/"),
@@ -22,11 +22,11 @@ COMMANDS = {
     "release": ("release", "build notebooks/ from solutions/"),
     "class": ("class_", "make an instructor's class folder, or add to it"),
     "grade": ("grade", "judge notebooks in a sandbox: scores, and reasons"),
-    "bench": ("bench", "time one judged submission beside stock nbgrader"),
-    "verify": ("verify", "prove every check against right and wrong answers"),
+    "bench": ("bench", "time one judged submission against stock nbgrader"),
+    "verify": ("verify", "try every check on right and wrong answers"),
 }
 
-# What a learner's installation lacks; a command that needs it says so.
+# Packages that a learner's installation lacks; a command that needs one says so.
 STAFF = ("nbgrader", "jupytext", "nbclient", "rich", "tqdm")
 
 _EXAMPLES = """\
@@ -40,7 +40,7 @@ teach:
   course grade ~/bptt-class          judge what was handed in: scores, and reasons
 
 write:
-  course release                     solutions/ → notebooks/
+  course release                     make notebooks/ from solutions/
   course verify                      is every mistake caught and named?
 
 Each command explains itself: course lab --help
@@ -52,7 +52,7 @@ def _module(name: str) -> ModuleType:
 
 
 def parser_for(command: str | None) -> argparse.ArgumentParser:
-    """The parser that knows the names of all commands, and the options of `command` alone."""
+    """The parser with the names of all commands, and the options of `command` only."""
     look = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="course",
@@ -69,9 +69,9 @@ def parser_for(command: str | None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; what a person did wrong is one line on stderr and exit code 2."""
+    """Run one command; a user's mistake becomes one line on stderr and exit code 2."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    # nbgrader looks for `alembic` on the PATH, where it is not unless .venv has been activated.
+    # nbgrader looks for `alembic` on the PATH, where it is missing unless .venv is activated.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     command = argv[0] if argv and argv[0] in COMMANDS else None
     try:
@@ -82,12 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         line = f'"{sys.executable}" -m pip install -c constraints.txt -e ".[staff]"'
         print(
-            f"course: {command} needs {error.name}, which staff install. In the course's folder: {line}",
+            f"course: {command} needs {error.name}, which comes with the staff installation. Run in the course's folder: {line}",
             file=sys.stderr,
         )
         return 2
     except CourseError as error:
-        print(f"course: {error}", file=sys.stderr)
+        print(f"course: {for_terminal(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -1,6 +1,6 @@
-"""The one reader of `metadata.bptt`: what a cell is in its lesson, and which lesson and version a notebook says it is.
+"""The one reader of `metadata.bptt`: what a cell is in its lesson, and which lesson and version a notebook claims to be.
 
-Whatever a notebook holds there, reading it never fails: what is not of the right form counts as missing.
+Reading never fails, whatever a notebook holds there: a malformed value counts as missing.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-# The roles of a cell; what each becomes in a notebook stands in authoring/release.py.
-ROLES = ("answer", "check", "written", "experiment", "given", "hint", "fails")
-WRITTEN_IN = ("answer", "written", "experiment")  # the roles in which a learner writes; such cells carry their sum
+WRITTEN_IN = ("answer", "written", "experiment")  # the roles of cells that a learner edits; each carries a checksum
 
 
 class Key(NamedTuple):
@@ -22,7 +20,7 @@ class Key(NamedTuple):
 
 
 def of(holder: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What stands under "bptt" in the metadata of a notebook or a cell; empty if nothing of ours does."""
+    """What the metadata of a notebook or cell has under "bptt"; empty if there is nothing."""
     about = holder.get("metadata")
     ours = about.get("bptt") if isinstance(about, Mapping) else None
     return ours if isinstance(ours, Mapping) else {}
@@ -42,7 +40,7 @@ def role(cell: Mapping[str, Any]) -> str:
 
 
 def lesson(notebook: Mapping[str, Any]) -> str:
-    """The lesson that a notebook says it is, e.g. `01_unrolled_graph`, or ""."""
+    """The lesson that a notebook claims to be, e.g. `01_unrolled_graph`, or ""."""
     return _text(of(notebook).get("lesson"))
 
 
@@ -52,12 +50,12 @@ def version(notebook: Mapping[str, Any]) -> str:
 
 
 def content(cell: Mapping[str, Any]) -> str:
-    """What tells an edited cell from an untouched one: 12 hexadecimal digits of its kind and source."""
+    """A checksum that tells an edited cell from an untouched one: 12 hexadecimal digits from its kind and source."""
     return hashlib.sha256(f"{cell['cell_type']}\n{cell['source']}".encode()).hexdigest()[:12]
 
 
 def untouched(cell: Mapping[str, Any]) -> bool:
-    """Whether a cell with a role is as it was handed out, by the sum that it carries."""
+    """Whether a cell with a role is as it was handed out, according to the checksum it carries."""
     return of(cell).get("sum") == content(cell)
 
 

@@ -14,7 +14,7 @@ from autograder.lessons import load
 
 
 class CheckFailed(AssertionError):
-    """A check that is not right. In a notebook it shows as one line: the card above it says the rest."""
+    """A check did not pass. A notebook shows this as one line; the card above it says the rest."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"CheckFailed: {self}"]
@@ -33,7 +33,7 @@ VERDICTS: dict[str, Verdict] = {}  # the last verdict of each check in this sess
 def check(id: str, seed: int | None = None) -> None:
     """Check the exercise `id` in this notebook: show a card, and raise CheckFailed unless it is right.
 
-    `seed` draws other numbers than the usual ones. The device is `BPTT_DEVICE` (cpu, cuda, mps), or the CPU.
+    With `seed` the check draws other numbers. `BPTT_DEVICE` (cpu, cuda, mps) chooses the device, by default the CPU.
     """
     names = sys._getframe(1).f_globals
     try:
@@ -54,18 +54,18 @@ def judge_here(id: str, names: dict[str, Any], cells: list[str], seed: int | Non
 
 
 def progress() -> None:
-    """Show what has been checked in this session, and how it ended."""
+    """Show how every check of this session ended."""
     lines = [card.headline(verdict) for verdict in VERDICTS.values()] or [
         "Nothing has been checked in this session yet."
     ]
     noted = sum(verdict.noted for verdict in VERDICTS.values())
     right = sum(verdict.right for verdict in VERDICTS.values()) - noted
-    also = f", {noted} {'prediction is' if noted == 1 else 'predictions are'} noted" if noted else ""
-    print("\n".join([*lines, f"{right} of {len(VERDICTS) - noted} checked so far are right{also}."]))
+    also = f", and {noted} prediction{'' if noted == 1 else 's'} noted" if noted else ""
+    print("\n".join([*lines, f"Right so far: {right} of {len(VERDICTS) - noted} checked{also}."]))
 
 
 def _cells(names: dict[str, Any]) -> list[str]:
-    """The sources of all cells that have run, in order; nothing outside IPython."""
+    """The sources of all cells that have run, in order; empty outside IPython."""
     return [source for source in names.get("In", ()) if source]
 
 

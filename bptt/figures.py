@@ -4,10 +4,10 @@ import io
 import sys
 from collections.abc import Sequence
 
-import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 # Okabe and Ito (2008), Color Universal Design, without black and yellow: neither is seen on both pages.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
@@ -19,7 +19,6 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 def style() -> None:
     """Set matplotlib's defaults for this course: no background, mid-grey ink, colours that everyone can tell apart."""
-    cycle = matplotlib.cycler(color=PALETTE)
     plt.rcParams.update(
         {
             "figure.facecolor": "none",
@@ -35,7 +34,7 @@ def style() -> None:
             "axes.titlelocation": "left",
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "axes.prop_cycle": cycle,
+            "axes.prop_cycle": cycler(color=PALETTE),
             "axes.grid": False,
             "grid.color": INK,
             "grid.alpha": 0.25,
@@ -90,5 +89,5 @@ def rendered(fig: Figure, says: str) -> tuple[dict, dict]:
 def level(ax: Axes, y: float, label: str) -> None:
     """A dotted line across the axes at height ``y``, named under its right end."""
     ax.axhline(y, color=INK, ls=":", lw=1.5)
-    right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right", "va": "top"}
-    ax.annotate(label, (1, y), xytext=(0, -3), **right)
+    place = ("axes fraction", "data")
+    ax.annotate(label, (1, y), (0, -3), xycoords=place, textcoords="offset points", ha="right", va="top")

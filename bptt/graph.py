@@ -49,8 +49,8 @@ def recorded_edges(tensor: torch.Tensor, leaves: Mapping[str, torch.Tensor], kin
     """
     came_from = operations(tensor)
     names = {id(leaf): name for name, leaf in leaves.items()}
-    label = {node: names.get(id(node.variable)) for node in came_from if hasattr(node, "variable")}
-    label = {node: name for node, name in label.items() if name is not None}
+    leaf_nodes = [node for node in came_from if hasattr(node, "variable") and id(node.variable) in names]
+    label = {node: names[id(node.variable)] for node in leaf_nodes}
     steps = sorted((node for node in came_from if node.name().startswith(kind)), key=lambda n: n._sequence_nr())
     label.update({node: f"h{number}" for number, node in enumerate(steps, 1)})
     edges = set()

@@ -390,7 +390,7 @@ check("start-here-bug")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *Mend tanh_grad first*: this program uses your `tanh_grad`.
+# - *Fix tanh_grad first*: this program uses your `tanh_grad`.
 # - *This is the program as it was found*: the loss is right, so the forward half is fine. Look at the backward half, and go on with hint 1.
 # - *a plain number came back*: the loss and dL/dw stay tensors of shape (). `.item()` and `float(...)` make numbers of them.
 # - *divided by the size of the batch twice*, or *nothing is divided by* it: the loss is a mean over the batch; one line divides by its length.

@@ -319,7 +319,7 @@ check("unrolled-graph-unroll")
 #   right, and their past is lost. Nothing here needs `detach`, `.data`, `no_grad` or `requires_grad_`.
 # - *shapes cannot be multiplied*, or *must match*: print the shapes of what you hand to `rnn_step`, in the order of its arguments.
 # - *modified by an inplace operation*: a tensor that holds all states was written into while steps still read from it. Collect them in a list.
-# - *Mend rnn_step first*: this exercise uses it.
+# - *Fix rnn_step first*: this exercise uses it.
 # </details>
 
 # %% [markdown]
@@ -853,7 +853,7 @@ check("unrolled-graph-unroll-padded")
 # - *the gradient of … is nan*: the values are right, but the way back goes through a step that was computed from nan. Replace the padding *before* the
 #   step. If you do, how? A product with 0 keeps a nan.
 # - *by value, or by length*: what is padding follows from `lengths` alone. A nan within a sequence has to stay.
-# - *Mend rnn_step first*: this exercise uses it.
+# - *Fix rnn_step first*: this exercise uses it.
 # </details>
 
 # %% [markdown]

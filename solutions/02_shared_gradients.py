@@ -566,7 +566,7 @@ check("shared-gradients-bptt-last")
 # - *index t − 1 is −1 there*: in Python, `states[-1]` is the last state.
 # - *last step first* or *mixes the rows of the batch*: the list of `dx` was filled from the back; `torch.stack(…, 1)` makes the time axis, and
 #   `reshape` never swaps axes.
-# - *Mend rnn_step_backward first*: this exercise uses it.
+# - *Fix rnn_step_backward first*: this exercise uses it.
 # </details>
 
 # %% [markdown]
@@ -1158,7 +1158,7 @@ check("shared-gradients-total")
 # - *all T entries are one tensor*: `S[:] = …` and `S += …` write into the tensor that is in your list already.
 # - *number of subscripts*: a state of shape (1, H) where (H,) is meant.
 # - *the slope multiplies the columns*: `slope * W` scales columns, `slope[:, None] * W` scales rows.
-# - *Mend immediate_jacobian first*: this exercise uses it.
+# - *Fix immediate_jacobian first*: this exercise uses it.
 # </details>
 
 # %% [markdown]

@@ -263,7 +263,7 @@ check("gradient-flow-product")
 # - *states[:, s] is read as h_s*: Python counts from 0, and $h_0$ is not in `states`.
 # - *for k = t*: the loop does not run at all. What does your function return then?
 # - *Two precisions meet*, *the device*: `torch.eye(H)` makes a float32 matrix on the CPU. Hint 3 shows how to say otherwise.
-# - *mend step_jacobian first*: this exercise uses it.
+# - *Fix step_jacobian first*: this exercise uses it.
 # </details>
 
 # %% [markdown]
@@ -600,7 +600,7 @@ check("gradient-flow-rescale")
 # - *This radius is small and not 0*: small beside what? All entries of `W` may be small.
 # - *a ValueError without a word*: it needs a sentence in its brackets.
 # - *changed its argument W in place*: `W *= …` changes the caller's matrix.
-# - *mend spectral_radius first*: this exercise uses it.
+# - *Fix spectral_radius first*: this exercise uses it.
 # </details>
 
 # %% [markdown]

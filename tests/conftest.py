@@ -1,4 +1,4 @@
-"""What a machine may lack: tests that need it are skipped with the remedy, and fail where BPTT_NO_SKIP is set."""
+"""Tests that need what this machine lacks are skipped with a remedy, or fail where BPTT_NO_SKIP is set."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # numbers do not depend on how many cores there are
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # so that numbers do not depend on the number of cores
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader starts `alembic`
 
 
 @functools.cache
 def why_no_bubblewrap() -> str:
-    """Empty if bubblewrap can make a sandbox here, else the reason with the remedy; tried, not looked up."""
+    """Empty if bubblewrap can make a sandbox here (it is tried), else the reason with a remedy."""
     if not shutil.which("bwrap"):
         return "bubblewrap is missing: sudo apt install bubblewrap"
     tried = subprocess.run(
@@ -43,7 +43,7 @@ def chromium() -> str | None:
 
 
 def why_not(item: pytest.Item) -> str:
-    """Empty if this machine can run the test, else the reason with the remedy."""
+    """Empty if this machine can run the test, else the reason with a remedy."""
     if item.get_closest_marker("needs_bubblewrap") and (reason := why_no_bubblewrap()):
         return reason
     if item.get_closest_marker("needs_chromium") and not chromium():
@@ -57,15 +57,15 @@ def why_not(item: pytest.Item) -> str:
 
 
 # One lesson after the other in one process would take as long as all other tests together.
-BY_LESSON = ("test_verify.py", "test_nbgrader_lessons.py")
-LONG = (*BY_LESSON, "test_nbgrader_class.py")
+BY_LESSON = ("test_verify.py", "test_lessons.py")
+LONG = (*BY_LESSON, "test_class.py")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Where tests run in several processes, those of a file (or of a lesson in it) run in one: they share what they set up.
+    """Run the tests of a file, or of one lesson in it, in the same process, so that they share what they set up.
 
-    xdist's own groups (`--dist loadgroup` of 3.8.0) have no effect with pytest 9.2.0: it writes them into a field that is not read.
+    xdist's own groups (`--dist loadgroup` of 3.8.0) have no effect with pytest 9.2.0: it writes them into a field that is never read.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -80,7 +80,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, so that no process waits for another at the end."""
+    """Start the longest files first, so that no process waits for another at the end."""
     items.sort(key=lambda item: item.path.name not in LONG)
 
 
@@ -91,7 +91,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def must_not_skip(item: pytest.Item) -> bool:
-    """In CI nothing may be skipped but what needs a GPU."""
+    """In CI, only tests that need a GPU may be skipped."""
     return bool(os.environ.get("BPTT_NO_SKIP")) and not item.get_closest_marker("gpu")
 
 
@@ -107,7 +107,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 
 @pytest.fixture
 def browser():
-    """A headless Chromium, driven by playwright. Use it with the mark `needs_chromium`."""
+    """A headless Chromium, driven by playwright; a test that uses it is marked needs_chromium."""
     from playwright.sync_api import sync_playwright
 
     quiet = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]

@@ -1,7 +1,7 @@
 """Builds what learners hand in: a released lesson with answers, mistakes and mishaps, cell by cell.
 
-`HandOut(path)` is built by the release code; `blank()`, `right()` are fresh notebooks, and the functions below
-change one: `write`, `add`, `delete`, `copy_of`. Cells are named by role and id, as in the lesson's source.
+The release code builds `HandOut(path)`; `blank()` and `right()` are fresh notebooks, and the functions below change one.
+Cells are named by role and id, as in the lesson's source.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autograder.house import ROOT, SOLUTIONS
 
 
 class HandOut:
-    """One lesson as its author and as its learners have it."""
+    """One lesson, as its author and as its learners have it."""
 
     def __init__(self, script: Path):
         self.name = script.stem
@@ -48,7 +48,7 @@ class HandOut:
 
 @functools.cache
 def lesson(script: Path) -> HandOut:
-    """A lesson, built once in a run of the tests."""
+    """A lesson, built once per test run."""
     return HandOut(script)
 
 
@@ -60,7 +60,7 @@ def material_of(stem: str) -> Material:
 
 
 def place(notebook: NotebookNode, role: str, id: str) -> int:
-    """Where the first cell with this role and id stands."""
+    """The index of the first cell with this role and id."""
     for index, cell in enumerate(notebook.cells):
         if metadata.key(cell) == (role, id):
             return index
@@ -73,7 +73,7 @@ def cell(notebook: NotebookNode, role: str, id: str) -> NotebookNode:
 
 
 def write(notebook: NotebookNode, role: str, id: str, source: str) -> NotebookNode:
-    """The notebook with another source in that cell."""
+    """The notebook with a new source in that cell."""
     cell(notebook, role, id).source = source
     return notebook
 
@@ -87,7 +87,7 @@ def change(notebook: NotebookNode, role: str, id: str, old: str, new: str) -> No
 
 
 def add(notebook: NotebookNode, at: int, source: str, kind: str = "code") -> NotebookNode:
-    """The notebook with a cell of the learner's own at index `at`."""
+    """The notebook with a new cell of the learner's at index `at`."""
     notebook.cells.insert(at, (new_code_cell if kind == "code" else new_markdown_cell)(source))
     return notebook
 
@@ -99,7 +99,7 @@ def delete(notebook: NotebookNode, role: str, id: str) -> NotebookNode:
 
 
 def copy_of(notebook: NotebookNode, role: str, id: str) -> NotebookNode:
-    """The notebook with that cell pasted once more behind itself, as Jupyter does: metadata and all, another id."""
+    """The notebook with a copy of that cell pasted after it, as Jupyter does: with its metadata and another id."""
     at = place(notebook, role, id)
     pasted = copy.deepcopy(notebook.cells[at])
     pasted["id"] = f"pasted-{at}"
@@ -108,7 +108,7 @@ def copy_of(notebook: NotebookNode, role: str, id: str) -> NotebookNode:
 
 
 def hand_in(root: Path, student: str, name: str, what: NotebookNode | bytes, timestamp: str = "") -> Path:
-    """Put a notebook (or any bytes) where nbgrader collects it; the path of the file."""
+    """Put a notebook (or any bytes) where nbgrader collects it; returns the path of the file."""
     folder = root / "submitted" / student / name
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.ipynb"

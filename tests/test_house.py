@@ -12,8 +12,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from autograder.house import ROOT
+from docs import layers
 
 MODULES = sorted([*(ROOT / "autograder").rglob("*.py"), *(ROOT / "bptt").rglob("*.py")])
 
@@ -59,6 +61,49 @@ def test_whoever_knows_more_is_named(tmp_path, module, line, contract):
     assert (True, 1) == (done.returncode != 0, len(broken) or "not exhaustive" in done.stdout + done.stderr or 0), (
         done.stdout
     )
+
+
+def test_the_picture_of_the_layers_is_what_the_contracts_say():
+    """docs/layers.svg is drawn from pyproject.toml, and was drawn again after a change there."""
+    drawn = layers.draw((ROOT / "pyproject.toml").read_text())
+    assert drawn == layers.PICTURE.read_text(), "run `python -m docs.layers`, and commit docs/layers.svg"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"judge | notebook"', '"judge", "notebook"'),
+        ('"autograder.notebook", "autograder.lessons"', '"autograder.lessons"'),
+        ("A lesson knows no other lesson", "Lessons are strangers"),
+    ],
+    ids=["a layer", "who is a learner's", "a contract's name"],
+)
+def test_another_contract_is_another_picture(old, new):
+    """The twin: what the contracts say is what the picture shows."""
+    text = (ROOT / "pyproject.toml").read_text()
+    assert layers.draw(text.replace(old, new)) != layers.draw(text)
+
+
+def test_the_design_says_what_each_family_is():
+    """Whoever opens docs/design.md finds every folder and module of the layers in its tree."""
+    tree = (ROOT / "docs" / "design.md").read_text().split("```")[1]
+    held = layers.contracts((ROOT / "pyproject.toml").read_text())
+    families = [name.rpartition(".")[2] for row in layers.rows(held) for name in row]
+    assert [] == [name for name in families if not re.search(rf"\b{name}(/|\.py)", tree)]
+
+
+def unknown_paths(text: str) -> list[str]:
+    """The files and folders that a page names, such as `docs/card.png` or, below autograder/, `judge/plan.py`, and that are missing."""
+    named = re.findall(r"`((?:[\w.]+/)+(?:\w+\.(?:py|md|png|svg))?)`", text)
+    ours = [name for name in named if "NN_" not in name and name not in ("work/", "build/", "mistakes/")]
+    return [name for name in ours if not any((root / name).exists() for root in (ROOT, ROOT / "autograder"))]
+
+
+@pytest.mark.parametrize("page", ["docs/design.md", "CONTRIBUTING.md"])
+def test_a_page_names_files_that_are_there(page):
+    """Whoever follows a page into the code finds the file that it names."""
+    text = (ROOT / page).read_text()
+    assert ([], ["judge/no_such.py"]) == (unknown_paths(text), unknown_paths(f"{text} `judge/no_such.py`"))
 
 
 def test_what_a_notebook_imports_is_known_by_name():
@@ -126,13 +171,36 @@ def test_the_prose_has_no_emoji():
 
 
 def test_conda_and_binder_install_the_same_pins():
-    """environment.yml has no versions of its own: it reads constraints.txt."""
-    text = (ROOT / "environment.yml").read_text()
-    assert (True, True, []) == (
-        "--constraint constraints.txt" in text,
-        "--editable ." in text,
-        re.findall(r"- (?:torch|numpy|jupyterlab)\b.*", text),
-    )
+    """environment.yml has no versions of its own: it reads constraints.txt, and brings what learners, staff and tests need."""
+    *conda, pip = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert ["python", "pip"] == [package.partition("=")[0] for package in conda]
+    assert ["--constraint constraints.txt", "--editable .[staff,dev]"] == pip["pip"][-2:]
+
+
+def test_the_forms_for_issues_are_what_github_takes():
+    """Each form has a name, a description and fields with labels; GitHub does not show a form without them."""
+    forms = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))]
+    assert [["Author", True], ["Instructor", True], ["Learner", True]] == [
+        [form["name"], bool(form["description"]) and all(map(_field, form["body"]))] for form in forms
+    ]
+
+
+def _field(field: dict) -> bool:
+    """Whether GitHub can show this: text by its value, anything else by an id and a label."""
+    if field["type"] == "markdown":
+        return bool(field["attributes"]["value"])
+    return bool(re.fullmatch(r"\w+", field["id"]) and field["attributes"]["label"])
+
+
+def test_ci_and_the_hooks_ask_what_make_asks():
+    """What lints is listed once, in the Makefile; a hook runs one of its commands, and CI runs them all."""
+    made = subprocess.run(["make", "-n", "lint"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    asked = [re.search(r"exec ([a-z]+(?: [a-z]+)?)", hook["entry"])[1] for hook in hooks]
+    assert [] == [command for command in asked if f".venv/bin/{command}" not in made]
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    runs = {name: [step.get("run", "") for step in job["steps"]] for name, job in jobs.items()}
+    assert (True, True) == ("make lint TORCH=cpu" in runs["lint"], "bash .ci/run" in runs["test"])
 
 
 def test_every_direct_dependency_is_pinned():

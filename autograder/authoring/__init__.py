@@ -1,1 +1,1 @@
-"""A lesson's script to notebooks, and the proofs that its checks do what they say."""
+"""From a lesson's script to its notebooks, and proof that its checks work."""

@@ -1,8 +1,8 @@
-"""What `course verify` tries a lesson's checks with: right answers in several styles, and wrong ones as edits of them.
+"""The answers on which `course verify` tries a lesson's checks: right ones in several styles, wrong ones as edits of them.
 
-`right.py` is a percent script; each cell says whose it is and what is special about it: `# %% of="check" variant="style"`.
-`wrong.diff` is a catalogue. A section for each check, and in it a head for each mistake: the sign that it must get, then the
-right answers that it is an edit of (`solution` is the lesson's own)::
+`right.py` is a percent script; each cell says which check it answers and what is special about it: `# %% of="check" variant="style"`.
+`wrong.diff` is a catalogue with a section for each check and, in it, an entry for each mistake: the sign that it must get, then the
+right answers that it edits (`solution` is the lesson's own)::
 
     == shared-gradients-bptt
 
@@ -13,8 +13,8 @@ right answers that it is an edit of (`solution` is the lesson's own)::
     +def bptt_every_step(x, h0, params, targets):
     +    return None
 
-`-` is a line of the right answer, `+` what stands there instead, and a line that begins with a space stays and says where. An
-empty line separates two places. Under a head without a right answer stands the whole of the wrong one.
+`-` is a line of the right answer, `+` what replaces it, and a line that begins with a space stays and says where. An empty line
+separates two places. An entry without a right answer holds the whole wrong one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Sample:
 
 
 def right(folder: Path) -> list[Sample]:
-    """The right answers of a lesson; none where there is no `right.py`."""
+    """The right answers of a lesson; none without a `right.py`."""
     path = folder / "right.py"
     if not path.exists():
         return []
@@ -61,9 +61,9 @@ def right(folder: Path) -> list[Sample]:
 
 
 def wrong(folder: Path, solutions: Mapping[str, str]) -> list[Sample]:
-    """The wrong answers of a lesson, in the order of the catalogue; none where there is no `wrong.diff`.
+    """The wrong answers of a lesson, in the order of the catalogue; none without a `wrong.diff`.
 
-    `solutions` are the lesson's own answers by check. AuthorError for an edit that does not fit the answer that it names.
+    `solutions` are the lesson's own answers by check. AuthorError for an edit that does not fit the right answer that it names.
     """
     path = folder / "wrong.diff"
     if not path.exists():
@@ -75,7 +75,7 @@ def wrong(folder: Path, solutions: Mapping[str, str]) -> list[Sample]:
 
 @dataclass(frozen=True)
 class _Edit:
-    """One entry of the catalogue: its place there, whose mistake it is, of which right answers, and what changes."""
+    """One entry of the catalogue: where it is, which check and mistake it is for, which right answers it edits, and how."""
 
     path: Path
     line: int
@@ -90,23 +90,21 @@ class _Edit:
         for name in self.bases:
             if (self.of, name) not in bases:
                 known = ", ".join(label for of, label in bases if of == self.of) or "none"
-                raise self._error(f"{self.of} has no right answer called {name}", f"There are: {known}")
+                raise self._error(f"{self.of} has no right answer called {name}", f"It has: {known}")
             yield Sample(self.of, self.sign, self._applied(bases[self.of, name], name))
 
     def _applied(self, source: str, base: str) -> str:
-        """The right answer with the change in it; each place is looked for behind the one before."""
+        """The right answer after the edit; each place is looked for after the one before."""
         lines, begin = source.rstrip().split("\n"), 0
         for hunk in self.hunks:
             old = [line for sign, line in hunk if sign != "+"]
             new = [line for sign, line in hunk if sign != "-"]
             places = [i for i in range(begin, len(lines) - len(old) + 1) if lines[i : i + len(old)] == old]
             if not places:
-                raise self._error(
-                    f"`{old[0].strip()}` is not in the right answer {base}", "Copy the line as it is there"
-                )
+                raise self._error(f"`{old[0].strip()}` is not in the right answer {base}", "Copy the line exactly")
             if len(places) > 1:
-                problem = f"`{old[0].strip()}` stands {len(places)} times in the right answer {base}"
-                raise self._error(problem, "Put the line before it above it, with a space in front")
+                problem = f"`{old[0].strip()}` occurs {len(places)} times in the right answer {base}"
+                raise self._error(problem, "Copy the line before it too, with a space in front")
             lines[places[0] : places[0] + len(old)] = new
             begin = places[0] + len(new)
         return "\n".join(lines)
@@ -116,8 +114,9 @@ class _Edit:
 
 
 def _edits(path: Path) -> Iterator[_Edit]:
-    """The entries of a catalogue; AuthorError for a line that is none of its kinds."""
-    of, heads = "", []
+    """The entries of a catalogue; AuthorError for a line of no known kind."""
+    of = ""
+    heads: list[tuple[int, str, str, tuple[str, ...], list[Hunk]]] = []  # line, check, sign, right answers, hunks
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if section := _SECTION.fullmatch(line):
             of = section[1]
@@ -133,15 +132,17 @@ def _edits(path: Path) -> Iterator[_Edit]:
             heads[-1][4].append([])
         elif line and not line.startswith("#"):
             raise AuthorError(
-                path, f"`{line}` is no line of a catalogue", "Begin it with ==, @@, -, + or a space", line=number
+                path, f"`{line}` is not a line of a catalogue", "Begin it with ==, @@, -, + or a space", line=number
             )
     for number, of, sign, names, hunks in heads:
         kept = tuple(hunk for hunk in hunks if hunk)
         edit = _Edit(path, number, of, sign, names, kept)
         if names and any(all(kind == "+" for kind, _ in hunk) for hunk in kept):
             raise edit._error(
-                "a line is added without saying where", "Put the line before it above it, with a space in front"
+                "a line is added without saying where", "Copy the line before it too, with a space in front"
             )
         if not names and any(kind != "+" for hunk in kept for kind, _ in hunk):
-            raise edit._error("a whole answer has only lines with +", "Say behind the second @@ what it is an edit of")
+            raise edit._error(
+                "a whole answer has only lines with +", "After the second @@, name the right answer that it edits"
+            )
         yield edit

@@ -1,4 +1,4 @@
-"""The contract of a lesson's cells: roles, markers, ids and pairs, and an AuthorError for each breach."""
+"""The contract of a lesson's cells: roles, markers, ids and pairs; an AuthorError for each breach."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from autograder.errors import AuthorError
 from autograder.house import ROOT
 
-# Each role, the keys that come with it, and the kind of cell it stands on (None: either).
+# Each role, the keys that go with it, and the kind of cell it belongs on (None: either).
 ROLES: dict[str, tuple[tuple[str, ...], str | None]] = {
     "answer": ((), "code"),
     "check": (("points",), "code"),
@@ -22,8 +22,13 @@ ROLES: dict[str, tuple[tuple[str, ...], str | None]] = {
     "fails": ((), "code"),
 }
 GRADED = ("answer", "check", "written")  # their ids begin with the lesson's stem
-# With whom a cell may not share its id. An answer and its check do share one; a hint's is its exercise's.
-RIVALS = {"answer": ("answer", "written"), "check": ("check", "written"), "written": GRADED, "hint": ()}
+# The roles with which a cell may not share its id. An answer and its check share one, and so do a hint and its exercise.
+RIVALS: dict[str, tuple[str, ...]] = {
+    "answer": ("answer", "written"),
+    "check": ("check", "written"),
+    "written": GRADED,
+    "hint": (),
+}
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 BEGIN_RELEASED, END_RELEASED = "### RELEASED AS", "### END RELEASED"
@@ -44,7 +49,7 @@ class Cell:
 
     @property
     def first(self) -> str:
-        """The first line of the source, to recognise the cell by."""
+        """The first line of the source, by which to recognise the cell."""
         line = next((part for part in self.source.split("\n") if part.strip()), "")
         return line if len(line) <= 60 else line[:57] + "..."
 
@@ -67,14 +72,14 @@ class Lesson:
 
 
 def hold(lesson: Lesson) -> None:
-    """Raise AuthorError for the first rule that the lesson breaks; return if it keeps them all."""
+    """Raise AuthorError for the first rule that the lesson breaks."""
     seen: dict[tuple[str, str], Cell] = {}
     for cell in lesson.cells:
         _markers(lesson, cell)
         if cell.kind == "code":
             _python(lesson, cell)
         if cell.role:
-            _identity(lesson, cell, seen)
+            _identity(lesson, cell, cell.role, seen)
         if cell.role == "check":
             _one_call(lesson, cell)
     _pairs(lesson)
@@ -83,13 +88,13 @@ def hold(lesson: Lesson) -> None:
 def regions(source: str, begin: str = BEGIN, end: str = END) -> list[tuple[int, int]]:
     """Pairs of line indices (from 0) of `begin` and `end` markers.
 
-    Raises ValueError with the reason when they do not balance.
+    Raises ValueError with the reason if they do not balance.
     """
     pairs, open_at = [], None
     for index, line in enumerate(source.split("\n")):
         if line.strip() == begin:
             if open_at is not None:
-                raise ValueError(f"`{begin}` twice without `{end}` between")
+                raise ValueError(f"`{begin}` twice without `{end}` in between")
             open_at = index
         elif line.strip() == end:
             if open_at is None:
@@ -102,12 +107,12 @@ def regions(source: str, begin: str = BEGIN, end: str = END) -> list[tuple[int, 
 
 
 def as_written(source: str) -> str:
-    """An answer's cell as a learner would have it: the solution without markers, and nothing of what is released."""
+    """An answer's cell as a learner would write it: the solution without markers, and without what is released instead."""
     return _without(source, BEGIN_RELEASED, END_RELEASED, markers=(BEGIN, END))
 
 
 def as_released(source: str) -> str:
-    """An answer's cell as it is handed out where it says what to start from: that, without the solution."""
+    """An answer's cell as it is handed out if it has RELEASED AS blocks: those, without the solution."""
     lines = _without(source, BEGIN, END, markers=()).split("\n")
     inside = [
         line for begin, end in regions("\n".join(lines), BEGIN_RELEASED, END_RELEASED) for line in range(begin + 1, end)
@@ -128,18 +133,18 @@ def _without(source: str, begin: str, end: str, markers: tuple[str, ...]) -> str
 
 
 def _markers(lesson: Lesson, cell: Cell) -> None:
-    """Markers balance, are written exactly, stand in answers only, and every answer has them."""
+    """Markers balance, are spelt exactly, occur only in answers, and every answer has them."""
     lines = cell.source.split("\n")
     for line in lines:
         if any(mark[4:] in line for mark in MARKERS) and line.strip() not in MARKERS:
             raise lesson.error(
-                cell, f"`{line.strip()}` is nearly a marker", f"Write exactly one of {', '.join(MARKERS)}"
+                cell, f"`{line.strip()}` is almost a marker", f"Write exactly one of {', '.join(MARKERS)}"
             )
     try:
         solutions = regions(cell.source)
         released = regions(cell.source, BEGIN_RELEASED, END_RELEASED)
     except ValueError as error:
-        raise lesson.error(cell, str(error), "Let each begin have its end, and nest nothing") from None
+        raise lesson.error(cell, str(error), "Give each begin its own end, and nest nothing") from None
     if cell.role not in ("answer", "written"):
         if solutions or released:
             raise lesson.error(cell, "solution markers outside an answer", "Give the cell answer= or written=")
@@ -160,7 +165,9 @@ def _markers(lesson: Lesson, cell: Cell) -> None:
             )
         for line in lines[begin + 1 : end]:
             if line.strip() and not line.strip().startswith("#"):
-                raise lesson.error(cell, f"`{line.strip()}` under `{BEGIN_RELEASED}` is no comment", "Put # before it")
+                raise lesson.error(
+                    cell, f"`{line.strip()}` under `{BEGIN_RELEASED}` is not a comment", "Put # before it"
+                )
 
 
 def _python(lesson: Lesson, cell: Cell) -> None:
@@ -170,22 +177,22 @@ def _python(lesson: Lesson, cell: Cell) -> None:
         raise lesson.error(
             cell,
             f"not valid Python: {error.msg}, line {error.lineno} of the cell",
-            "Mend it; magics such as %time have no place in a lesson",
+            "Fix it; magics such as %time are not allowed in a lesson",
         ) from None
 
 
-def _identity(lesson: Lesson, cell: Cell, seen: dict[tuple[str, str], Cell]) -> None:
-    """Ids say which lesson they are of, and no two cells have the same."""
+def _identity(lesson: Lesson, cell: Cell, role: str, seen: dict[tuple[str, str], Cell]) -> None:
+    """Ids say which lesson they belong to, and no two cells have the same."""
     prefix = lesson.stem.replace("_", "-") + "-"
-    if cell.role in GRADED and not cell.id.startswith(prefix):
+    if role in GRADED and not cell.id.startswith(prefix):
         raise lesson.error(cell, f"id {cell.id} does not begin with {prefix}", f"Call it {prefix}{cell.id}")
-    if cell.role in GRADED and cell.id.endswith("-check"):
-        raise lesson.error(cell, f"id {cell.id} ends in -check", "That ending is the released check cell's own")
-    for role in RIVALS.get(cell.role, (cell.role,)):
-        if other := seen.get((role, cell.id)):
+    if role in GRADED and cell.id.endswith("-check"):
+        raise lesson.error(cell, f"id {cell.id} ends in -check", "That ending is reserved for the released check cell")
+    for rival in RIVALS.get(role, (role,)):
+        if other := seen.get((rival, cell.id)):
             place = f"cell {other.number} (line {other.line})"
             raise lesson.error(cell, f"id {cell.id} is taken by {place}", "Give one of them another id")
-    seen[cell.role, cell.id] = cell
+    seen[role, cell.id] = cell
 
 
 def _one_call(lesson: Lesson, cell: Cell) -> None:
@@ -193,7 +200,7 @@ def _one_call(lesson: Lesson, cell: Cell) -> None:
     if ast.dump(ast.parse(cell.source)) != ast.dump(wanted):
         raise lesson.error(
             cell,
-            "a check cell holds its one call and nothing else",
+            "a check cell holds one call and nothing else",
             f'Leave only check("{cell.id}"); imports belong in a given cell',
         )
 
@@ -206,7 +213,7 @@ def _pairs(lesson: Lesson) -> None:
         if answer is None:
             raise lesson.error(cell, f"check {identity} has no answer", "Add the answer's cell before it")
         if answer.number > cell.number:
-            raise lesson.error(cell, f"check {identity} stands before its answer", "Move it after the answer")
+            raise lesson.error(cell, f"check {identity} comes before its answer", "Move it after the answer")
     for identity, cell in at["answer"].items():
         if identity not in at["check"]:
             raise lesson.error(cell, f"answer {identity} has no check", "Add the check's cell after it")
@@ -214,5 +221,5 @@ def _pairs(lesson: Lesson) -> None:
     for identity, cell in at["hint"].items():
         if identity not in exercises:
             near = difflib.get_close_matches(identity, exercises, n=1)
-            remedy = f"Did you mean {near[0]}" if near else "Use the id of an answer or of a written question"
-            raise lesson.error(cell, f"hint for {identity}, which is no exercise here", remedy)
+            remedy = f"Did you mean {near[0]}" if near else "Use the id of an answer or a written question"
+            raise lesson.error(cell, f"hint for {identity}, which is not an exercise here", remedy)

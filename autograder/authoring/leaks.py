@@ -1,7 +1,7 @@
-"""No answer stands in another cell: syntax trees are compared, names normalised.
+"""No answer appears in another cell: syntax trees are compared, with names normalised.
 
-A leak is an answer's statements, in order, in any block of another cell as it is handed out, in whatever names;
-for a one-line answer also its expression. Code fences in prose and hints count as code.
+A leak is an answer's statements, in order and under any names, in a block of another cell as it is handed out; for a
+one-line answer, its expression too. Code fences in prose and hints count as code.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from autograder.authoring.contract import Lesson, regions
+from autograder.authoring.contract import Cell, Lesson, regions
+from autograder.errors import AuthorError
 
-# What every program contains is no answer: `return states`, `count = 0`, `a * b`.
-_SMALLEST = 8  # syntax nodes of a list of statements
+# What any program may contain gives nothing away: `return states`, `count = 0`, `a * b`.
+_SMALLEST = 8  # syntax nodes in a list of statements
 _SMALLEST_EXPRESSION = 7  # `1 - h**2` has seven
 _FENCE = re.compile(r"^ *(`{3,}|~{3,})[^\n]*\n(.*?)^ *\1", re.MULTILINE | re.DOTALL)
 
 
 def refuse(lesson: Lesson, released: list[str]) -> None:
-    """Raise AuthorError if an answer of `lesson` stands in one of its cells as `released`, in the cells' order."""
+    """Raise AuthorError if an answer of `lesson` appears in another cell; `released` are the sources as handed out."""
     blocks, expressions = [], []
     for cell, source in zip(lesson.cells, released, strict=True):
         for tree in _trees(cell.kind, source):
@@ -29,7 +31,7 @@ def refuse(lesson: Lesson, released: list[str]) -> None:
     for cell in lesson.cells:
         if cell.role != "answer":
             continue
-        # Its own cell may come close: the mistake to find can be one name in the right line.
+        # Its own cell may come close: a bug to find can be one wrong name in the right line.
         elsewhere = [(other, block) for other, block in blocks if other is not cell]
         for body in _bodies(lesson, cell):
             wanted, size = _shape(body), len(body)
@@ -47,15 +49,15 @@ def refuse(lesson: Lesson, released: list[str]) -> None:
                         raise _leak(lesson, cell, other)
 
 
-def _leak(lesson: Lesson, cell, other):
+def _leak(lesson: Lesson, cell: Cell, other: Cell) -> AuthorError:
     return lesson.error(
         other,
-        f"the answer {cell.id} (cell {cell.number}, line {cell.line}) stands here too",
-        "Leave it out, or show another way to the same result",
+        f"the answer {cell.id} (cell {cell.number}, line {cell.line}) appears here too",
+        "Leave it out, or reach the same result in another way",
     )
 
 
-def _bodies(lesson: Lesson, cell) -> Iterator[list[ast.stmt]]:
+def _bodies(lesson: Lesson, cell: Cell) -> Iterator[list[ast.stmt]]:
     """The statement lists that are the answer: each solution region, and each function defined in one."""
     lines = cell.source.split("\n")
     for begin, end in regions(cell.source):
@@ -64,7 +66,7 @@ def _bodies(lesson: Lesson, cell) -> Iterator[list[ast.stmt]]:
             tree = ast.parse(text)
         except SyntaxError:
             remedy = "Put the markers around whole statements"
-            raise lesson.error(cell, "a solution is a piece of a statement", remedy) from None
+            raise lesson.error(cell, "a solution is only part of a statement", remedy) from None
         found = [tree.body, *(n.body for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))]
         for body in map(_undocumented, found):
             if body and sum(_size(node) for node in body) >= _SMALLEST:
@@ -76,7 +78,7 @@ def _trees(kind: str, source: str) -> Iterator[ast.Module]:
         try:
             yield ast.parse(textwrap.dedent(text))
         except SyntaxError:
-            continue  # a template with blanks, or no Python at all
+            continue  # a template with gaps, or not Python at all
 
 
 def _blocks(tree: ast.AST) -> Iterator[list[ast.stmt]]:
@@ -96,19 +98,19 @@ def _size(node: ast.AST) -> int:
 
 
 def _telling(value: ast.expr) -> bool:
-    """Whether an expression says more than which names are combined."""
+    """Whether an expression shows more than which names are combined."""
     marks = (ast.Constant, ast.Attribute, ast.Call)
     return _size(value) >= _SMALLEST_EXPRESSION and any(isinstance(n, marks) for n in ast.walk(value))
 
 
-def _shape(nodes: list) -> str:
-    """The nodes' syntax, with names replaced by the order in which they first appear, and hints of types left out."""
+def _shape(nodes: Sequence[ast.AST]) -> str:
+    """The nodes' syntax, with names numbered in the order in which they first appear, and without type hints."""
     order: dict[str, str] = {}
 
     def name(text: str) -> str:
         return order.setdefault(text, f"n{len(order)}")
 
-    def show(value) -> str:
+    def show(value: Any) -> str:
         if isinstance(value, list):
             return "[" + ",".join(map(show, value)) + "]"
         if not isinstance(value, ast.AST):
@@ -129,4 +131,4 @@ def _shape(nodes: list) -> str:
             fields.append(name(part) if is_name else show(part))
         return f"{type(value).__name__}({','.join(fields)})"
 
-    return show(nodes)
+    return show(list(nodes))

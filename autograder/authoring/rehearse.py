@@ -1,4 +1,4 @@
-"""Runs a lesson's solution from top to bottom in a kernel of its own, as a learner's *Run All* would, and times its cells."""
+"""Runs a lesson's solution from top to bottom in its own kernel, as *Run All* would, and times its cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autograder.authoring.release import notebooks
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What one run gave: seconds in all and of the slowest cell, that cell's first line, errors, and text on stderr."""
+    """One run: seconds in total and for the slowest cell, that cell's first line, errors, and text on stderr."""
 
     lesson: str
     seconds: float
@@ -25,7 +25,7 @@ class Rehearsal:
 
 
 def rehearse(script: Path, timeout: int = 300) -> Rehearsal:
-    """Run the solution of a lesson; a cell that fails on purpose is no error."""
+    """Run the solution of a lesson; a cell that fails on purpose does not count as an error."""
     notebook, _ = notebooks(script)
     NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=timeout).execute()
     times, errors, stderr = [], [], []

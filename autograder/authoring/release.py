@@ -1,7 +1,7 @@
 """solutions/ → notebooks/, by way of jupytext and nbgrader.
 
-`released(path)` is one notebook as it is handed out, in bytes; `notebooks(path)` is the pair that an
-instructor's class folder needs. Nothing varies between runs: ids and the version come from content.
+`released(path)` is the bytes of one notebook as it is handed out; `notebooks(path)` is the pair that an instructor's class
+folder needs. Nothing varies between runs: ids and versions come from the content.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor, SaveCells
@@ -36,7 +37,7 @@ LANGUAGE = {
     "nbconvert_exporter": "python",
     "pygments_lexer": "ipython3",
 }
-# nbgrader's reading of a role: (grade, solution, locked).
+# A role in nbgrader's terms: (grade, solution, locked).
 NBGRADER = {
     "answer": (False, True, False),
     "check": (True, False, True),
@@ -46,10 +47,10 @@ NBGRADER = {
 
 
 class ReleasedAs(NbGraderPreprocessor):
-    """Puts the commented lines of a RELEASED AS block where ClearSolutions has put its stub."""
+    """Replaces the stub of ClearSolutions with the commented lines of a RELEASED AS block."""
 
-    def preprocess_cell(self, cell, resources, index):
-        """Uncomment the block and take out the stub before it."""
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
+        """Uncomment the block and remove the stub before it."""
         if cell.cell_type != "code" or BEGIN_RELEASED not in cell.source:
             return cell, resources
         stub = len(ClearSolutions(parent=self).code_stub["python"].split("\n"))
@@ -62,13 +63,13 @@ class ReleasedAs(NbGraderPreprocessor):
 
 
 def preprocessors() -> list[type]:
-    """The steps of nbgrader's own `generate_assignment`, with ours after the one that takes answers out."""
+    """The steps of nbgrader's own `generate_assignment`, with ours after the one that removes answers."""
     steps = list(GenerateAssignment.class_traits()["preprocessors"].default())
     steps.insert(steps.index(ClearSolutions) + 1, ReleasedAs)
     return steps
 
 
-def notebooks(path: Path | str, hints: bool = True) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
+def notebooks(path: Path | str, hints: bool = True) -> tuple[NotebookNode, NotebookNode]:
     """A lesson with its answers and as handed out, both with nbgrader's metadata, ids and version.
 
     nbgrader's `generate_assignment` with `preprocessors()` makes the second from the first.
@@ -79,9 +80,9 @@ def notebooks(path: Path | str, hints: bool = True) -> tuple[nbformat.NotebookNo
         kept = tuple(cell for cell in lesson.cells if cell.role != "hint")
         lesson = Lesson(lesson.path, lesson.name, lesson.stem, kept)
     solved = _notebook(lesson)
-    handed_out, resources = nbformat.from_dict(solved), {}
+    handed_out, resources = nbformat.from_dict(solved), dict[str, Any]()
     for step in preprocessors():
-        if step is not SaveCells:  # the gradebook belongs to a class, not to the release
+        if step is not SaveCells:  # a gradebook belongs to a class, not to a release
             handed_out, resources = step()(handed_out, resources)
     _still_python(lesson, handed_out)
     leaks.refuse(lesson, [cell.source for cell in handed_out.cells])
@@ -99,8 +100,8 @@ def released(path: Path | str, hints: bool = True) -> bytes:
     return as_bytes(notebooks(path, hints)[1])
 
 
-def as_bytes(notebook: nbformat.NotebookNode) -> bytes:
-    """A notebook as this house writes it: valid, sorted keys, a newline at the end."""
+def as_bytes(notebook: NotebookNode) -> bytes:
+    """A notebook in the form in which it is committed: valid, with sorted keys and a final newline."""
     nbformat.validate(notebook)
     return (nbformat.writes(notebook) + "\n").encode()
 
@@ -109,7 +110,7 @@ def _sum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _notebook(lesson: Lesson) -> nbformat.NotebookNode:
+def _notebook(lesson: Lesson) -> NotebookNode:
     """The lesson with its answers, as nbgrader's source notebook."""
     taken: set[str] = set()
     cells = []
@@ -121,15 +122,15 @@ def _notebook(lesson: Lesson) -> nbformat.NotebookNode:
     return new_notebook(cells=cells, metadata={"kernelspec": dict(KERNEL), "language_info": dict(LANGUAGE)})
 
 
-def _cell_id(cell: Cell, node: nbformat.NotebookNode) -> str:
-    """The id of a cell: from its role, or from its content where it has none."""
+def _cell_id(cell: Cell, node: NotebookNode) -> str:
+    """The id of a cell: from its role or, without one, from its content."""
     if cell.role is None:
         return f"{'text' if cell.kind == 'markdown' else 'code'}-{metadata.content(node)}"
     return _grade_id(cell) if cell.role in NBGRADER else f"{cell.role}-{cell.id}"
 
 
 def _grade_id(cell: Cell) -> str:
-    """nbgrader wants every id once in a notebook, and an answer shares ours with its check."""
+    """nbgrader wants each id only once in a notebook, but an answer and its check share ours."""
     return {"check": f"{cell.id}-check", "given": f"given-{cell.id}"}.get(cell.role or "", cell.id)
 
 
@@ -142,7 +143,7 @@ def _unique(identity: str, taken: set[str]) -> str:
     return candidate
 
 
-def _about(cell: Cell) -> dict:
+def _about(cell: Cell) -> dict[str, Any]:
     if cell.role is None:
         return {}
     about: dict[str, Any] = {"bptt": {"role": cell.role, "id": cell.id}}
@@ -163,7 +164,7 @@ def _about(cell: Cell) -> dict:
     return about
 
 
-def _still_python(lesson: Lesson, notebook: nbformat.NotebookNode) -> None:
+def _still_python(lesson: Lesson, notebook: NotebookNode) -> None:
     for cell, node in zip(lesson.cells, notebook.cells, strict=True):
         if cell.role == "answer":
             try:
@@ -171,13 +172,13 @@ def _still_python(lesson: Lesson, notebook: nbformat.NotebookNode) -> None:
             except SyntaxError as error:
                 raise lesson.error(
                     cell,
-                    f"not valid Python once the answer is out: {error.msg}, line {error.lineno}",
+                    f"not valid Python without the answer: {error.msg}, line {error.lineno}",
                     "Put the markers around whole statements, and valid lines under RELEASED AS",
                 ) from None
 
 
 def build(paths: Iterable[Path], hints: bool = True) -> dict[str, bytes]:
-    """File names and bytes of the releases of `paths`; raises an ExceptionGroup of every lesson's AuthorError."""
+    """File names and bytes of the releases of `paths`; raises an ExceptionGroup of all AuthorErrors."""
     built, errors = {}, []
     for path in paths:
         try:
@@ -190,7 +191,7 @@ def build(paths: Iterable[Path], hints: bool = True) -> dict[str, bytes]:
 
 
 def write(built: dict[str, bytes], folder: Path) -> None:
-    """Put the files into `folder`: all are written aside before the first one replaces its predecessor."""
+    """Put the files into `folder`; all are written aside before the first one replaces an old one."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".release-", dir=folder) as aside:
         for name, data in built.items():
@@ -199,21 +200,21 @@ def write(built: dict[str, bytes], folder: Path) -> None:
             os.replace(Path(aside) / name, folder / name)
 
 
-def differences(built: dict[str, bytes], folder: Path, whole: bool = True) -> list[str]:
-    """What `folder` lacks, has otherwise, or (if `whole`) has too much, one line each."""
+def out_of_date(built: dict[str, bytes], folder: Path, whole: bool = True) -> list[str]:
+    """One line for each file that `folder` lacks, has in another version or (if `whole`) should not have."""
     found = []
     for name, data in built.items():
         file = folder / name
         if not file.exists():
             found.append(f"{name} is missing")
         elif file.read_bytes() != data:
-            found.append(f"{name} is not what its source makes")
+            found.append(f"{name} differs from what its source makes")
     extra = [file.name for file in sorted(folder.glob("*.ipynb")) if file.name not in built] if whole else []
     return found + [f"{name} has no source" for name in extra]
 
 
-def chosen(lessons: list[str]) -> list[Path]:
-    """The scripts of the lessons asked for ("01", "01_unrolled_graph" or a path), or all."""
+def scripts_of(lessons: list[str]) -> list[Path]:
+    """The scripts of these lessons ("01", "01_unrolled_graph" or a path); all if none is named."""
     every = scripts()
     if not lessons:
         return every
@@ -222,6 +223,6 @@ def chosen(lessons: list[str]) -> list[Path]:
         found = [path for path in every if Path(lesson).stem in (path.stem, path.stem[:2])]
         if not found:
             names = ", ".join(path.stem for path in every) or "none"
-            raise OperatorError(f"No lesson {lesson} in {SOLUTIONS.relative_to(ROOT)}/. There are: {names}.")
+            raise OperatorError(f"There is no lesson {lesson} in {SOLUTIONS.relative_to(ROOT)}/, only: {names}.")
         chosen += found
     return chosen

@@ -1,14 +1,16 @@
-"""A lesson's source: the percent script, read into cells with roles, or refused with the way out.
+"""A lesson's source: the percent script, read into cells with roles, or refused with a remedy.
 
-`read(path)` is the way in. It holds each header to its grammar and lets `contract.py` judge the cells;
-`release.py` builds notebooks from what it returns.
+`read(path)` parses each header by its grammar and lets `contract.py` check the cells; `release.py` builds notebooks from the
+result.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jupytext
 
@@ -30,13 +32,13 @@ def scripts(folder: Path = SOLUTIONS) -> list[Path]:
 def read(path: Path | str) -> Lesson:
     """Read one percent script and hold it to its contract.
 
-    Raises AuthorError, with the file, the cell and the way out, for the first rule that is broken.
+    Raises AuthorError, with the file, the cell and a remedy, for the first rule that is broken.
     Source: the percent format, https://jupytext.readthedocs.io/en/latest/formats-scripts.html
     """
     path = Path(path).resolve()
     lesson = Lesson(path, path.stem, path.stem[3:], ())
     if not _FILE.fullmatch(path.name):
-        raise lesson.error(None, "the file is not named as a lesson", "Call it NN_name.py: 01_unrolled_graph.py")
+        raise lesson.error(None, "the file is not named like a lesson", "Call it NN_name.py: 01_unrolled_graph.py")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -49,8 +51,8 @@ def read(path: Path | str) -> Lesson:
 def _cells(lesson: Lesson, text: str) -> tuple[Cell, ...]:
     """Split the script with jupytext, and read each header by a grammar stricter than jupytext's.
 
-    Jupytext takes what it cannot parse for a title, or keeps it under `incorrectly_encoded_metadata`; either
-    way a role would be lost in silence.
+    Jupytext takes what it cannot parse for a title, or keeps it under `incorrectly_encoded_metadata`; either way a role would
+    silently be lost.
     """
     headers = [(n, line) for n, line in enumerate(text.splitlines(), 1) if _HEADER_LIKE.match(line)]
     for place, (number, line) in enumerate(headers, 1):
@@ -64,8 +66,8 @@ def _cells(lesson: Lesson, text: str) -> tuple[Cell, ...]:
     if len(notebook.cells) != len(headers):
         raise lesson.error(
             None,
-            f"it makes {len(notebook.cells)} cells, but has {len(headers)} cell headers",
-            "Begin the script with a header, # %% or # %% [markdown], and put nothing above it",
+            f"it has {len(headers)} cell headers but makes {len(notebook.cells)} cells",
+            "Begin the script with a header, # %% or # %% [markdown], with nothing above it",
         )
     return tuple(
         _cell(lesson, Cell(node.cell_type, node.source, place, number), header, node.metadata)
@@ -73,9 +75,9 @@ def _cells(lesson: Lesson, text: str) -> tuple[Cell, ...]:
     )
 
 
-def _cell(lesson: Lesson, cell: Cell, header: str, values: dict) -> Cell:
+def _cell(lesson: Lesson, cell: Cell, header: str, values: Mapping[str, Any]) -> Cell:
     """`cell` with its role, from the header as written and the values that jupytext read from it."""
-    keys = _KEY.findall(_HEADER.fullmatch(header)[2])
+    keys = _KEY.findall(header)
     known = sorted({*ROLES, *(key for more, _ in ROLES.values() for key in more)})
     for key in keys:
         if key not in known:
@@ -83,21 +85,21 @@ def _cell(lesson: Lesson, cell: Cell, header: str, values: dict) -> Cell:
             remedy = f"Did you mean {near[0]}" if near else f"A header takes {', '.join(known)}"
             raise lesson.error(cell, f"unknown key {key}", remedy)
         if keys.count(key) > 1:
-            raise lesson.error(cell, f"the key {key} stands twice in the header", "Leave one")
+            raise lesson.error(cell, f"the header has the key {key} twice", "Keep one of them")
     roles = [key for key in keys if key in ROLES]
     if len(roles) > 1:
         raise lesson.error(cell, f"two roles on one cell: {' and '.join(roles)}", "Split the cell, or keep one")
     if not roles:
         if keys:
-            raise lesson.error(cell, f"{keys[0]} without a role", "Add check= or written=, or leave it out")
+            raise lesson.error(cell, f"{keys[0]} without a role", "Add check= or written=, or remove it")
         return cell
     role, (more, kind) = roles[0], ROLES[roles[0]]
     if kind and kind != cell.kind:
-        remedy = "Write # %% [markdown]" if kind == "markdown" else "Leave out [markdown]"
-        raise lesson.error(cell, f"{role} stands on a {cell.kind} cell", remedy)
+        remedy = "Write # %% [markdown]" if kind == "markdown" else "Remove [markdown]"
+        raise lesson.error(cell, f"{role} is on a {cell.kind} cell", remedy)
     for key in keys:
         if key != role and key not in more:
-            raise lesson.error(cell, f"{key} does not go with {role}", f"Leave {key} out")
+            raise lesson.error(cell, f"{key} does not go with {role}", f"Remove {key}")
     identity, points = values[role], values.get("points")
     if not isinstance(identity, str) or not _ID.fullmatch(identity):
         raise lesson.error(cell, f"{role}={identity!r} is not an id", "Write it in quotes: words-with-hyphens")

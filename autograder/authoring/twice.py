@@ -1,4 +1,4 @@
-"""Judges one answer through both transports, the notebook's and the sandbox's, and notes where they disagree."""
+"""Judges an answer through both transports, the notebook's and the sandbox's, and records disagreements."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from autograder.judge.limits import Limits
 from autograder.judge.sandbox import Inside, Sandbox
 from autograder.judge.transport import Child, Patient
 
+# Judges answers: (check, sources of the cells in order) -> Verdict. One for each transport.
 Judge = Callable[[Check, list[str]], Verdict]
 
 
 class Sandboxed:
-    """One child for many answers that we trust: its names are fresh for each, the process is not."""
+    """One child for many answers that we trust: each gets fresh names, but not a fresh process."""
 
     def __init__(self, sandbox: Sandbox, limits: Limits | None = None, files: tuple[tuple[str, Path], ...] = ()):
         self.sandbox, self.inside = sandbox, Inside(limits or Limits(), files)
@@ -35,7 +36,7 @@ class Sandboxed:
             self._child.close()
 
     def __call__(self, check: Check, sources: list[str]) -> Verdict:
-        """The verdict on these cells, on the numbers that a notebook draws."""
+        """The verdict on these cells, with the numbers that a notebook draws."""
         if self._child is None or not self._child.alive:
             self._child = Child(self.sandbox, self.inside, run.lend)
         child = self._child
@@ -52,7 +53,7 @@ class Sandboxed:
 
 
 class Twice:
-    """Gives the first judge's verdict; `take` gives what the second one said otherwise."""
+    """Returns the first judge's verdict; `take` returns where the second one disagreed."""
 
     def __init__(self, first: Judge, second: Sandboxed):
         self.first, self.second, self.level = first, second, second.sandbox.level
@@ -70,6 +71,6 @@ class Twice:
         return verdict
 
     def take(self) -> list[str]:
-        """The disagreements since the last time."""
+        """The disagreements since the last call."""
         faults, self._faults = self._faults, []
         return faults

@@ -1,4 +1,4 @@
-"""The proof of a check: the solution passes, the stub fails, wrong answers are caught and named, right ones accepted."""
+"""The proof of a check: the solution passes, the stub fails, wrong answers are caught and named, right ones are accepted."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from typing import Any
 from autograder import metadata
 from autograder.authoring import answers, release, source
 from autograder.authoring.answers import Sample
-from autograder.authoring.twice import Twice
+from autograder.authoring.twice import Judge, Twice
 from autograder.beside.cells import execute
 from autograder.checking import card
 from autograder.checking.spec import Check, Verdict
 from autograder.lessons import load_lesson
 from autograder.notebook import judge_here
 
-# Judges answers: (check, sources of the cells in order) -> Verdict. One for each transport.
-Judge = Callable[[Check, list[str]], Verdict]
 Report = Callable[[Check, str, str, Verdict], None]  # hears of each wrong and right answer: check, kind, label, verdict
 
 
 @dataclass
 class Proof:
-    """What was found out about one check."""
+    """What was found about one check."""
 
     lesson: str
     solution: bool = False
@@ -42,13 +40,13 @@ class Proof:
 
 @dataclass(frozen=True)
 class Program:
-    """A lesson's code cells as (role, id, source), experiments and checks left out."""
+    """A lesson's code cells as (role, id, source), without experiments and checks."""
 
     name: str
     cells: tuple[tuple[str, str, str], ...]
 
     def sources(self, check: str = "", answer: str | None = None) -> list[str]:
-        """The cells in order; the answer of `check` replaced by `answer`."""
+        """The cells in order, with `answer` in place of the answer of `check`."""
         return [
             answer if answer is not None and role == "answer" and id == check else text for role, id, text in self.cells
         ]
@@ -56,7 +54,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Material:
-    """All that the checks of a lesson are tried with."""
+    """Everything that the checks of a lesson are tried on."""
 
     solution: Program
     stub: Program
@@ -80,11 +78,11 @@ def _program(name: str, cells: Iterable[tuple[str, str, str, str]]) -> Program:
 
 
 def in_notebook(check: Check, sources: list[str]) -> Verdict:
-    """Judge as a notebook does: the names of this process, the transport a function call."""
+    """Judge as a notebook does: with the names of this process, through a function call."""
     names: dict[str, Any] = {"__name__": "__main__"}
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # what an answer prints is not our output
         for number, text in enumerate(sources, 1):
-            with suppress(Exception):  # in Jupyter, too, the next cell goes on
+            with suppress(Exception):  # as in Jupyter, the next cell still runs
                 execute(text, names, f"cell {number}")
         return judge_here(check.id, names, sources)
 
@@ -100,7 +98,7 @@ def verify(stem: str, given: Material, judge: Judge, report: Report) -> Iterator
 
 
 def prove(check: Check, given: Material, judge: Judge, report: Report) -> Proof:
-    """Try one check with all that there is for it."""
+    """Try one check on all answers there are for it."""
     proof, solution = Proof(given.solution.name[:2]), given.solution
     if check.id not in {id for role, id, _ in solution.cells if role == "answer"}:
         proof.faults.append(f"no answer cell in the lesson has the id {check.id}")
@@ -140,6 +138,6 @@ def _judged(
 
 
 def as_generated(script: Path, notebooks: Path) -> bool:
-    """Whether the committed notebook of a lesson is, byte for byte, what its source gives."""
+    """Whether the committed notebook of a lesson is, byte for byte, what its source makes."""
     committed = notebooks / f"{script.stem}.ipynb"
     return committed.exists() and committed.read_bytes() == release.released(script)

@@ -1,1 +1,1 @@
-"""All that the sandbox sees of autograder, bound there as this folder; it knows neither checks nor expected values."""
+"""All of autograder that the sandbox sees: this folder, which knows neither checks nor expected values."""

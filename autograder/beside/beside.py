@@ -1,4 +1,4 @@
-"""Runs beside the learner's code, in a notebook and in the sandbox alike: calls it with copies, packs what comes back."""
+"""Runs beside the learner's code, in a notebook and in the sandbox alike: calls it with copies and packs what comes back."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from autograder.beside.wire import Ref, WireError, Yielded, flags, mapped, pack,
 
 MAX_TEXT = 600  # characters of an exception's message that are passed on
 
-_NOTHING = object()  # stands for a name that was not there
+_NOTHING = object()  # in place of a name that was not defined
 
 
 @dataclass
 class Beside:
-    """The learner's names, and the objects that stay with them while a check asks.
+    """The learner's names, and the objects kept beside them during a check.
 
-    `lend(check_id, args)` answers a call of a stand-in that is lent from that check, `lend(check_id, args, toward)` the way back
+    `lend(check_id, args)` returns what that check's stand-in returns, `lend(check_id, args, toward)` the gradients that go back
     through it.
     """
 
@@ -36,7 +36,7 @@ class Beside:
     objects: list[Any] = field(default_factory=list)
 
     def begin(self, check: object) -> None:
-        """Another check asks: what was kept for the one before goes."""
+        """Another check begins: drop what was kept for the one before."""
         self.objects.clear()
 
     def ask(self, request: Question) -> Reply:
@@ -67,7 +67,7 @@ class Beside:
             return failed("missing", "missing", f"{shown} is not defined", clues=(
                 f"The name {shown} does not exist. Has its cell been run, and is the name spelt as in the exercise?",))  # fmt: skip
         if function is None:
-            return failed("missing", "missing", f"{shown} is still None", clues=("Replace None by your answer.",))
+            return failed("missing", "missing", f"{shown} is still None", clues=("Replace None with your answer.",))
         args, kwargs = self._copies(request["args"]), self._copies(request["kwargs"])
         given = list(tensors((args, kwargs)))
         before = [(tensor, tensor.detach().clone(), tensor._version) for _, tensor in given]
@@ -82,10 +82,10 @@ class Beside:
             raise
         except hygiene.DeviceMixed as error:
             return failed("wrong", "device", f"on a GPU, {shown} would fail: {error}", self._line(error), (_DEVICE,))
-        except Exception as error:  # whatever the learner's code raises is an answer of a kind
+        except Exception as error:  # whatever the learner's code raises is a result too
             return self._raised(shown, error)
         except SystemExit:
-            return failed("error", "exit", f"{shown} called exit()", clues=("A function returns its value; nothing needs to end Python.",))  # fmt: skip
+            return failed("error", "exit", f"{shown} called exit()", clues=("A function returns its value; it never needs to end Python.",))  # fmt: skip
         changed = [
             _where(function, path)
             for (path, _), (tensor, old, version) in zip(given, before, strict=True)
@@ -142,7 +142,7 @@ class Beside:
         return self.objects[value.id] if isinstance(value, Ref) else value
 
     def _lend(self, wanted: dict[str, str]) -> dict[str, Any]:
-        """Put stand-ins in the place of the learner's own functions; what was there (or _NOTHING) comes back."""
+        """Put stand-ins in place of the learner's functions; returns what was there (or _NOTHING)."""
         before = {name: self.names.get(name, _NOTHING) for name in wanted}
         for name, check in wanted.items():
             self.names[name] = self._standin(name, check, before[name])
@@ -166,12 +166,12 @@ class Beside:
         return standin
 
     def _lent(self, check: str, args: tuple[Any, ...]) -> Any:
-        """What is lent for these arguments, with a way back to those of them that require a gradient."""
+        """What the stand-in returns for these arguments, with a way back to those that require a gradient."""
         assert self.lend is not None
         lend, sent = self.lend, pack(args, self._keep)
         value = lend(check, sent)  # in a notebook with its graph; through a pipe with a flag that says so
         toward_them = [tensor for _, tensor in tensors(args) if tensor.requires_grad] if torch.is_grad_enabled() else []
-        own = {id(tensor) for _, tensor in tensors(sent)}  # handed back as it was: what is lent has no graph there
+        own = {id(tensor) for _, tensor in tensors(sent)}  # an argument that is returned as it is has no graph
         made = [one for _, one in tensors(value) if id(one) not in own and (one.grad_fn or flags(one).has_graph)]
         linked: list[Tensor] = []
         if toward_them and made:
@@ -189,28 +189,25 @@ class Beside:
         where = self._line(error)
         if isinstance(error, NotImplementedError) and not str(error):  # torch's own carry a message
             stub = self._frames(error)[-1][0].co_name if self._frames(error) else shown
-            summary = (
-                f"{shown} calls {stub}, which is not written yet"
-                if self._calls(shown, stub)
-                else f"{shown} is not written yet"
-            )
-            return failed("missing", "missing", summary, "",
-                           ("The stub is still there: replace `raise NotImplementedError()` by your answer.",))  # fmt: skip
+            others = self._calls(shown, stub)
+            said = f"{shown} calls {stub}, which" if others else shown.partition("(")[0]
+            return failed("missing", "calls-a-stub" if others else "missing", f"{said} is not written yet", "",
+                           ("The stub is still there: replace `raise NotImplementedError()` with your answer.",))  # fmt: skip
         said = str(error).strip()[:MAX_TEXT] or "no message"
         summary = f"{shown} raised {type(error).__name__}: {said}"
         return failed("error", "raised", summary, where, advice.on(error))
 
     def _frames(self, error: Exception) -> list[tuple[types.CodeType, int]]:
-        """The learner's own code through which an error came, outermost first, with the lines."""
+        """The learner's own code that an error passed through, outermost first, with the lines."""
         walked = traceback.walk_tb(error.__traceback__)
         return [(frame.f_code, line) for frame, line in walked if frame.f_globals is self.names]
 
     def _calls(self, shown: str, stub: str) -> bool:
-        """Whether `stub` is a function of the learner's other than the one that was called."""
-        return stub != shown and callable(self.names.get(stub))
+        """Whether `stub` is another of the learner's functions than the one that was called."""
+        return stub != shown.partition("(")[0] and callable(self.names.get(stub))
 
     def _line(self, error: Exception) -> str:
-        """Where in the learner's own code the error came up, and from where it was called there."""
+        """Where in the learner's own code the error was raised, and which of their lines led there."""
         places = self._frames(error)
         if not places:
             return ""
@@ -222,7 +219,7 @@ class Beside:
 
 
 class _WayBack(torch.autograd.Function):
-    """The step in the graph that a lent function makes: whoever gave its values is asked for its gradients, too."""
+    """The step that a stand-in leaves in the graph: its gradients come from where its values came from."""
 
     @staticmethod
     def forward(ctx: Any, ask: Callable[[list[Tensor]], list[Any]], made: list[Tensor], *given: Tensor) -> Any:
@@ -240,20 +237,18 @@ def _text(code: types.CodeType, line: int) -> str:
     return f": {text}" if text else ""
 
 
-_DEVICE = (
-    "Which tensor is made without saying where? `device=x.device`, `zeros_like(x)` and `x.new_zeros(...)` all say it."
-)
+_DEVICE = "Which line creates a tensor without saying where? `device=x.device`, `zeros_like(x)` and `x.new_zeros(...)` all do."
 
 
 def _away(function: Callable[..., Any], args: Any, kwargs: Any, given: list[tuple[Any, Tensor]]) -> Any:
-    """The function's value while its arguments pretend to be on a GPU; raises DeviceMixed where that would fail."""
+    """The function's value while its arguments pose as GPU tensors; raises DeviceMixed where that would fail."""
     for _, tensor in given:
         hygiene.tag(tensor, "away")
     with hygiene.Pretend():
         value = function(*args, **kwargs)
         value = list(value) if isinstance(value, Iterator) else value
     if hygiene.stranded(value):
-        raise hygiene.DeviceMixed("the answer is made on the CPU, not on the device of the inputs")
+        raise hygiene.DeviceMixed("the answer is created on the CPU, not on the inputs' device")
     return value
 
 

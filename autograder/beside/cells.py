@@ -5,21 +5,29 @@ from __future__ import annotations
 import linecache
 import random
 import sys
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 
 def execute(source: str, names: dict[str, Any], label: str) -> None:
-    """Run the source of one cell in `names`. `label` names the cell, e.g. "cell 12"; whatever it raises comes out.
+    """Run the source of one cell in `names`. `label` names the cell, e.g. "cell 12"; whatever it raises propagates.
 
     For our own lessons, in this process. Line magics need a `get_ipython` among the names; a cell magic or top-level
-    `await` is refused as a SyntaxError.
+    `await` is a SyntaxError.
     """
+    filename = f"<{label}>"
+    text, code = _compiled(source, filename)
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    exec(code, names)
+
+
+@lru_cache(256)  # `course verify` runs a lesson's cells once for each answer
+def _compiled(source: str, filename: str) -> tuple[str, CodeType]:
     from IPython.core.inputtransformer2 import TransformerManager
 
-    code = TransformerManager().transform_cell(source)
-    filename = f"<{label}>"
-    linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
-    exec(compile(code, filename, "exec", dont_inherit=True), names)
+    text: str = TransformerManager().transform_cell(source)
+    return text, compile(text, filename, "exec", dont_inherit=True)
 
 
 class Shell:
@@ -40,12 +48,13 @@ class Shell:
         quiet.HistoryManager.enabled = False
         quiet.InteractiveShell.colors = "nocolor"
         self.shell = Quiet.instance(config=quiet)
-        self.shell.display_formatter.active_types = ["text/plain"]  # no figure is drawn that nobody sees
+        assert self.shell.display_formatter is not None
+        self.shell.display_formatter.active_types = ["text/plain"]  # draw no figure that nobody sees
         self.names: dict[str, Any] = self.shell.user_ns
         self._fresh = dict(self.names)
 
     def run(self, source: str) -> str:
-        """Run one cell; what it raised in one line, or "". Nothing that it raises comes out."""
+        """Run one cell; returns what it raised, in one line, or "". Never raises."""
         result = self.shell.run_cell(source, store_history=True)
         error = result.error_before_exec or result.error_in_exec
         if "matplotlib.pyplot" in sys.modules:
@@ -53,11 +62,12 @@ class Shell:
         return f"{type(error).__name__}: {str(error)[:200]}" if error is not None else ""
 
     def reset(self) -> None:
-        """Fresh names, and the settings of torch and random as they were: one shell for many answers that we trust."""
+        """Fresh names and default settings of torch and random: one shell for many answers that we trust."""
         import torch
 
         self.names.clear()  # shell.reset() collects garbage each time: half a second
         self.names.update(self._fresh)
+        assert self.shell.history_manager is not None
         for inputs in (self.names["In"], self.shell.history_manager.input_hist_raw):
             del inputs[1:]
         self.names["Out"].clear()

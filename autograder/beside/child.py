@@ -1,6 +1,6 @@
-"""Runs in the sandbox: the learner's cells in an IPython shell, and answers to what the judge asks.
+"""Runs in the sandbox: executes the learner's cells in an IPython shell, and answers what the judge asks.
 
-It knows neither checks nor expected values: nothing of ours is there but this folder.
+It knows neither checks nor expected values: this folder is all of our code in the sandbox.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autograder.beside.cells import Shell
 from autograder.beside.protocol import Reply, Request, answered, failed
 from autograder.beside.wire import WireError
 
-HIGH = 200  # the protocol's descriptors are moved there, out of the way of what a program opens and closes
+HIGH = 200  # the protocol's descriptors go up there, out of the way of those that a program opens and closes
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     _limit(options)
     _bring(options["files"], Path.cwd())
     shell = Shell()
-    sys.path.insert(0, "")  # as in Jupyter, but only now: a file of the learner's cannot stand in for one of ours
+    sys.path.insert(0, "")  # as in Jupyter, but only now, so that no file of the learner's can replace a module of ours
     Service(reads, writes, shell).serve()
 
 
@@ -78,7 +78,7 @@ class Service:
         frames.write(self.writes, message)
 
     def lend(self, check: str, args: tuple[Any, ...], toward: list[Any] | None = None) -> Any:
-        """Ask the judge what the stand-in of a check gives, or what goes back through it."""
+        """Ask the judge what a check's stand-in returns, or which gradients go back through it."""
         frames.write(self.writes, frames.pack({"id": self.id, "ask": check, "args": args, "toward": toward}))
         answer = frames.read(self.reads)
         if answer["id"] != self.id:
@@ -90,7 +90,7 @@ class Service:
 
 
 def _aside(fd: int) -> int:
-    """The same end of a pipe under a high number, closed for whatever is started from here."""
+    """The same end of a pipe under a high number, which no process started from here inherits."""
     high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH)
     os.close(fd)
     return high
@@ -99,21 +99,23 @@ def _aside(fd: int) -> int:
 def _limit(options: dict[str, Any]) -> None:
     import resource
 
-    def at_most(what: int, value: int) -> None:
-        hard = resource.getrlimit(what)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (value, value))
+    limits = options["limits"]  # all of judge/limits.py, by name
 
-    at_most(resource.RLIMIT_CPU, options["cpu"])
-    at_most(resource.RLIMIT_FSIZE, options["file"])
+    def at_most(what: int, value: float) -> None:
+        hard = resource.getrlimit(what)[1]
+        most = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
+        resource.setrlimit(what, (most, most))
+
+    at_most(resource.RLIMIT_CPU, limits["cpu"])
+    at_most(resource.RLIMIT_FSIZE, limits["file"])
     at_most(resource.RLIMIT_CORE, 0)
     at_most(resource.RLIMIT_NOFILE, 1024)
     if sys.platform == "linux":
         if options["alone"]:  # in a user namespace of its own; elsewhere it would count the user's other processes
-            at_most(resource.RLIMIT_NPROC, options["processes"])
+            at_most(resource.RLIMIT_NPROC, limits["processes"])
         if not options["device"].startswith("cuda"):  # CUDA maps far more than it uses
-            at_most(resource.RLIMIT_DATA, options["memory"])
-            at_most(resource.RLIMIT_AS, options["memory"] + 4 * 2**30)
+            at_most(resource.RLIMIT_DATA, limits["memory"])
+            at_most(resource.RLIMIT_AS, limits["memory"] + 4 * 2**30)
 
 
 def _bring(files: list[list[str]], home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Frames on a pipe: eight bytes that say how long, then a message of `wire`; used on both ends."""
+"""Frames on a pipe: eight bytes of length, then a message of `wire`; used at both ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autograder.beside.protocol import Frame
 from autograder.beside.wire import MAX_BYTES, WireError, dumps, loads
 
 HEAD = struct.Struct(">Q")
-LONGEST = MAX_BYTES + 2**20  # a value of MAX_BYTES and what stands around it
+LONGEST = MAX_BYTES + 2**20  # a value of MAX_BYTES and the frame around it
 
 
 def pack(frame: Frame) -> bytes:
@@ -20,7 +20,7 @@ def pack(frame: Frame) -> bytes:
 
 
 def unpack(message: bytes) -> dict[str, Any]:
-    """A frame from the bytes behind its length; WireError unless it is a dict with an int "id"."""
+    """A frame from the bytes after its length; WireError unless it is a dict with an int "id"."""
     frame = loads(message)
     if not isinstance(frame, dict) or type(frame.get("id")) is not int:
         raise WireError("a frame without an id")
@@ -28,7 +28,7 @@ def unpack(message: bytes) -> dict[str, Any]:
 
 
 def length(head: bytes) -> int:
-    """How long the message behind these eight bytes is; WireError if longer than any may be."""
+    """The length of the message after these eight bytes; WireError if it is over the limit."""
     (size,) = HEAD.unpack(head)
     if size > LONGEST:
         raise WireError(f"a message of {size} bytes")
@@ -41,7 +41,7 @@ def read(fd: int) -> dict[str, Any]:
 
 
 def write(fd: int, frame: bytes) -> None:
-    """All bytes of a frame."""
+    """Write all bytes of a frame."""
     view = memoryview(frame)
     while view:
         view = view[os.write(fd, view) :]

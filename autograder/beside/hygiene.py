@@ -1,7 +1,7 @@
-"""Shows without a GPU where an answer would mix devices: tensors are tagged with a pretended device over real CPU values.
+"""Finds, without a GPU, where an answer would mix devices: CPU tensors carry the tag of a pretend device.
 
-Inputs count as *away* (on the GPU); a tensor that is made without saying where counts as at *home* (on the CPU). The two may
-not meet, as on a real GPU. What cannot be told stays untagged and meets everything: no false alarm, at the price of a miss.
+Inputs are *away* (on the GPU); a tensor created without saying where is at *home* (on the CPU). The two may not meet, as on
+a real GPU. A tensor whose place is unknown stays untagged and may meet both: a miss is better than a false alarm.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEAVING = frozenset("numpy __array__ from_dlpack __dlpack__".split())
 
 @contextmanager
 def full_precision(device: torch.device | str) -> Iterator[None]:
-    """On a GPU, float32 is computed as float32 meanwhile: cuDNN would round products to the ten bits of TF32."""
+    """Within this context a GPU computes float32 in full; by default cuDNN rounds products to the ten bits of TF32."""
     if torch.device(device).type != "cuda":
         yield
         return
@@ -46,7 +46,7 @@ class DeviceMixed(RuntimeError):
 
 
 class Pretend(TorchFunctionMode):
-    """While this mode is on, tensors carry their pretended device."""
+    """While this mode is on, tensors carry their pretend device."""
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -56,22 +56,22 @@ class Pretend(TorchFunctionMode):
         # A 0-d CPU tensor counts as a number: it may meet anything.
         home = any(_place(tensor) == "home" and tensor.dim() > 0 for tensor in tensors)
         if away and name in LEAVING:
-            raise DeviceMixed("a tensor on the GPU cannot become a numpy array: `.cpu()` comes first, or stay in torch")
+            raise DeviceMixed("a tensor on the GPU cannot become a numpy array: call `.cpu()` first, or stay in torch")
         if away and home and name not in MEETING:
-            raise DeviceMixed(
-                f"`{name.strip('_')}` meets a tensor of the inputs' device and one that was made on the CPU"
-            )
+            raise DeviceMixed(f"`{name.strip('_')}` gets one tensor on the inputs' device and one created on the CPU")
         out = func(*args, **kwargs)
-        if name in ("cpu", "cuda", "to") and out is args[0]:  # on a real GPU it would be a copy: its tag is its own
+        if name in ("cpu", "cuda", "to") and out is args[0]:  # on a real GPU this is a copy, with a tag of its own
             out = out.view_as(out)
         moved = name == "to" and _names_place(args[1:], kwargs)
         explicit = kwargs.get("device") is not None
         named = (*args[1:], kwargs.get("device")) if name == "to" else (kwargs.get("device"),)
-        if "cpu" in [one for one in named if isinstance(one, str)]:  # the CPU, or the text of x.device: who can tell?
+        if "cpu" in [
+            one for one in named if isinstance(one, str)
+        ]:  # the CPU itself, or the text of x.device: no telling
             return out
         if name == "cpu":
             place = "home"
-        elif name in ("cuda",) or moved or (explicit and name != "to"):
+        elif name == "cuda" or moved or (explicit and name != "to"):
             place = "away"
         elif name in ("__setitem__", "copy_"):
             return out
@@ -87,12 +87,12 @@ class Pretend(TorchFunctionMode):
 
 
 def tag(tensor: Tensor, place: str) -> None:
-    """Say where a tensor pretends to be: "away" or "home"."""
+    """Tag a tensor with where it pretends to be: "away" or "home"."""
     tensor._bptt_place = place  # type: ignore[attr-defined]
 
 
 def stranded(value: Any) -> bool:
-    """Whether a tensor in `value` was made on the CPU although the inputs were not there."""
+    """Whether a tensor in `value` was created on the CPU although the inputs are elsewhere."""
     return any(_place(tensor) == "home" and tensor.dim() > 0 for tensor in _tensors(value))
 
 

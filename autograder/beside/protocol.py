@@ -8,19 +8,19 @@ from autograder.beside.wire import Ref
 
 
 class Call(TypedDict):
-    """Call a name of the learner's, or a kept object, or a method of one."""
+    """Call one of the learner's names, a kept object, or a method of one."""
 
     do: Literal["call"]
     target: str | Ref
     method: str | None
     args: list[Any]
     kwargs: dict[str, Any]
-    pretend: bool  # whether the tensors are to pass for tensors on a GPU
-    lend: dict[str, str]  # name -> id of the check whose stand-in takes its place meanwhile
+    pretend: bool  # whether tensor arguments pose as GPU tensors
+    lend: dict[str, str]  # name -> id of the check whose stand-in replaces it meanwhile
 
 
 class Value(TypedDict):
-    """Give the value of a variable of the learner's."""
+    """Return the value of a learner's variable."""
 
     do: Literal["value"]
     name: str
@@ -33,37 +33,37 @@ class Probe(TypedDict):
     do: Literal["probe"]
     name: str
     kwargs: dict[str, Any]
-    shown: str | None  # how a message calls it
+    shown: str | None  # what a message calls it
     lend: dict[str, str]
 
 
 class Forget(TypedDict):
-    """Let go of all objects that are kept."""
+    """Drop all kept objects."""
 
     do: Literal["forget"]
 
 
-class Run(TypedDict):
-    """Run a cell; its value is what it raised, in one line, or ""."""
+class RunCell(TypedDict):
+    """Run a cell; the value of the reply is what the cell raised, in one line, or ""."""
 
     do: Literal["run"]
     source: str
 
 
 class Reset(TypedDict):
-    """Begin anew with fresh names: for answers that we trust."""
+    """Start over with fresh names: for answers that we trust."""
 
     do: Literal["reset"]
 
 
 Question = Call | Value | Probe | Forget  # what a notebook answers, too
-Request = Question | Run | Reset
+Request = Question | RunCell | Reset
 
-ReplyStatus = Literal["missing", "error", "wrong", "unsendable"]  # how a process may say that there is no answer
+ReplyStatus = Literal["missing", "error", "wrong", "unsendable"]  # how a process may report that there is no answer
 
 
 class Answered(TypedDict):
-    """An answer came: plain values, and the arguments that the call has changed."""
+    """An answer: plain values, and the arguments that the call modified."""
 
     ok: Literal[True]
     value: Any
@@ -71,7 +71,7 @@ class Answered(TypedDict):
 
 
 class Failed(TypedDict):
-    """No answer came, and why."""
+    """No answer, and why."""
 
     ok: Literal[False]
     status: ReplyStatus
@@ -85,21 +85,21 @@ Reply = Answered | Failed
 
 
 class Asked(TypedDict):
-    """A frame from the judge: a request under a number that nobody can foresee."""
+    """A frame from the judge: a request under a number that nobody can predict."""
 
     id: int
     request: Request
 
 
 class Replied(TypedDict):
-    """A frame from the child: the reply to the request of that number."""
+    """A frame from the child: the reply to the request with that number."""
 
     id: int
     reply: Reply
 
 
 class Wanted(TypedDict):
-    """A frame from the child while it answers: what does the stand-in of a check give, or send back?"""
+    """A frame from the child while it answers: what does a check's stand-in return, or which gradients go back?"""
 
     id: int
     ask: str
@@ -108,7 +108,7 @@ class Wanted(TypedDict):
 
 
 class Lent(TypedDict):
-    """A frame from the judge: what the stand-in gave, or what it raised."""
+    """A frame from the judge: what the stand-in returned, or what it raised."""
 
     id: int
     value: NotRequired[Any]
@@ -125,5 +125,5 @@ def answered(value: Any = None, changed: list[str] | None = None) -> Answered:
 
 
 def failed(status: ReplyStatus, sign: str, summary: str, where: str = "", clues: tuple[str, ...] = ()) -> Failed:
-    """The reply when no answer came."""
+    """The reply without one, and why."""
     return {"ok": False, "status": status, "sign": sign, "summary": summary, "where": where, "clues": tuple(clues)}

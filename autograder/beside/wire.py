@@ -19,7 +19,7 @@ from torch import Tensor
 
 MAX_BYTES = 64 * 2**20  # one message
 MAX_DEPTH = 12  # nesting of containers
-MAX_BITS = 1500  # of an integer
+MAX_BITS = 1000  # of an integer: larger ones are no floating-point numbers
 MAX_ITEMS = 20_000  # in one container, or taken from one generator
 
 
@@ -35,11 +35,11 @@ _UNFLAGGED = Flags()
 
 
 class WireError(ValueError):
-    """A value that cannot cross, with the reason."""
+    """A value cannot cross, with the reason."""
 
 
-class Yielded(list):
-    """What a generator gave; `more` says that it was cut off at MAX_ITEMS."""
+class Yielded(list[Any]):
+    """What a generator yielded; `more` if it was cut off at MAX_ITEMS."""
 
     more = False
 
@@ -54,17 +54,17 @@ class Ref:
 
 
 def flags(tensor: Tensor) -> Flags:
-    """What a tensor that came from the learner was, beside its values."""
+    """What is known of a tensor from the learner besides its values."""
     return getattr(tensor, "_bptt_flags", _UNFLAGGED)
 
 
 def device(tensor: Tensor) -> str:
-    """The device on which a tensor was, even if this process has no such device."""
+    """The device that a tensor was on, even if this process has no such device."""
     return getattr(tensor, "_bptt_device", str(tensor.device))
 
 
 def plain(tensor: Tensor, was: Flags = _UNFLAGGED) -> Tensor:
-    """A detached copy of a tensor, of the plain type, with its layout in memory and its flags."""
+    """A detached copy as a plain Tensor, with the same layout in memory and these flags."""
     bare = tensor.detach().as_subclass(Tensor)
     if bare.layout != torch.strided:
         bare = bare.to_dense()
@@ -74,7 +74,7 @@ def plain(tensor: Tensor, was: Flags = _UNFLAGGED) -> Tensor:
 
 
 def pack(value: Any, keep: Callable[[Any], Ref], arguments: Sequence[Tensor] = (), depth: int = 0) -> Any:
-    """`value` as plain values. `keep(object)` stores what cannot be copied and gives its Ref.
+    """`value` as plain values. `keep(object)` stores what cannot be copied and returns its Ref.
 
     Raises WireError for nesting deeper than MAX_DEPTH or a container longer than MAX_ITEMS.
     """
@@ -89,7 +89,7 @@ def pack(value: Any, keep: Callable[[Any], Ref], arguments: Sequence[Tensor] = (
             raise WireError(f"a tensor of dtype {value.dtype} cannot be judged")
         return plain(value, Flags(value.requires_grad, value.grad_fn is not None, alias))
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise WireError("an integer of more than 450 digits")
+        raise WireError("an integer of more than 300 digits")
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, bool | int | float | str):
@@ -133,7 +133,7 @@ def tensors(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any,
 
 
 def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The same nested dicts, lists and tuples with `change(item)` in the place of every item in them."""
+    """The same nested dicts, lists and tuples with `change(item)` in place of every item."""
     if isinstance(value, dict):
         return {key: mapped(item, change) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -156,7 +156,9 @@ def _key(key: Any) -> Any:
         return key
     if isinstance(key, tuple):
         return tuple(_key(item) for item in key)
-    raise WireError(f"a {type(key).__name__} as a key or in a set; strings, numbers and tuples of them can be judged")
+    raise WireError(
+        f"a {type(key).__name__} as a key or in a set; only strings, numbers and tuples of them can be judged"
+    )
 
 
 def _storage(tensor: Tensor) -> int:
@@ -239,8 +241,9 @@ def _encode_tensor(tensor: Tensor, blobs: list[bytes]) -> dict[str, Any]:
     if dtype not in _DTYPES:
         raise WireError(f"a tensor of dtype {tensor.dtype} cannot be sent")
     bare = tensor.detach()
-    order = sorted(range(bare.dim()), key=lambda d: -bare.stride(d))  # memory order, so that layouts survive
-    # Not contiguous(): a tensor of one entry counts as contiguous whatever its stride, and then has no view as bytes.
+    strides = bare.stride()
+    order = sorted(range(bare.dim()), key=lambda d: -strides[d])  # memory order, so that layouts survive
+    # Not contiguous(): it returns a tensor of one entry as it is, whatever its stride, and that may have no view as bytes.
     flat = torch.empty(bare.numel(), dtype=bare.dtype).copy_(bare.permute(order).reshape(-1))
     blob = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
     blobs.append(blob)
@@ -255,7 +258,7 @@ def _encode_tensor(tensor: Tensor, blobs: list[bytes]) -> dict[str, Any]:
 
 
 class _Reader:
-    """The tensors' bytes, taken from the front one after another."""
+    """The tensors' bytes, read one tensor after another."""
 
     def __init__(self, message: bytes, position: int):
         self.message, self.position = message, position
@@ -309,7 +312,7 @@ def _decode_tensor(head: dict[str, Any], blobs: _Reader) -> Tensor:
         raise WireError("a tensor's shape makes no sense")
     blob = blobs.take(math.prod(shape) * dtype.itemsize)
     stored = [shape[d] for d in order]
-    raw = torch.uint8 if dtype is torch.bool else dtype  # a byte that is neither 0 nor 1 makes no bool
+    raw = torch.uint8 if dtype is torch.bool else dtype  # a byte that is neither 0 nor 1 is not a bool
     flat = (torch.frombuffer(bytearray(blob), dtype=raw) if blob else torch.empty(0, dtype=raw)).to(dtype)
     back = [order.index(d) for d in range(len(order))]
     tensor = flat.reshape(stored).permute(back)

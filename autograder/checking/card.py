@@ -6,7 +6,7 @@ from html import escape
 
 from autograder.checking.spec import Verdict
 
-# Colours that hold on light and dark paper; Jupyter's own variables where they exist.
+# Colours that work on light and dark backgrounds.
 _GOOD, _BAD, _ODD = "#009e73", "#d55e00", "#cc79a7"
 
 
@@ -30,7 +30,7 @@ def text(verdict: Verdict) -> str:
 
 
 def html(verdict: Verdict) -> str:
-    """The whole verdict as a card; everything that came from the learner's side is escaped."""
+    """The whole verdict as a card; everything that comes from the learner is escaped."""
     colour = _GOOD if verdict.right else _ODD if verdict.ending.odd else _BAD
     mark = "&#10003;" if verdict.right else "&#10007;"
     rows = "".join(

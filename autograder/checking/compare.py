@@ -14,7 +14,7 @@ from autograder.beside.wire import Yielded
 from autograder.beside.wire import device as device_of
 from autograder.checking.describe import describe
 
-# Relative to the largest expected entry. float64 leaves room for an answer that computes in float32 inside.
+# Relative to the largest expected entry. float64 leaves room for an answer that computes in float32 internally.
 TOLERANCE = {torch.float64: 5e-6, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 
 
@@ -28,7 +28,7 @@ class Difference:
     where: str
     got: Any
     want: Any
-    axes: str = ""  # of a tensor, as they were named
+    axes: str = ""  # of a tensor, as the check named them
 
 
 def first_difference(
@@ -108,7 +108,7 @@ def _set(got: Any, want: Any, label: str) -> Iterator[Difference]:
         have = set(got)
     except TypeError:
         yield Difference(
-            "type", label, f"{label} holds something that is no {kind(next(iter(want), ''))}", "", got, want
+            "type", label, f"{label} contains something that is not {kind(next(iter(want), ''))}", "", got, want
         )
         return
     missing, extra = sorted(want - have, key=repr), sorted(have - want, key=repr)
@@ -125,7 +125,7 @@ def _set(got: Any, want: Any, label: str) -> Iterator[Difference]:
         yield Difference(
             "extra-item",
             label,
-            f"{label} has {extra[0]!r}, which does not belong ({len(extra)} such in all)",
+            f"{label} has {extra[0]!r}, which does not belong ({len(extra)} extra in all)",
             "",
             have,
             want,
@@ -171,7 +171,7 @@ def _values(got: Tensor, want: Tensor, label: str, axes: str, rtol: float | None
 
 
 def wrong_entries(got: Tensor, want: Tensor, rtol: float | None = None) -> Tensor:
-    """A bool tensor: which entries of `got` are not `want`, within the tolerance of the dtype."""
+    """A bool tensor: which entries of `got` differ from `want` by more than the tolerance of the dtype."""
     if not want.is_floating_point():
         return got != want
     rtol = rtol if rtol is not None else TOLERANCE.get(want.dtype, 1e-4)

@@ -23,7 +23,7 @@ def describe(value: Any) -> str:
 
 
 def _tensor(value: Tensor) -> str:
-    """A small vector by its numbers, so that an entry can be worked out by hand; anything larger by its shape."""
+    """A small vector by its numbers, so that an entry can be checked by hand; anything larger by its shape."""
     if value.dim() == 0:
         return f"tensor({value.item():.6g})" if value.is_floating_point() else f"tensor({value.item()})"
     if value.dim() == 1 and value.numel() <= 6 and not value.is_complex():

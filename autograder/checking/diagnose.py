@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,10 @@ def signs(
     difference: Difference,
     axes: str = "",
     factors: Mapping[str, float] = {},
-    steps: Sequence[Tensor] = (),
 ) -> list[Clue]:
     """What a difference looks like, most telling first; empty if it looks like nothing known.
 
-    `factors` are sizes by which an answer may be off ("B": 3); `steps` are the contributions of steps 1…T to a sum.
+    `factors` are sizes by which an answer may be off ("B": 3).
     """
     got, want = difference.got, difference.want
     if difference.sign == "none":
@@ -72,7 +71,7 @@ def signs(
         ]
     if isinstance(got, Tensor) and isinstance(want, Tensor) and want.is_floating_point():
         sizes = {**_sizes(want, axes), **factors}
-        return _values(got, want, axes.split(), sizes, steps)
+        return _values(got, want, axes.split(), sizes)
     if isinstance(got, int | float) and isinstance(want, int | float):
         if isinstance(want, int):  # a count may be twice another by chance
             return []
@@ -188,7 +187,7 @@ def _shape(got: Tensor, want: Tensor, axes: list[str]) -> list[Clue]:
     return [Clue("shape", "Write the shape behind each line, and find the first that is not what you meant.")]
 
 
-def _values(got: Tensor, want: Tensor, axes: list[str], sizes: dict[str, float], steps: Sequence[Tensor]) -> list[Clue]:
+def _values(got: Tensor, want: Tensor, axes: list[str], sizes: dict[str, float]) -> list[Clue]:
     if not bool(got.any()):
         return [Clue("zero", "Every entry is 0. Was the result ever added to, or was the graph cut on the way?")]
 
@@ -197,14 +196,6 @@ def _values(got: Tensor, want: Tensor, axes: list[str], sizes: dict[str, float],
 
     if same(-want):
         return [Clue("sign", "Every entry has the wrong sign. Where does a minus come in, or get lost?")]
-    for t, step in enumerate(steps, 1):
-        if same(step):
-            return [
-                Clue(
-                    "one-step-only",
-                    f"This is the contribution of step t = {t} alone. What happens to the contributions of the other steps?",
-                )
-            ]
     if clues := _factor(got, want, sizes):
         return clues
     off = got - want

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NoReturn
 
-from torch import Tensor
-
+from autograder.beside.advice import Raised
+from autograder.checking import keys
+from autograder.checking.axes import Terms, of_terms
+from autograder.checking.axes import signs as signs_of_axes
 from autograder.checking.compare import Difference, differences, first_difference
 from autograder.checking.diagnose import Clue, signs
-from autograder.checking.spec import Finding, Slip, Suspects, Wrong
+from autograder.checking.spec import Finding, LearnerFailed, Slip, Suspects, Wrong
 
 MAX_PAIRS = 600  # how many pairs of slips are tried
 
@@ -22,14 +26,15 @@ def expect(
     axes: Any = "",
     slips: Suspects | None = None,
     factors: Mapping[str, float] = {},
-    steps: Mapping[str, Sequence[Tensor]] | Sequence[Tensor] = (),
+    terms: Mapping[str, Terms] | Terms | None = None,
     rtol: float | None = None,
     clue: str = "",
 ) -> None:
     """Raise Wrong with a Finding unless `got` equals `want`.
 
-    `name` and `axes` as for `first_difference`; `slips` explains by named mistakes; `factors` and `steps` feed the general
-    signs (`steps` may be a dict by key, for a dict of answers); `clue` is said where nothing else is known.
+    `name` and `axes` as for `first_difference`; `slips` explains by named mistakes; `factors` (sizes: "B": 3) and `terms` (what the
+    answer sums or averages: `(losses, "B T")`; a dict by key, for a dict of answers) feed the general signs; `clue` is said where
+    nothing else is known.
     """
     found = list(differences(got, want, name, axes, rtol))
     if not found:
@@ -38,16 +43,27 @@ def expect(
     if slips is not None and first.sign not in ("none", "keys", "length", "missing-item"):
         if named := explain(got, want, slips, first, rtol, name):
             raise Wrong(Finding(named[0], first.summary, first.where, named[1]))
-    clues = _in_another_order(got, want) or signs(first, first.axes, factors, _steps_of(first, steps))
+    clues = _in_another_order(got, want) or _general(first, factors, terms)
     for other in found[1:] if not clues else ():  # the first wrong part tells nothing: perhaps another one does
         if other.sign == "value":
-            told = signs(other, other.axes, factors, _steps_of(other, steps))
+            told = _general(other, factors, terms)
             clues += [Clue(one.sign, f"Look at {other.name}: {one.says}") for one in told]
-    if not clues and clue:
-        clues = [Clue(first.sign, clue)]
+    if not clues:
+        clues = [Clue(first.sign, clue)] if clue else []
+        clues += signs_of_axes(first) or keys.signs(first)
+    clues = clues or keys.missing(first)
     sign = clues[0].sign if clues else first.sign
     said = tuple(one.says for one in clues)
     raise Wrong(Finding(sign, first.summary, first.where, (*said, *_tally(found, want, name))))
+
+
+def _general(one: Difference, factors: Mapping[str, float], terms: Any) -> list[Clue]:
+    """What the general signs say of a part of the answer."""
+    if isinstance(terms, Mapping):
+        terms = next(
+            (value for key, value in terms.items() if one.name.endswith(f"[{key!r}]") or one.name == key), None
+        )
+    return (of_terms(one, terms) if terms else []) or signs(one, one.axes, factors)
 
 
 def _in_another_order(got: Any, want: Any) -> list[Clue]:
@@ -90,9 +106,33 @@ def leaves(want: Any, name: Any = "the answer") -> list[tuple[str, Any]]:
     return [(name, want)]
 
 
-def deny(sign: str, summary: str, *clues: str, where: str = "") -> None:
+def deny(sign: str, summary: str, *clues: str, where: str = "") -> NoReturn:
     """Raise Wrong with a Finding of the check's own."""
     raise Wrong(Finding(sign, summary, where, clues))
+
+
+@contextmanager
+def on_error(*rows: Raised, also: bool = False) -> Iterator[None]:
+    """What the learner's code raises gets the question of the first row that it fits, with `also` behind the general one.
+
+    Raises Wrong where that row has a sign: the error is the mistake of that name.
+    """
+    try:
+        yield
+    except LearnerFailed as failed:
+        raise known(failed, *rows, also=also) from None
+
+
+def known(failed: LearnerFailed, *rows: Raised, also: bool = False) -> LearnerFailed | Wrong:
+    """What an error means by the first row that it fits; the error itself if it fits none."""
+    finding = failed.finding
+    row = next((row for row in rows if failed.status == "error" and row.fits(finding.summary)), None)
+    if row is None:
+        return failed
+    clues = (*finding.clues, row.asks) if also else (row.asks,)
+    if row.sign:
+        return Wrong(Finding(row.sign, row.summary(finding.summary), finding.where, clues))
+    return LearnerFailed(failed.status, replace(finding, clues=clues))
 
 
 def explain(
@@ -156,12 +196,3 @@ def _together(slips: list[Slip]) -> tuple[str, ...]:
 
 def _asks(slips: list[Slip]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(slip.asks for slip in slips))
-
-
-def _steps_of(first: Difference, steps: Any) -> Sequence[Tensor]:
-    if isinstance(steps, Mapping):
-        return next(
-            (value for key, value in steps.items() if first.name.endswith(f"[{key!r}]") or first.name == key),
-            (),
-        )
-    return steps

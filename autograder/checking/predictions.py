@@ -1,18 +1,55 @@
-"""Predictions: any honest commitment is right; what is no commitment is sent back with the reason."""
+"""A prediction is one statement: any honest commitment is right, and the card says how it turned out."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
 from autograder.checking.describe import describe
+from autograder.checking.draw import Draw
 from autograder.checking.expect import deny
-from autograder.checking.spec import Finding, LearnerFailed, Noted
+from autograder.checking.spec import Check, Finding, LearnerFailed, Noted, check
 from autograder.checking.student import Student
 
+Outcome = Callable[[Any], tuple[Any, str]]  # the guess -> what is true, and why
 
-def committed(student: Student, name: str, low: float, high: float, whole: bool = False) -> float:
+
+def prediction(
+    id: str,
+    of: str,
+    *,
+    between: tuple[float, float] | None = None,
+    whole: bool = False,
+    options: Sequence[str] = (),
+    within: float = 0.0,
+    times: float = 1.0,
+    close: float = 0.0,
+) -> Callable[[Outcome], Check]:
+    """Register `outcome(guess)`, which gives what is true and why, as the check `id` of the learner's variable `of`.
+
+    Its docstring is the claim. The guess is a number `between` two others, perhaps a `whole` one, or one of `options`. It holds if it
+    is what is true; a number also if it lies `within` that distance of it, or is off by less than a factor of `times`. One that does
+    not hold is close if it is at most `close` away.
+    """
+
+    def register(outcome: Outcome) -> Check:
+        def body(student: Student, draw: Draw) -> Noted:
+            guess: Any = _committed(student, of, *between, whole) if between else _chosen(student, of, options)
+            true, why = outcome(guess)
+            holds = guess == true or between and (abs(guess - true) <= within or true / times < guess < true * times)
+            almost = between and abs(guess - true) <= close
+            return Noted(f"{'It holds' if holds else 'Close' if almost else 'It turns out otherwise'}: {why}")
+
+        body.__doc__, body.__module__ = outcome.__doc__, outcome.__module__
+        return check(id, of, hygiene=False)(body)
+
+    return register
+
+
+def _committed(student: Student, name: str, low: float, high: float, whole: bool) -> float:
     """The number between `low` and `high` that the learner has written into the variable `name`.
 
     Raises LearnerFailed while it is None, and Wrong for anything that is no such number.
@@ -25,27 +62,18 @@ def committed(student: Student, name: str, low: float, high: float, whole: bool 
     if isinstance(guess, Tensor) and guess.numel() == 1:
         guess = guess.item()
     if isinstance(guess, bool) or not isinstance(guess, int | float):
-        deny(
-            "no-number",
-            f"`{name}` is {describe(guess)}; expected {asked}",
-            "A prediction is one number, without quotes.",
-        )
+        clue = "A prediction is one number, without quotes."
+        deny("no-number", f"`{name}` is {describe(guess)}; expected {asked}", clue)
     if not math.isfinite(guess) or not low <= guess <= high:
-        deny(
-            "out-of-range",
-            f"`{name}` is {guess:g}; expected {asked}",
-            "Read again what is asked for, and commit to a number that it can be.",
-        )
+        clue = "Read again what is asked for, and commit to a number that it can be."
+        deny("out-of-range", f"`{name}` is {guess:g}; expected {asked}", clue)
     if whole and guess != int(guess):
-        deny(
-            "not-whole",
-            f"`{name}` is {guess:g}; expected {asked}",
-            "Something is counted here. Write a whole number, without a fraction.",
-        )
+        clue = "Something is counted here. Write a whole number, without a fraction."
+        deny("not-whole", f"`{name}` is {guess:g}; expected {asked}", clue)
     return guess
 
 
-def chosen(student: Student, name: str, options: tuple[str, ...]) -> str:
+def _chosen(student: Student, name: str, options: Sequence[str]) -> str:
     """The one of `options` that the learner has written into the variable `name`; capitals and blanks do not matter.
 
     Raises LearnerFailed while it is None, and Wrong for anything else.
@@ -60,8 +88,3 @@ def chosen(student: Student, name: str, options: tuple[str, ...]) -> str:
     if not found:
         deny("no-option", f"`{name}` is {describe(guess)}; expected {asked}", "Copy one of the options, in quotes.")
     return found[0]
-
-
-def told(right: bool, why: str) -> Noted:
-    """The note on the card: whether the prediction holds, and why."""
-    return Noted(f"{'It holds' if right else 'It turns out otherwise'}: {why}")

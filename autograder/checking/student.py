@@ -13,10 +13,10 @@ from autograder.checking.spec import Check, Finding, LearnerFailed
 
 
 class Transport(Protocol):
-    """The way to a learner's code: a function call in a notebook, a pipe in grading."""
+    """The way to the learner's code: a function call in a notebook, a pipe in grading."""
 
     def begin(self, check: Check, /) -> None:
-        """The body of `check` is about to be run: nothing is kept of what was before."""
+        """The body of `check` is about to run: drop whatever an earlier one kept."""
 
     def ask(self, request: Question, /) -> Reply:
         """The reply to a question; LearnerFailed if the learner's process is gone."""
@@ -41,11 +41,11 @@ class Handle:
 
 
 class Student:
-    """The learner's side of one run of a check's body. `student.rnn_step(x_t, h_prev, params)` asks the learner's function.
+    """The learner's side of one run of a check's body. `student.rnn_step(x_t, h_prev, params)` calls the learner's function.
 
-    Raises LearnerFailed when no answer comes. `changed` collects the arguments that calls have changed; `last` is the last call, as the
-    learner would write it. `lent` are names in whose place stand-ins are lent: name -> id of the check that lends. With `pretend`,
-    tensors among the arguments pass for tensors on a GPU (beside/hygiene.py).
+    Raises LearnerFailed when no answer comes. `changed` collects the arguments that calls have modified; `last` is the latest call, as
+    the learner would write it. `lent` maps names that stand-ins replace to the checks that provide them. With `pretend`, tensors among
+    the arguments pose as GPU tensors (beside/hygiene.py).
     """
 
     def __init__(self, transport: Transport, of: str = "", *, lent: Mapping[str, str] = {}, pretend: bool = False):
@@ -64,7 +64,7 @@ class Student:
         return self._ask({"do": "value", "name": name, "lend": self._lent})
 
     def probe(self, name: str, **kwargs: Any) -> Any:
-        """Run a probe (beside/probes/) where the learner's code is; messages call it `shown`."""
+        """Run a probe (beside/probes/) beside the learner's code; messages call it `shown`."""
         shown = kwargs.pop("shown", None)
         if shown:
             self.last = shown
@@ -74,7 +74,7 @@ class Student:
         """Call the learner's class or factory `name`; LearnerFailed if no object comes back. Messages call the object `shown`."""
         made = self._call(name, None, args, kwargs)
         if not isinstance(made, Handle):
-            summary = f"{self.last} gave {describe(made)}; expected an object"
+            summary = f"{self.last} returned {describe(made)}; expected an object"
             raise LearnerFailed("wrong", Finding("type", summary))
         return Handle(self, replace(made._ref, type=shown)) if shown else made
 

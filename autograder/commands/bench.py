@@ -1,4 +1,4 @@
-"""`course bench`: what judging one submission costs, beside stock nbgrader and beside the same cells in a warm process."""
+"""`course bench`: what judging one submission costs, next to stock nbgrader and the same cells in a warm process."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from autograder.notebook import judge_here
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `course bench`."""
     parser.epilog = (
-        "The three take turns, so that a busy machine slows all of them. Stock nbgrader runs every cell, experiments\n"
-        "included; the judge and the warm process leave out experiments that nobody has touched.\n\n"
+        "The three take turns, so that a busy machine slows them all. Stock nbgrader runs every cell, including\n"
+        "experiments; the judge and the warm process skip experiments that nobody has touched.\n\n"
         "examples:\n"
-        "  course bench                        lesson 00, each way three times\n"
+        "  course bench                        lesson 00, three times each way\n"
         "  course bench --lesson 01 --rounds 5\n"
         "  course bench --solutions            how long each solution takes, and its slowest cell"
     )
     parser.add_argument("--solutions", action="store_true", help="time every solution from top to bottom instead")
-    parser.add_argument("--lesson", default="00", help="whose solution is judged (00)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is timed (3)")
+    parser.add_argument("--lesson", default="00", help="the lesson whose solution is judged (00)")
+    parser.add_argument("--rounds", type=int, default=3, help="how many times each is timed (3)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Time the three ways in turns, and print medians and ratios."""
+    """Time the three ways in turn, and print medians and ratios."""
     from tqdm import tqdm
 
     from autograder.authoring.release import as_bytes, notebooks
@@ -84,13 +84,13 @@ def run(args: argparse.Namespace) -> int:
     for name, median in medians.items():
         low, high = min(times[name]), max(times[name])
         print(
-            f"  {name:<38}{median:8.2f} s  ({low:.2f} to {high:.2f})   judged takes {first / median:.2f} times as long"
+            f"  {name:<38}{median:8.2f} s  ({low:.2f} to {high:.2f})   judging takes {first / median:.2f} times as long"
         )
     return 0
 
 
 def _warm(notebook: NotebookNode, release: NotebookNode) -> None:
-    """The steps of the judge's plan in this process: no sandbox, no start, no pipe."""
+    """The steps of the judge's plan in this process: no sandbox, no start-up, no pipe."""
     names: dict[str, Any] = {"__name__": "__main__"}
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for step in plan(notebook, release):
@@ -103,7 +103,7 @@ def _warm(notebook: NotebookNode, release: NotebookNode) -> None:
 
 
 def _stock(root: Path, name: str, solved: bytes) -> Callable[[], None]:
-    """nbgrader's own autograde of one submission, with no configuration of ours."""
+    """nbgrader's own autograde of one submission, without any configuration of ours."""
     from nbgrader.apps import NbGraderAPI
     from traitlets.config import Config
 
@@ -127,13 +127,13 @@ def _stock(root: Path, name: str, solved: bytes) -> Callable[[], None]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """What nbgrader's kernels and its database write on stderr tells nobody anything: here it goes nowhere."""
+    """Discard what nbgrader's kernels and its database write to stderr: it tells nobody anything."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
         with open(os.devnull, "w") as nowhere, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            os.dup2(nowhere.fileno(), 2)  # the descriptor itself: kernels are processes of their own
+            os.dup2(nowhere.fileno(), 2)  # the descriptor itself, because kernels are other processes
             yield
     finally:
         os.dup2(kept, 2)
@@ -141,7 +141,7 @@ def _silence() -> Iterator[None]:
 
 
 def _solutions() -> int:
-    """How long each solution takes, and its slowest cell; the limits are 60 s and 20 s on two cores."""
+    """Print how long each solution takes, and its slowest cell; the limits are 60 s and 20 s on two cores."""
     from autograder.authoring.rehearse import rehearse
 
     print(f"{'lesson':<24}{'seconds':>9}{'slowest cell':>14}")

@@ -6,14 +6,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from autograder.checking import card
-from autograder.errors import OperatorError
+from autograder.errors import OperatorError, for_terminal
 from autograder.house import NOTEBOOKS, ROOT
 from autograder.judge.batch import OPEN_KEY, Job, Outcome, grade_all
 from autograder.judge.releases import Releases
@@ -24,9 +25,9 @@ from autograder.judge.submissions import collect
 EPILOG = """\
 examples:
   course grade work/01_unrolled_graph.ipynb            one notebook
-  course grade handed_in/                              every notebook in a folder: alice.ipynb, or alice/01_….ipynb
-  course grade handed_in/ --key course.key --json      with hidden draws of a key, as JSON with all that it rests on
-  course grade ~/class                                 a class made by `course class`, into its gradebook
+  course grade handed_in/                              all notebooks in a folder: alice.ipynb, or alice/01_….ipynb
+  course grade handed_in/ --key course.key --json      with hidden draws from a key, as JSON with all details
+  course grade ~/class                                 a class made by `course class`: into its gradebook
   course grade ~/class 01                              one lesson of it
 
 Exit code: 0 everything was judged, 1 something could not be judged, 2 nothing was.
@@ -39,36 +40,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="a notebook, a folder of them, a class folder"
     )
-    parser.add_argument("--json", action="store_true", help="print verdicts with all that they rest on")
+    parser.add_argument("--json", action="store_true", help="print verdicts as JSON, with all that they rest on")
     parser.add_argument("--key", type=Path, metavar="FILE", help="the course key, from which hidden numbers are drawn")
     parser.add_argument("--device", default=os.environ.get("BPTT_DEVICE", "cpu"), help="cpu (default), cuda or mps")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="submissions at a time")
     parser.add_argument("--releases", type=Path, action="append", default=[], metavar="DIR",
-                        help="another folder with notebooks as they were handed out")  # fmt: skip
-    parser.add_argument("--again", action="store_true", help="judge anew what has been judged before")
+                        help="another folder of notebooks as they were handed out")  # fmt: skip
+    parser.add_argument("--again", action="store_true", help="judge again what has been judged before")
     parser.add_argument(
-        "--unsafe-no-sandbox", action="store_true", help="run the code with your own rights: own work only"
+        "--unsafe-no-sandbox", action="store_true", help="run the code with your own rights: for your own work only"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judge everything and print it. 0 all judged, 1 something was not, 2 nothing could be (raised as OperatorError)."""
+    """Judge everything and print it; 0 if all was judged, 1 if something was not. OperatorError if nothing can be."""
     classes = [path for path in args.paths if _is_class(path)]
     if classes:
         return _grade_classes(classes, args)
     releases = Releases([NOTEBOOKS, *args.releases])
-    submissions = collect(args.paths, releases.lessons())
+    submissions = collect(args.paths, releases.lessons(), own=args.key is None)
     _device(args.device)
     job = Job(
         sandbox=choose(args.unsafe_no_sandbox),
         releases=releases,
         key=read_key(args.key) if args.key else OPEN_KEY,
         device=args.device,
-        store=None if args.again else Store(ROOT / "build" / "verdicts"),
+        store=Store(ROOT / "build" / "verdicts", refresh=args.again),
     )
     with ThreadPoolExecutor(max(1, args.jobs)) as pool, _progress(len(submissions), args.json) as done:
         outcomes = grade_all(submissions, job, pool, done)
-    print(as_json(outcomes)) if args.json else show(outcomes, job, own=args.key is None)
+    if args.json:
+        print(json.dumps({"submissions": [_as_dict(outcome) for outcome in outcomes]}, indent=1))
+    else:
+        _show(outcomes, job, own=args.key is None)
     return 1 if any(outcome.problem for outcome in outcomes) else 0
 
 
@@ -85,12 +89,8 @@ def read_key(file: Path) -> bytes:
     return key
 
 
-def as_json(outcomes: Iterable[Outcome]) -> str:
-    """All verdicts with their provenance."""
-    return json.dumps({"submissions": [_plain(outcome) for outcome in outcomes]}, indent=1)
-
-
-def _plain(outcome: Outcome) -> dict[str, Any]:
+def _as_dict(outcome: Outcome) -> dict[str, Any]:
+    """An outcome for JSON: all verdicts with their provenance."""
     plain: dict[str, Any] = {"path": outcome.path, "learner": outcome.learner, "problem": outcome.problem}
     if judged := outcome.judged:
         plain |= {"lesson": judged.lesson, "version": judged.version, "score": judged.score, "of": outcome.total}
@@ -102,32 +102,32 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
     return plain
 
 
-def show(outcomes: Sequence[Outcome], job: Job, own: bool) -> None:
-    """The table: one row for each submission, and a line for each check that is not right."""
+def _show(outcomes: Sequence[Outcome], job: Job, own: bool) -> None:
+    """Print the table: a row for each submission, and in it a line for each check that is not right."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title, side in (
-        ("learner", "left"),
-        ("lesson", "left"),
-        ("points", "right"),
-        ("what is not right, and why", "left"),
-    ):
-        table.add_column(title, justify=side, overflow="fold")  # type: ignore[arg-type]
+    table.add_column("learner", overflow="fold")
+    table.add_column("lesson", overflow="fold")
+    table.add_column("points", justify="right", overflow="fold")
+    table.add_column("what is not right, and why", overflow="fold")
     for outcome in outcomes:
         judged = outcome.judged
         points = f"{judged.score:g}/{outcome.total:g}" if judged else "none"
         table.add_row(
-            Text(outcome.learner), judged.lesson if judged else "?", points, Text("\n".join(_reasons(outcome)))
+            Text(for_terminal(outcome.learner)),
+            Text(for_terminal(judged.lesson)) if judged else "?",
+            points,
+            Text(for_terminal("\n".join(_reasons(outcome)))),
         )
     console = Console()
     console.print(table)
     if job.sandbox.level == "none":
-        console.print("No sandbox: this code ran with your rights. These are no grades for a class.")
+        console.print("No sandbox: this code ran with your own rights. Do not use these scores as grades.")
     if own:
-        console.print("No --key: the numbers drawn are known to everybody. These are no grades for a class.")
+        console.print("No --key: anyone can know the numbers that were drawn. Do not use these scores as grades.")
 
 
 def _reasons(outcome: Outcome) -> list[str]:
@@ -142,24 +142,19 @@ def _reasons(outcome: Outcome) -> list[str]:
     return [*(wrong or ["all right"]), *(f"({problem})" for problem in outcome.judged.problems)]
 
 
-def _progress(total: int, quiet: bool) -> Any:
-    """A bar on stderr; the context gives what is called with each Outcome."""
-    from contextlib import contextmanager
-
+@contextmanager
+def _progress(total: int, quiet: bool) -> Iterator[Callable[[Outcome], None]]:
+    """A bar on stderr; yields what is to be called with each Outcome."""
     from tqdm import tqdm
 
-    @contextmanager
-    def bar() -> Any:
-        hidden = quiet or not sys.stderr.isatty()
-        with tqdm(total=total, unit="notebook", disable=hidden, leave=False) as shown:
+    hidden = quiet or not sys.stderr.isatty()
+    with tqdm(total=total, unit="notebook", disable=hidden, leave=False) as bar:
 
-            def done(outcome: Outcome) -> None:
-                shown.set_postfix_str(outcome.learner)
-                shown.update()
+        def done(outcome: Outcome) -> None:
+            bar.set_postfix_str(for_terminal(outcome.learner))
+            bar.update()
 
-            yield done
-
-    return bar()
+        yield done
 
 
 def _device(name: str) -> None:
@@ -168,7 +163,7 @@ def _device(name: str) -> None:
     kind = name.partition(":")[0]
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(kind, False):
-        raise OperatorError(f"There is no device {name!r} here; use --device cpu.")
+        raise OperatorError(f"This machine has no device {name!r}; use --device cpu.")
 
 
 def _is_class(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`course lab`: the learner's copies of the lessons, and JupyterLab on them."""
+"""`course lab`: the learner's copies of the lessons, opened in JupyterLab."""
 
 from __future__ import annotations
 
@@ -51,30 +51,32 @@ def add_arguments(parser: ArgumentParser) -> None:
         "examples:\n"
         "  course lab                          copies in work/, opened at 00_start_here.ipynb\n"
         "  course lab --dir ~/bptt             keep the copies elsewhere\n"
-        "  course lab --update                 take new versions of lessons, with your answers in them\n"
+        "  course lab --update                 take new versions of lessons and keep your answers\n"
         "  course lab --no-browser --port 9000 on a machine that you reach over ssh\n"
         "  course lab -- --ServerApp.ip=0.0.0.0    what follows -- goes to JupyterLab"
     )
     parser.add_argument("--dir", type=Path, default=WORK, metavar="DIR", help="where your copies are (work/)")
     parser.add_argument("--update", action="store_true", help="take new versions without asking; old files stay")
-    parser.add_argument("--port", type=int, metavar="N", help="8888 or the next free one, if you do not say")
+    parser.add_argument("--port", type=int, metavar="N", help="JupyterLab's port (8888, or the next free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
     parser.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="options for JupyterLab")
 
 
 def run(args: Namespace) -> int:
-    """Prepare the copies, then be JupyterLab until it is stopped; its exit code."""
+    """Prepare the copies, then run JupyterLab until it is stopped; returns its exit code."""
     folder = args.dir.expanduser().resolve()
     if folder in (NOTEBOOKS, ROOT / "solutions"):
-        raise OperatorError(f"{folder} holds the course itself. Work elsewhere: --dir")
+        raise OperatorError(f"{folder} holds the course itself. Choose another folder with --dir.")
     prepare(NOTEBOOKS, folder, _asker(args.update), print)
     browser = not args.no_browser and has_screen(os.environ)
     if not browser:
-        print("Open the address that JupyterLab prints below. From another machine, first let ssh carry the port:")
+        print("Open the address that JupyterLab prints below. From another machine, forward the port over ssh first:")
         print(f"  ssh -L {args.port or 8888}:localhost:{args.port or 8888} THIS-MACHINE")
     sys.stdout.flush()
     line = command(folder, browser=browser, port=args.port, more=args.jupyter)
-    if os.name == "posix":  # in the same process: what stops this command stops JupyterLab, which answers Ctrl-C itself
+    if (
+        os.name == "posix"
+    ):  # in this very process: what stops this command stops JupyterLab, which handles Ctrl-C itself
         os.chdir(folder)
         os.execv(line[0], line)
     try:

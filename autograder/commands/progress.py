@@ -7,13 +7,13 @@ from pathlib import Path
 
 from autograder.errors import OperatorError
 from autograder.house import WORK
-from autograder.learner.saved import of
+from autograder.learner.saved import progress_in
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `course progress`."""
     parser.epilog = (
-        "It reads what you have saved, and runs nothing: save a notebook first, and run a check again after a change.\n\n"
+        "It reads what you have saved and runs nothing: run the checks again after a change, and save the notebook.\n\n"
         "examples:\n"
         "  course progress                    your copies in work/\n"
         "  course progress ~/bptt             copies elsewhere"
@@ -25,8 +25,10 @@ def run(args: argparse.Namespace) -> int:
     """Print a line for each lesson, and what comes next."""
     copies = sorted(args.dir.expanduser().glob("[0-9][0-9]_*.ipynb"))
     if not copies:
-        raise OperatorError(f"No lessons in {args.dir}. `course lab` copies them; or say where yours are.")
-    found = [one for path in copies if (one := of(path))]
+        raise OperatorError(
+            f"There are no lessons in {args.dir}. `course lab` makes your copies; if they are elsewhere, name the folder."
+        )
+    found = [one for path in copies if (one := progress_in(path))]
     for one in found:
         total = len(one.right) + len(one.wrong) + len(one.unasked)
         more = [f"not yet: {', '.join(one.wrong)}"] if one.wrong else []

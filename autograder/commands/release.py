@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from autograder.authoring.release import build, chosen, differences, write
+from autograder.authoring.release import build, out_of_date, scripts_of, write
 from autograder.house import NOTEBOOKS
 
 
@@ -20,21 +20,21 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 01; all if none is named")
     parser.add_argument("--no-hints", action="store_true", help="leave the hint drop-downs out")
-    parser.add_argument("--check", action="store_true", help="compare with what is there, and write nothing")
+    parser.add_argument("--check", action="store_true", help="compare with what is there and write nothing")
     parser.add_argument("--to", type=Path, default=NOTEBOOKS, metavar="DIR", help="another folder to write to")
 
 
 def run(args: Namespace) -> int:
-    """Build, then compare or replace. 0 when all is well, 1 when a lesson is refused or out of date."""
+    """Build, then compare or replace; 0 if all is well, 1 if a lesson is refused or out of date."""
     try:
-        built = build(chosen(args.lessons), hints=not args.no_hints)
+        built = build(scripts_of(args.lessons), hints=not args.no_hints)
     except ExceptionGroup as group:
         for error in group.exceptions:
             print(error)
-        print("Nothing was written; the previous release is as it was.")
+        print("Nothing was written; the previous release is unchanged.")
         return 1
     whole = not args.lessons and args.to == NOTEBOOKS
-    changed = differences(built, args.to, whole)
+    changed = out_of_date(built, args.to, whole)
     if args.check:
         for line in changed:
             print(line)

@@ -1,4 +1,4 @@
-"""`course verify`: every check tried with the solution, the stub, wrong and right answers, in a notebook and in the sandbox."""
+"""`course verify`: tries every check on the solution, the stub, wrong and right answers, in a notebook and in the sandbox."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autograder.authoring.release import chosen
-from autograder.authoring.twice import Sandboxed, Twice
-from autograder.authoring.verify import Judge, Material, Proof, as_generated, in_notebook, material, prove
+from autograder.authoring.release import scripts_of
+from autograder.authoring.twice import Judge, Sandboxed, Twice
+from autograder.authoring.verify import Material, Proof, as_generated, in_notebook, material, prove
 from autograder.checking import card
 from autograder.checking.spec import Check, Verdict
 from autograder.house import NOTEBOOKS, ROOT
@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  course verify                         every check: solution, stub, wrong and right answers\n"
         "  course verify 01 --show               one lesson, with the message that each wrong answer gets\n"
         "  course verify --json > matrix.json    for machines\n\n"
-        "Wrong answers stand in tests/answers/LESSON/wrong.diff, as edits of right ones and under the sign that they must\n"
-        "get; right ones in right.py beside it. What is in notebooks/ must be, byte for byte, what `course release` makes."
+        "Wrong answers are in tests/answers/LESSON/wrong.diff, as edits of right ones, under the sign that each must get;\n"
+        "right ones are in right.py beside it. And notebooks/ must be, byte for byte, what `course release` makes."
     )
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="a lesson's number or name; all if none is given")
     parser.add_argument("--json", action="store_true", help="print the matrix as JSON")
-    parser.add_argument("--notebook-only", action="store_true", help="do not judge each answer in the sandbox as well")
+    parser.add_argument("--notebook-only", action="store_true", help="do not judge the answers in the sandbox as well")
     parser.add_argument("--show", action="store_true", help="print each wrong answer's message")
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="checks at a time (one per core)"
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """One check to be tried, in whichever process."""
+    """One check to try, in any process."""
 
     script: Path
     check: str
@@ -54,7 +54,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of a Task: the proof, how many answers were judged twice, and the message of each wrong answer."""
+    """The outcome of a Task: the proof, how many answers were judged twice, and the message for each wrong answer."""
 
     proof: Proof
     judged: int
@@ -62,8 +62,8 @@ class Tried:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Try the checks and print a line for each; 0 if all is as it should be, 1 if not."""
-    scripts = chosen(args.lessons)
+    """Try the checks and print a line for each; 0 if all is as it should be, else 1."""
+    scripts = scripts_of(args.lessons)
     level = "" if args.notebook_only else _level()
     tasks = [Task(script, check.id, bool(level)) for script in scripts for check in load_lesson(script.stem[3:])]
     proofs, judged = {}, 0
@@ -78,10 +78,10 @@ def run(args: argparse.Namespace) -> int:
     green = sum(proof.green for proof in proofs.values())
     if not args.json:
         if level:
-            print(f"{judged} answers were judged in a notebook and in the sandbox ({level}).")
+            print(f"{judged} answers were judged both in a notebook and in the sandbox ({level}).")
         print(f"{green} of {len(proofs)} checks are green.")
     for stem in stale:
-        print(f"notebooks/{stem}.ipynb is not what solutions/{stem}.py gives: make release", file=sys.stderr)
+        print(f"notebooks/{stem}.ipynb is not what solutions/{stem}.py makes. Run `make release`.", file=sys.stderr)
     return 0 if green == len(proofs) and not stale else 1
 
 
@@ -89,7 +89,7 @@ def _level() -> str:
     try:
         return choose().level
     except NoSandbox as error:
-        print(f"course verify: judged in the notebook only. {error}", file=sys.stderr)
+        print(f"course verify: judging in the notebook only. {error}", file=sys.stderr)
         return ""
 
 
@@ -132,7 +132,7 @@ def _material(script: Path) -> Material:
 
 @cache
 def _sandboxed() -> Sandboxed:
-    """This process's child, for all the answers that it judges; it ends with the process."""
+    """This process's child, for all the answers that it judges; ends with the process."""
     return Sandboxed(choose())
 
 

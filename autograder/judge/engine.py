@@ -224,7 +224,9 @@ def files_beside(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, 
         try:
             str(name).encode()
         except UnicodeEncodeError:
-            problems.append(f"{str(name).encode(errors='replace').decode()} was left out: its name is not text in UTF-8")
+            problems.append(
+                f"{str(name).encode(errors='replace').decode()} was left out: its name is not text in UTF-8"
+            )
             continue
         total += file.stat().st_size
         if total > limits.files or len(found) == 500:

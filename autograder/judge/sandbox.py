@@ -133,7 +133,7 @@ class Bubblewrap:
         for file in _font_lists():  # else matplotlib looks through all fonts, two seconds for each child
             line += ["--ro-bind", str(file), f"/home/learner/.matplotlib/{file.name}"]
         line += ["--ro-bind", str(BESIDE), "/course/autograder/beside"]
-        line += ["--ro-bind", str(BESIDE / "standin.py"), "/course/autograder/__init__.py"]
+        line += ["--ro-bind", str(BESIDE / "dummy.py"), "/course/autograder/__init__.py"]
         line += ["--ro-bind", str(BPTT), "/course/bptt"]
         if brought is not None:
             line += ["--ro-bind", str(brought), "/submission"]
@@ -173,7 +173,7 @@ class Unsafe:
         place = Path(tempfile.mkdtemp(prefix="bptt-judge-"))
         course, compiled = place / "course", shutil.ignore_patterns("__pycache__")
         shutil.copytree(BESIDE, course / "autograder" / "beside", ignore=compiled)
-        shutil.copyfile(BESIDE / "standin.py", course / "autograder" / "__init__.py")
+        shutil.copyfile(BESIDE / "dummy.py", course / "autograder" / "__init__.py")
         shutil.copytree(BPTT, course / "bptt", ignore=compiled)
         home = place / "home"
         (home / ".matplotlib").mkdir(parents=True)
@@ -236,11 +236,7 @@ def _popen(command: list[str], fds: tuple[int, int], **options: object) -> subpr
 
 
 def _options(inside: Inside, files: list[list[str]], alone: bool) -> str:
-    limits = inside.limits
-    return json.dumps(
-        {"cpu": int(limits.cpu), "file": limits.file, "memory": limits.memory, "processes": limits.processes,
-         "device": inside.device, "files": files, "alone": alone}
-    )  # fmt: skip
+    return json.dumps({"limits": inside.limits.plain(), "device": inside.device, "files": files, "alone": alone})
 
 
 def _environment(home: str, device: str) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""The learner's own copies of the lessons: made, brought up to date, and read for what is done."""
+"""The learner's own copies of the lessons: made, kept up to date, and read for progress."""

@@ -1,7 +1,7 @@
 """Carries a learner's work from an older copy of a lesson into a newer release, by cell id.
 
-Answers, written answers, experiments and cells of the learner's own go over if the learner changed them; what
-the course handed out and nobody touched is left to the newer release.
+Answers, written answers, experiments and the learner's own cells are carried over if the learner changed them; everything
+else comes from the newer release.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ _HANDED_OUT = re.compile(r"(text|code)-([0-9a-f]{12})(-\d+)?")  # the id of a ce
 
 @dataclass
 class Carried:
-    """The newer notebook with the learner's work in it, and the ids of what went over."""
+    """The newer notebook with the learner's work in it, and the ids of what was carried over."""
 
     notebook: nbformat.NotebookNode
-    kept: list[str] = field(default_factory=list)  # put into the cell with the same id
-    added: list[str] = field(default_factory=list)  # cells that the newer release does not have
+    kept: list[str] = field(default_factory=list)  # written into the cell with the same id
+    added: list[str] = field(default_factory=list)  # as cells that the newer release does not have
 
 
 def carry(old: nbformat.NotebookNode, new: nbformat.NotebookNode) -> Carried:
     """A copy of `new` with the learner's work from `old`; neither argument is changed.
 
-    A cell that `new` has no place for goes after the cell it followed in `old`.
+    A cell that `new` has no place for goes after the cell that it followed in `old`.
     """
     result = Carried(copy.deepcopy(new))
     cells = result.notebook.cells
-    place = -1  # where the last cell that both have stands in the newer notebook
+    place = -1  # of the last cell that both have, in the newer notebook
     for cell in old.cells:
         role, name = metadata.role(cell), _name(cell)
         at = next((i for i, other in enumerate(cells) if _name(other) == name), None)
@@ -52,13 +52,13 @@ def carry(old: nbformat.NotebookNode, new: nbformat.NotebookNode) -> Carried:
 
 
 def _name(cell: nbformat.NotebookNode) -> str:
-    """What a cell is found by. Metadata survives cutting and pasting, the id may not."""
+    """What identifies a cell. Its metadata survives cutting and pasting; its id may not."""
     key = metadata.key(cell)
     return f"{key.role} {key.id}" if key else cell.get("id", "")
 
 
 def _touched(cell: nbformat.NotebookNode) -> bool:
-    """Whether a cell differs from how it was handed out; a cell of the learner's own does."""
+    """Whether a cell differs from what was handed out, as the learner's own cells do."""
     if metadata.role(cell):
         return not metadata.untouched(cell)
     match = _HANDED_OUT.fullmatch(cell.get("id", ""))
@@ -66,7 +66,7 @@ def _touched(cell: nbformat.NotebookNode) -> bool:
 
 
 def _free(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The cell as one of the learner's own: without role, lock and outputs."""
+    """The cell as one of the learner's own: without a role, a lock or outputs."""
     free = copy.deepcopy(cell)
     free.metadata = nbformat.NotebookNode()
     if free.cell_type == "code":

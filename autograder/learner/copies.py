@@ -1,6 +1,6 @@
 """The learner's copies of the lessons: made once and never overwritten.
 
-When a lesson has changed since, the learner's work can be carried over into a fresh copy; the old file stays beside it.
+If a lesson has changed since, the learner's work can be carried over into a fresh copy; the old file is kept beside it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from autograder.learner.carry import carry
 def prepare(source: Path, folder: Path, agree: Callable[[str], bool], say: Callable[[str], None]) -> None:
     """Bring `folder` up to date with the lessons in `source`: copy what is missing, offer what has changed.
 
-    `agree` is asked before a lesson's fresh copy takes the learner's work over; `say` gets one line for each
-    thing done or left. Raises OperatorError when `folder` cannot hold the copies or `source` has no lessons.
+    `agree` is asked before a fresh copy with the learner's work replaces the old one; `say` gets one line for everything that was
+    done or left undone. Raises OperatorError if `folder` cannot hold the copies or `source` has no lessons.
     """
     lessons = sorted(source.glob("[0-9][0-9]_*.ipynb"))
     if not lessons:
@@ -29,9 +29,11 @@ def prepare(source: Path, folder: Path, agree: Callable[[str], bool], say: Calla
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OperatorError(f"{folder} cannot be made a folder ({error.strerror}). Say another: --dir") from None
+        raise OperatorError(
+            f"The folder {folder} cannot be made ({error.strerror}). Choose another one with --dir."
+        ) from None
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OperatorError(f"{folder} cannot be written to. Say another folder: --dir")
+        raise OperatorError(f"The folder {folder} cannot be written to. Choose another one with --dir.")
     for lesson in lessons:
         mine = folder / lesson.name
         if not mine.exists():
@@ -46,13 +48,13 @@ def _refresh(lesson: Path, mine: Path, agree: Callable[[str], bool], say: Callab
     try:
         old = nbformat.read(mine, as_version=4)
     except Exception as error:  # nbformat raises whatever the broken file makes it raise
-        say(f"{mine.name}: your copy is no notebook any more ({type(error).__name__}); it was left as it is")
+        say(f"{mine.name}: your copy is not a valid notebook ({type(error).__name__}); it was left as it is")
         return
     version = metadata.version(new)
     if metadata.version(old) == version:
         return
-    if not agree(f"{mine.name} has changed since you copied it. Take the new one, with your answers in it?"):
-        say(f"{mine.name}: a newer version is there; `course lab --update` takes it, with your answers in it")
+    if not agree(f"{mine.name} has changed since you copied it. Take the new version and keep your answers?"):
+        say(f"{mine.name}: there is a newer version; `course lab --update` takes it and keeps your answers")
         return
     carried = carry(old, new)
     kept = _free_name(mine.with_name(f"{mine.stem}.before-{version}.ipynb"))

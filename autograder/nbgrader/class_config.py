@@ -1,25 +1,25 @@
-"""nbgrader's settings for this class. `course class` made this file once; it is yours to change.
+"""nbgrader's settings for this class. `course class` wrote this file once; it is yours to change.
 
-nbgrader reads it when it is started in this folder: `nbgrader autograde`, and formgrader in a Jupyter that was
-started here. `course grade` reads it too.
+nbgrader reads it when started in this folder: `nbgrader autograde`, and formgrader in a Jupyter that was started here.
+`course grade` reads it too.
 """
 
 from pathlib import Path
 
-c = get_config()  # noqa: F821  (nbgrader defines it)
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  (nbgrader defines it)
 
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 c.CourseDirectory.course_id = "bptt"
 
 # --- Grading -------------------------------------------------------------------------------------------
-# A submission passes through these lists from top to bottom. Ours are the ones that begin with autograder.
+# A submission passes through these lists from top to bottom. The steps that begin with "autograder" are the course's.
 
-# Reads a broken, empty or foreign file as a notebook that says so, instead of stopping the class.
+# Reads a broken, empty or foreign file as a notebook that says so, so that it does not stop the class.
 c.Autograde.exporter_class = "autograder.nbgrader.Reader"
 
 c.Autograde.sanitize_preprocessors = [
-    # Puts back what was copied, deleted, moved or retyped, by id, against the version that was handed out. It
-    # stands in the place of ClearOutput and OverwriteCells: pictures and printed text stay, scripts do not.
+    # Undoes copies, deletions, moves and changes of type, by cell id, against the version that was handed out. It
+    # replaces ClearOutput and OverwriteCells: pictures and printed text stay, scripts do not.
     "autograder.nbgrader.Repair",
     "nbgrader.preprocessors.DeduplicateIds",
     "nbgrader.preprocessors.OverwriteKernelspec",
@@ -27,30 +27,29 @@ c.Autograde.sanitize_preprocessors = [
 ]
 
 c.Autograde.autograde_preprocessors = [
-    # Judges in a sandbox, or looks the verdict up, and writes points and card into each check's cell. It stands
-    # in the place of Execute: no kernel is started, and nothing of the learner's runs in this process.
+    # Judges in a sandbox, or looks the verdict up, and writes points and a card into each check's cell. It replaces
+    # Execute: no kernel is started, and none of the learner's code runs in this process.
     "autograder.nbgrader.JudgedExecute",
     "nbgrader.preprocessors.LimitOutput",
-    # nbgrader's SaveAutoGrades; a check that a person should look at is left for manual grading.
+    # nbgrader's SaveAutoGrades, except that a check that a person should look at is left for manual grading.
     "autograder.nbgrader.SaveJudged",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
-# What a submission may use (seconds and bytes; the names are those in autograder/judge/limits.py), and the device.
+# What a submission may use (seconds and bytes, under the names in autograder/judge/limits.py), and the device.
 # c.JudgedExecute.limits = {"cell": 30.0, "submission": 600.0}
 # c.JudgedExecute.device = "cuda"
 
 # --- Releasing -----------------------------------------------------------------------------------------
-# `course class` has put the lessons into source/ and release/ and told the gradebook. If you change a notebook in
-# source/ yourself, `nbgrader generate_assignment` takes the answers out again; this list is nbgrader's own,
-# with one step of ours.
+# `course class` has put the lessons into source/, release/ and the gradebook. If you change a notebook in source/
+# yourself, `nbgrader generate_assignment` removes the answers again. This list is nbgrader's own, with one added step.
 c.GenerateAssignment.preprocessors = [
     "nbgrader.preprocessors.IncludeHeaderFooter",
     "nbgrader.preprocessors.InstantiateTests",
     "nbgrader.preprocessors.LockCells",
     "nbgrader.preprocessors.ClearSolutions",
-    # Puts in what an answer starts from, where that is something else than `raise NotImplementedError()`.
+    # Puts in what an answer starts from where that is not `raise NotImplementedError()`.
     "autograder.authoring.release.ReleasedAs",
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.CheckCellMetadata",
@@ -63,5 +62,5 @@ c.GenerateAssignment.preprocessors = [
 ]
 
 # --- Dates and penalties -------------------------------------------------------------------------------
-# Set due dates in formgrader. Points off for late work: nbgrader's documentation, "Late submission plugin".
+# Set due dates in formgrader. To take points off for late work, see nbgrader's documentation, "Late submission plugin".
 # c.AssignLatePenalties.plugin_class = "late.Penalty"

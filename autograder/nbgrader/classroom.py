@@ -1,8 +1,8 @@
-"""A class's folder, which is a stock nbgrader course folder with our settings.
+"""A class's folder: a stock nbgrader course folder with our settings.
 
-It lives outside the repository. Making it again adds what is new; nothing in the folder is ever
-deleted or, but for a lesson's own source and release, overwritten. Every version handed out is kept, so that a
-submission is graded against the one it was made from.
+It lives outside the repository. Making it again adds what is new. Nothing in it is ever deleted, and only a lesson's own source
+and release are overwritten. Every version that was handed out is kept, so that a submission is graded against the one it was
+made from.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 CONFIG = "nbgrader_config.py"
 FOLDERS = ("source", "release", "submitted", "autograded", "feedback")
 KEY = "course.key"
-OURS = ".bptt"  # versions handed out, verdicts
+OURS = ".bptt"  # holds the versions that were handed out, and the verdicts
 
 
 @dataclass(frozen=True)
 class Classroom:
-    """A class folder: where its things are."""
+    """A class folder, and where things are in it."""
 
     root: Path
 
@@ -51,15 +51,15 @@ class Classroom:
         path = self.root / KEY
         try:
             if hasattr(os, "geteuid") and stat.S_IMODE(path.stat().st_mode) & 0o077:
-                raise OperatorError(f"{path} can be read by others. Close it: chmod 600 {path}")
+                raise OperatorError(f"Others can read {path}. Close it: chmod 600 {path}")
             text = path.read_text().strip()
         except OSError as error:
             raise OperatorError(
-                f"{path}, the course key, cannot be read ({error.strerror}). Bring it back from a copy; "
-                f"`course class {self.root}` makes a new one, with which hidden numbers change."
+                f"{path}, the course key, cannot be read ({error.strerror}). Restore it from a copy; "
+                f"`course class {self.root}` makes a new one, but then all hidden numbers change."
             ) from None
         if len(text) < 32:
-            raise OperatorError(f"{path} holds no course key (32 characters or more). Bring it back from a copy.")
+            raise OperatorError(f"{path} does not hold a course key (32 characters or more). Restore it from a copy.")
         return text.encode()
 
     def lessons(self) -> list[str]:
@@ -69,14 +69,14 @@ class Classroom:
     def release(self, lesson: str, version: str = "") -> NotebookNode:
         """The notebook of `lesson` as it was handed out in `version`, or as it is handed out now.
 
-        An older version counts only if the gradebook still has its graded cells; else it is the one of now.
+        An older version is used only if its graded cells are those in the gradebook; otherwise it is the current one.
         """
         now = nbformat.read(self._version(lesson, self.current(lesson)), as_version=4)
         then = self._version(lesson, version)
         if not version.isalnum() or not then.is_file():
             return now
         older = nbformat.read(then, as_version=4)
-        return older if graded(older) == graded(now) else now
+        return older if graded_cells(older) == graded_cells(now) else now
 
     def current(self, lesson: str) -> str:
         """The version of `lesson` that is handed out now; OperatorError if the class has no such lesson."""
@@ -105,21 +105,21 @@ def is_class(folder: Path) -> bool:
     return (folder / OURS / "versions").is_dir() and (folder / CONFIG).is_file()
 
 
-def graded(notebook: NotebookNode) -> dict[str, tuple[str, float]]:
+def graded_cells(notebook: NotebookNode) -> dict[str, tuple[str, float]]:
     """The cells that nbgrader counts: kind and points by grade id."""
     marks = ((cell, cell.metadata.get("nbgrader", {})) for cell in notebook.cells)
     return {mark["grade_id"]: (cell.cell_type, float(mark["points"])) for cell, mark in marks if mark.get("grade")}
 
 
-class Refused(CourseError):
-    """A lesson cannot be brought up to date in this class."""
+class UpdateRefused(CourseError):
+    """A lesson cannot be updated in this class."""
 
 
 def make(root: Path, scripts: Iterable[Path], *, hints: bool = True, roster: Path | None = None) -> list[str]:
-    """Make the class in `root`, or add to it what is new; one line for each thing that was done or could not be.
+    """Make the class in `root`, or add to it what is new; one line for everything that was done.
 
-    Raises OperatorError where a class cannot be, and an ExceptionGroup of Refused and AuthorErrors at the end,
-    when all other lessons are in place.
+    Raises OperatorError if there can be no class in `root`; and, once all other lessons are in place, an ExceptionGroup of
+    UpdateRefused and AuthorErrors.
     """
     root = root.expanduser().resolve()
     _fit(root)
@@ -144,51 +144,51 @@ def make(root: Path, scripts: Iterable[Path], *, hints: bool = True, roster: Pat
 def _fit(root: Path) -> None:
     if root == ROOT or root.is_relative_to(ROOT):
         raise OperatorError(
-            f"{root} is inside the repository. A class holds answers and grades: keep it elsewhere, as in "
+            f"{root} is inside the repository. A class holds answers and grades, so keep it elsewhere, as in "
             "`course class ~/bptt-class`."
         )
     if root.exists() and not root.is_dir():
-        raise OperatorError(f"{root} is a file. Name a folder that is new or empty.")
+        raise OperatorError(f"{root} is a file. Name a new or empty folder.")
     if root.is_dir() and not is_class(root) and any(root.iterdir()):
-        raise OperatorError(f"{root} is not empty and is no class of this course. Name a folder that is new or empty.")
+        raise OperatorError(f"{root} is not empty and is not a class of this course. Name a new or empty folder.")
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)  # grades are nobody else's business
     except OSError as error:
-        raise OperatorError(f"{root} cannot be made ({error.strerror}). Name another folder.") from None
+        raise OperatorError(f"{root} cannot be created ({error.strerror}). Name another folder.") from None
 
 
 def _config(root: Path) -> str:
     path, wanted = root / CONFIG, Path(__file__).with_name("class_config.py").read_text()
     if not path.exists():
         path.write_text(wanted)
-        return f"{CONFIG}: made"
+        return f"{CONFIG}: created"
     same = path.read_text() == wanted
-    return f"{CONFIG}: " + ("as it was" if same else "yours, left as it is")
+    return f"{CONFIG}: " + ("unchanged" if same else "yours, left as it is")
 
 
 def _key(root: Path) -> str:
     try:
         descriptor = os.open(root / KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return f"{KEY}: as it was"
+        return f"{KEY}: unchanged"
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(32) + "\n")
-    return f"{KEY}: made; keep a copy in a safe place, hidden numbers are drawn from it"
+    return f"{KEY}: created; keep a copy in a safe place, because hidden numbers are drawn from it"
 
 
 def _lesson(classroom: Classroom, script: Path, hints: bool) -> str:
-    """Bring one lesson into the class: source, release, the version's copy and the gradebook."""
+    """Add one lesson to the class or update it: source, release, the copy of the version and the gradebook."""
     from autograder.authoring.release import as_bytes, notebooks
 
     lesson = script.stem
     solved, handed_out = notebooks(script, hints)
     version, root = handed_out.metadata["bptt"]["version"], classroom.root
     before = classroom.current(lesson) if lesson in classroom.lessons() else ""
-    if before and before != version and graded(classroom.release(lesson)) != graded(handed_out):
+    if before and before != version and graded_cells(classroom.release(lesson)) != graded_cells(handed_out):
         if _has_submissions(classroom, lesson):
-            raise Refused(
-                f"{lesson}: stays at version {before}. Version {version} has other graded cells or points, and "
-                "submissions are there. Make another class for it."
+            raise UpdateRefused(
+                f"{lesson}: stays at version {before}. Version {version} has other graded cells or points, and there "
+                "are submissions already. Make another class for it."
             )
     versions = root / OURS / "versions" / lesson
     _write(versions / f"{version}.ipynb", as_bytes(handed_out))
@@ -198,9 +198,9 @@ def _lesson(classroom: Classroom, script: Path, hints: bool) -> str:
         _write(root / "release" / lesson / f"{lesson}.ipynb", as_bytes(handed_out))
     _write(versions / "current", f"{version}\n".encode())
     if not before:
-        points = sum(points for _, points in graded(handed_out).values())
+        points = sum(points for _, points in graded_cells(handed_out).values())
         return f"{lesson}: added, version {version}, {points:g} points"
-    return f"{lesson}: " + ("as it was" if before == version else f"version {before} -> {version}; both are graded")
+    return f"{lesson}: " + ("unchanged" if before == version else f"version {before} -> {version}; both are graded")
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -213,11 +213,11 @@ def _write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def gradebook(classroom: Classroom) -> Iterator[Gradebook]:
-    """The class's gradebook, made if it is not there; wherever nbgrader_config.py says it is."""
+    """The class's gradebook, wherever nbgrader_config.py puts it; created if it does not exist."""
     from nbgrader.api import Gradebook
     from nbgrader.coursedir import CourseDirectory
 
-    tools = str(Path(sys.executable).parent)  # nbgrader calls `alembic` by name when it makes a gradebook
+    tools = str(Path(sys.executable).parent)  # nbgrader calls `alembic` by name when it creates a gradebook
     if tools not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), tools])
     course = CourseDirectory(config=classroom.config())
@@ -239,7 +239,7 @@ def _has_submissions(classroom: Classroom, lesson: str) -> bool:
 
 
 def _register(classroom: Classroom, lesson: str, handed_out: NotebookNode) -> None:
-    """Tell the gradebook of the lesson's cells and points, by nbgrader's own step."""
+    """Enter the lesson's cells and points into the gradebook, with nbgrader's own step."""
     from nbgrader.preprocessors import SaveCells
 
     with gradebook(classroom) as book:
@@ -257,4 +257,4 @@ def _enrol(classroom: Classroom, students: Sequence[dict[str, str]]) -> str:
                 "email": student.get("email"),
             }
             book.update_or_create_student(student["id"], **{key: name for key, name in names.items() if name})
-    return f"gradebook.db: {len(students)} students of the roster"
+    return f"gradebook.db: {len(students)} students from the roster"

@@ -1,4 +1,4 @@
-"""A repaired submission of a class, judged: a verdict for each of its checks, from the store if it is there."""
+"""Judges a repaired submission of a class: a verdict for each of its checks, from the store if it has one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from nbformat import NotebookNode
 from autograder import metadata
 from autograder.checking.spec import Finding, Verdict
 from autograder.errors import OperatorError
+from autograder.judge.limits import Limits
 from autograder.nbgrader.classroom import Classroom
 
 
 @dataclass(frozen=True)
 class Graded:
-    """What is known of one submission, before a person has looked at it."""
+    """What is known of one submission before a person has looked at it."""
 
     verdicts: dict[str, Verdict]  # by check id, in the notebook's order
     provenance: dict[str, Any]
@@ -38,43 +39,41 @@ def grade(
     again: bool = False,
     unsafe: bool = False,
 ) -> Graded:
-    """Judge the repaired notebook that `student` handed in for `lesson`; `again` judges anew what the store has.
+    """Judge the repaired notebook that `student` handed in for `lesson`; with `again`, even if the store has the verdicts.
 
-    Raises OperatorError where nothing can be judged: no sandbox, no course key, an unknown limit.
+    Raises OperatorError if nothing can be judged: no sandbox, no course key, an unknown limit.
     """
     checks = [key.id for cell in notebook.cells if (key := metadata.key(cell)) and key.role == "check"]
     ours = metadata.of(notebook)
     if problem := ours.get("problem"):
-        verdicts, provenance, problems = _unread(checks, problem), {}, ()
-    else:
-        from autograder.judge.engine import judge
-        from autograder.judge.sandbox import choose
-        from autograder.judge.store import Store
+        verdicts = _unread(checks, problem)
+        return Graded(verdicts, {}, (), _fingerprint(notebook, verdicts))
+    from autograder.judge.engine import judge
+    from autograder.judge.sandbox import choose
+    from autograder.judge.store import Store
 
-        judged = judge(
-            notebook,
-            classroom.release(lesson, ours["version"]),
-            key=classroom.key(),
-            learner=student,
-            limits=_limits(limits),
-            device=device or os.environ.get("BPTT_DEVICE", "cpu"),
-            files=classroom.root / "submitted" / student / lesson,
-            store=Store(classroom.verdicts, refresh=again),
-            sandbox=choose(unsafe),
-        )
-        if missing := [id for id in checks if id not in judged.verdicts]:
-            raise OperatorError(f"{student}, {lesson}: no verdict came back for {', '.join(missing)}.")
-        verdicts, provenance, problems = {id: judged.verdicts[id] for id in checks}, judged.provenance, judged.problems
-    return Graded(verdicts, provenance, tuple(problems), _fingerprint(notebook, verdicts))
+    judged = judge(
+        notebook,
+        classroom.release(lesson, ours["version"]),
+        key=classroom.key(),
+        learner=student,
+        limits=_limits(limits),
+        device=device or os.environ.get("BPTT_DEVICE", "cpu"),
+        files=classroom.root / "submitted" / student / lesson,
+        store=Store(classroom.verdicts, refresh=again),
+        sandbox=choose(unsafe),
+    )
+    if missing := [id for id in checks if id not in judged.verdicts]:
+        raise OperatorError(f"{student}, {lesson}: no verdict came back for {', '.join(missing)}.")
+    verdicts = {id: judged.verdicts[id] for id in checks}
+    return Graded(verdicts, judged.provenance, tuple(judged.problems), _fingerprint(notebook, verdicts))
 
 
 def _unread(checks: list[str], problem: str) -> dict[str, Verdict]:
     return {id: Verdict(id, "unsendable", finding=Finding("unreadable", problem)) for id in checks}
 
 
-def _limits(chosen: Mapping[str, Any]) -> Any:
-    from autograder.judge.limits import Limits
-
+def _limits(chosen: Mapping[str, Any]) -> Limits:
     try:
         return Limits(**chosen)
     except TypeError as error:

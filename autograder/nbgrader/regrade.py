@@ -1,7 +1,7 @@
-"""Grades a whole class: judges what has changed, several at a time, then lets nbgrader write its gradebook.
+"""Grades a whole class: judges what has changed, several submissions at a time, then lets nbgrader write its gradebook.
 
-Plain `nbgrader autograde` takes a submission up again only if its `timestamp.txt` is newer, or with --force. This
-compares contents, and does the rest by nbgrader's own converter.
+Plain `nbgrader autograde` grades a submission again only if its `timestamp.txt` is newer, or with --force. This compares
+contents, and leaves the rest to nbgrader's own converter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbgrader.api import MissingEntry
@@ -33,7 +32,7 @@ from autograder.nbgrader.steps import JudgedExecute, forget
 
 
 @dataclass
-class Row:
+class Result:
     """What became of one submission."""
 
     student: str
@@ -42,7 +41,7 @@ class Row:
     points: float = 0.0
     most: float = 0.0
     waiting: int = 0  # cells that a person has to grade
-    reasons: list[str] = field(default_factory=list)  # a line for each check that is not right, or for what failed
+    reasons: list[str] = field(default_factory=list)  # a line for each check that is not right, or for the failure
     graded: Graded | None = None
 
     @property
@@ -53,41 +52,42 @@ class Row:
 
 @dataclass(frozen=True)
 class Settings:
-    """What `course grade` says about how to judge."""
+    """How `course grade` is to judge."""
 
     device: str = "cpu"  # unless nbgrader_config.py names another
-    again: bool = False  # do not look verdicts up
+    again: bool = False  # ignore stored verdicts
     unsafe: bool = False  # no sandbox
 
 
 def submissions(classroom: Classroom, lessons: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """(student, lesson) of each submission for `lessons`, by name or number (all, if none is named)."""
+    """(student, lesson) of each submission for `lessons`, by name or number; for all if none is named."""
     chosen = [_lesson(classroom, name) for name in lessons] or classroom.lessons()
     items = [(path.parent.name, lesson) for lesson in chosen for path in classroom.submissions(lesson)]
-    if not lessons:  # a folder with a lesson's name mistyped would otherwise go unnoticed
+    if not lessons:  # otherwise a folder with a misspelt lesson would go unnoticed
         known = {*items}
         odd = ((path.parent.name, path.name) for path in sorted(classroom.root.glob("submitted/*/*")) if path.is_dir())
         items += [item for item in odd if item not in known]
     if not items:
         has = ", ".join(chosen) or "any lesson"
-        raise OperatorError(f"Nothing was handed in for {has}: put it into {classroom.root}/submitted/STUDENT/LESSON/.")
+        raise OperatorError(
+            f"Nothing was handed in for {has}. Put submissions into {classroom.root}/submitted/STUDENT/LESSON/."
+        )
     return items
 
 
-def graded(
+def regrade(
     classroom: Classroom, items: Sequence[tuple[str, str]], workers: Executor, settings: Settings = Settings()
-) -> Iterator[Row]:
-    """Grade these submissions; a row for each, as it is done.
+) -> Iterator[Result]:
+    """Grade these submissions; yields a Result for each as soon as it is done.
 
-    Only this process writes the gradebook. Raises OperatorError where nothing can be graded: no sandbox, no
-    course key.
+    Only this process writes the gradebook. Raises OperatorError if nothing can be graded: no sandbox, no course key.
     """
     from autograder.judge.sandbox import choose
 
     config = classroom.config()
-    choose(settings.unsafe)  # refuses here, once, rather than for each submission
+    choose(settings.unsafe)  # refuses here, once, and not for each submission
     classroom.key()
-    # What judges here and what nbgrader starts afterwards have the same settings, and so the same keys in the store.
+    # The judging here and the one that nbgrader starts afterwards need the same settings to find the same verdicts in the store.
     if settings.unsafe:
         config.JudgedExecute.unsafe_no_sandbox = True
     config.JudgedExecute.device = JudgedExecute(config=config).device or settings.device
@@ -116,39 +116,46 @@ def _submitted(classroom: Classroom, student: str, lesson: str) -> Path:
     return classroom.root / "submitted" / student / lesson / f"{lesson}.ipynb"
 
 
-def _enter(classroom: Classroom, config: Config, student: str, lesson: str, judged: Future[Any]) -> Row:
-    """Bring one judged submission into the gradebook, by nbgrader's autograde, unless it is there already."""
-    row, path = Row(student, lesson), _submitted(classroom, student, lesson)
+def _enter(
+    classroom: Classroom, config: Config, student: str, lesson: str, judged: Future[tuple[Graded, str]]
+) -> Result:
+    """Enter one judged submission into the gradebook, with nbgrader's autograde, unless it is there already."""
+    result, path = Result(student, lesson), _submitted(classroom, student, lesson)
     if lesson not in classroom.lessons():
-        return _failed(classroom, row, f"no lesson of this class is called {lesson}. Rename the folder if it is one.")
+        return _failed(
+            classroom, result, f"this class has no lesson {lesson}. If it is one of its lessons, rename the folder."
+        )
     if not path.exists():
-        others = ", ".join(sorted(other.name for other in path.parent.glob("*.ipynb"))) or "no notebook at all"
-        return _failed(classroom, row, f"{path.name} was not handed in; there is {others}. Rename it if it is the one.")
+        others = ", ".join(sorted(other.name for other in path.parent.glob("*.ipynb"))) or "no notebook"
+        return _failed(
+            classroom, result, f"{path.name} was not handed in; the folder has {others}. If that is it, rename it."
+        )
     try:
         CourseDirectory().get_existing_timestamp(str(path.parent))
     except Exception:  # nbgrader stumbles over it
-        return _failed(classroom, row, "its timestamp.txt holds no time. Mend it, or delete it.")
+        return _failed(classroom, result, "its timestamp.txt holds no valid time. Fix it or delete it.")
     try:
-        row.graded, problem = judged.result()
+        result.graded, problem = judged.result()
     except CourseError as error:
-        return _failed(classroom, row, str(error))
-    except Exception as error:  # whatever it was, the other submissions are graded
-        return _failed(classroom, row, f"{type(error).__name__}: {error}")
-    if _stands(classroom, row):
-        row.state = "as before"
+        return _failed(classroom, result, str(error))
+    except Exception as error:  # whatever happens, the other submissions are graded
+        return _failed(classroom, result, f"{type(error).__name__}: {error}")
+    if _stands(classroom, result):
+        result.state = "as before"
     else:
         failure = _autograde(config, student, lesson)
         if failure:
-            return _failed(classroom, row, failure)
+            return _failed(classroom, result, failure)
     if problem:
-        row.state, row.reasons = "unreadable", [problem]
+        result.state, result.reasons = "unreadable", [problem]
     else:
-        row.reasons = [*_reasons(lesson, row.graded.verdicts.values()), *(f"({said})" for said in row.graded.problems)]
-    return _score(classroom, row)
+        known = result.graded
+        result.reasons = [*_reasons(lesson, known.verdicts.values()), *(f"({said})" for said in known.problems)]
+    return _score(classroom, result)
 
 
 def _reasons(lesson: str, verdicts: Collection[Verdict]) -> list[str]:
-    """A line for each check that is not right, and one for all that are not written."""
+    """A line for each check that is not right, and a single one for all that are not written."""
     prefix = lesson[3:].replace("_", "-") + "-"
     missing = [verdict.check.removeprefix(prefix) for verdict in verdicts if verdict.status == "missing"]
     others = [verdict for verdict in verdicts if not verdict.right and verdict.status != "missing"]
@@ -156,29 +163,29 @@ def _reasons(lesson: str, verdicts: Collection[Verdict]) -> list[str]:
     return [*said, *(card.headline(verdict).removeprefix(prefix) for verdict in others)]
 
 
-def _stands(classroom: Classroom, row: Row) -> bool:
+def _stands(classroom: Classroom, result: Result) -> bool:
     """Whether this very submission has been graded with these very verdicts."""
-    autograded = classroom.root / "autograded" / row.student / row.lesson / f"{row.lesson}.ipynb"
+    autograded = classroom.root / "autograded" / result.student / result.lesson / f"{result.lesson}.ipynb"
     try:
         before = metadata.of(nbformat.read(autograded, as_version=4))
     except (OSError, ValueError):
         return False
-    if row.graded is None or before.get("graded") != row.graded.fingerprint:
+    if result.graded is None or before.get("graded") != result.graded.fingerprint:
         return False
     handed_in_at = CourseDirectory().get_existing_timestamp(
-        str(classroom.root / "submitted" / row.student / row.lesson)
+        str(classroom.root / "submitted" / result.student / result.lesson)
     )
     with gradebook(classroom) as book:
         try:
-            known = book.find_submission(row.lesson, row.student)
+            known = book.find_submission(result.lesson, result.student)
             marks = {mark.name: mark.auto_score for notebook in known.notebooks for mark in notebook.grades}
         except MissingEntry:
             return False
         if handed_in_at is not None and handed_in_at != known.timestamp:  # it may be late now
             return False
-    for id, verdict in row.graded.verdicts.items():
+    for id, verdict in result.graded.verdicts.items():
         scored = marks.get(f"{id}-check")
-        if (scored is None) != (verdict.ending.awaits):
+        if (scored is None) != verdict.ending.awaits:
             return False
     return True
 
@@ -193,21 +200,21 @@ def _autograde(config: Config, student: str, lesson: str) -> str:
     if done["success"]:
         return ""
     raised = re.findall(r"^\s+([A-Za-z_][\w.]*: .+)$", done.get("log", ""), re.MULTILINE)  # how a traceback ends
-    return raised[-1] if raised else "nbgrader autograde failed, and did not say why"
+    return raised[-1] if raised else "nbgrader autograde failed without saying why"
 
 
-def _failed(classroom: Classroom, row: Row, why: str) -> Row:
-    """A submission that could not be graded: no old score of it stays."""
+def _failed(classroom: Classroom, result: Result, why: str) -> Result:
+    """A submission that could not be graded; its old score is deleted."""
     with gradebook(classroom) as book:
         url = book.url
-    forget(url, row.lesson, row.student)
-    row.state, row.reasons = "failed", [why]
-    return row
+    forget(url, result.lesson, result.student)
+    result.state, result.reasons = "failed", [why]
+    return result
 
 
-def _score(classroom: Classroom, row: Row) -> Row:
+def _score(classroom: Classroom, result: Result) -> Result:
     with gradebook(classroom) as book:
-        known = book.find_submission(row.lesson, row.student)
-        row.points, row.most = known.score, known.max_score
-        row.waiting = sum(mark.needs_manual_grade for notebook in known.notebooks for mark in notebook.grades)
-    return row
+        known = book.find_submission(result.lesson, result.student)
+        result.points, result.most = known.score, known.max_score
+        result.waiting = sum(mark.needs_manual_grade for notebook in known.notebooks for mark in notebook.grades)
+    return result

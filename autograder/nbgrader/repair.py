@@ -1,6 +1,6 @@
 """Puts a submission back into the shape in which it was handed out: every graded cell of the release, once.
 
-Cells are found by id. What the learner wrote stays: answers, cells of their own, text, outputs and pictures.
+Cells are matched by id. What the learner wrote stays: answers, cells of their own, text, outputs and pictures.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from autograder.judge.reader import HandedIn, unused
 from autograder.nbgrader import visible
 
 RESTORED = ("check", "given", "written")  # roles whose cells are put back if they are missing
-LOCKED = ("check", "given")  # and those that a learner does not write in
+LOCKED = ("check", "given")  # roles whose cells a learner does not write in
 GONE = (
-    "*The cell for this answer had been deleted from the notebook that was handed in. If there is an answer, it "
-    "stands in another cell.*"
+    "*The cell for this answer had been deleted from the notebook that was handed in. If there is an answer, it is "
+    "in another cell.*"
 )
 
 
 def repair(handed_in: HandedIn, release: NotebookNode) -> NotebookNode:
     """The submission with exactly the graded cells of `release`, once each; neither argument is changed.
 
-    Its metadata says under "bptt" what was handed in (`submitted`) and what came of it (`sum`), why it could not
-    be read (`problem`) and, for a cell that was put back, that it was (`remark`).
+    Under "bptt", its metadata has checksums of what was handed in (`submitted`) and of the result (`sum`) and, if it could not be
+    read, the reason (`problem`); the metadata of a cell that was put back says so (`remark`).
     """
     problem = handed_in.problem or _other_lesson(handed_in.notebook, release)
     given = [] if problem else handed_in.notebook.cells
@@ -57,7 +57,7 @@ def repair(handed_in: HandedIn, release: NotebookNode) -> NotebookNode:
 
 
 def _other_lesson(notebook: NotebookNode, release: NotebookNode) -> str:
-    """A sentence if this is the notebook of another lesson, else nothing."""
+    """A sentence if this is the notebook of another lesson, else ""."""
     ours, theirs = metadata.lesson(release), metadata.lesson(notebook)
     if not theirs or theirs == ours or _chosen(notebook.cells, release, text=False):
         return ""
@@ -65,7 +65,7 @@ def _other_lesson(notebook: NotebookNode, release: NotebookNode) -> str:
 
 
 def _names(cell: NotebookNode) -> list[tuple[str, ...]]:
-    """What a cell may be found by, the surest first: role and id, nbgrader's id, the cell's id."""
+    """What may identify a cell, most reliable first: role and id, nbgrader's id, the cell's id."""
     found: list[tuple[str, ...]] = []
     theirs = cell.metadata.get("nbgrader")
     if ours := metadata.key(cell):
@@ -76,10 +76,10 @@ def _names(cell: NotebookNode) -> list[tuple[str, ...]]:
 
 
 def _chosen(given: list[NotebookNode], release: NotebookNode, text: bool = True) -> dict[int, int]:
-    """For each given cell that stands for a cell of the release: the index of that one.
+    """For each given cell that stands for a cell of the release, the index of that one.
 
-    Of several that claim to be the same cell, it is the one with an answer in it, then the one that kept its
-    cell id, then the last. Without `text`, cells that have no role do not count.
+    If several claim to be the same cell, the one with an answer in it wins, then the one that kept its cell id, then the
+    last. Without `text`, cells without a role do not count.
     """
     known = {
         name: at
@@ -102,7 +102,7 @@ def _chosen(given: list[NotebookNode], release: NotebookNode, text: bool = True)
 
 
 def _matched(cell: NotebookNode, original: NotebookNode, taken: set[str], budget: visible.Budget) -> list[NotebookNode]:
-    """The learner's cell in the shape of the release's; what they wrote into a locked cell gets a cell of its own."""
+    """The learner's cell in the shape of the release's; what they wrote into a locked cell moves to a cell of its own."""
     made = copy.deepcopy(original)
     if metadata.role(original) in LOCKED:
         changed = cell.source.strip() not in ("", original.source.strip())
@@ -110,10 +110,10 @@ def _matched(cell: NotebookNode, original: NotebookNode, taken: set[str], budget
             made["outputs"] = visible.outputs(cell.get("outputs"), budget)
         if not changed:
             return [made]
-        theirs = _own(cell, taken, budget)  # what they wrote goes on where it stood: behind what they were given
+        theirs = _own(cell, taken, budget)  # where it will run as it did: after a given cell, before a check
         return [theirs, made] if metadata.role(original) == "check" else [made, theirs]
     if cell.source == original.source and cell.cell_type == original.cell_type == "markdown":
-        return [made]  # as it was handed out, with the drop-downs of its hints
+        return [made]  # as it was handed out, with its hints as drop-downs
     made["source"] = cell.source
     if original.cell_type == "code":
         made["outputs"] = visible.outputs(cell.get("outputs"), budget)
@@ -126,7 +126,7 @@ def _matched(cell: NotebookNode, original: NotebookNode, taken: set[str], budget
 
 
 def _own(cell: NotebookNode, taken: set[str], budget: visible.Budget) -> NotebookNode:
-    """A cell of the learner's own, without any metadata; a raw cell is shown as the text it is."""
+    """A cell of the learner's own, without any metadata; a raw cell is shown as text."""
     identity = unused(cell["id"], taken)
     if cell.cell_type == "code":
         return new_code_cell(cell.source, outputs=visible.outputs(cell.get("outputs"), budget), id=identity)
@@ -140,9 +140,9 @@ def _own(cell: NotebookNode, taken: set[str], budget: visible.Budget) -> Noteboo
 
 
 def _put_back(cells: list[NotebookNode], release: NotebookNode, problem: str) -> None:
-    """Put the missing cells behind the nearest one of the release that stands before them there.
+    """Put each missing cell after the nearest cell that precedes it in the release.
 
-    A deleted answer is not put back: its stub would hide an answer that stands elsewhere.
+    A deleted answer is not put back: its stub would hide an answer that is in another cell.
     """
     for at, original in enumerate(release.cells):
         role = metadata.role(original)

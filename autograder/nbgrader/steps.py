@@ -1,10 +1,11 @@
-"""The steps that `nbgrader autograde` is given in a class folder: Reader, Repair, JudgedExecute, SaveJudged.
+"""The steps that `nbgrader autograde` runs in a class folder: Reader, Repair, JudgedExecute, SaveJudged.
 
-nbgrader finds the score of a check in its cell: an `execute_result` whose text is a number from 0 to the maximum.
+nbgrader reads the score of a check from its cell: an `execute_result` whose text is a number from 0 to the maximum.
 """
 
 from __future__ import annotations
 
+import glob
 import math
 import os
 from html import escape
@@ -30,32 +31,44 @@ from autograder.nbgrader.repair import repair
 
 
 def classroom_of(step: LoggingConfigurable) -> Classroom:
-    """The class in which a step of nbgrader's runs: the one whose course directory its converter has."""
-    while not hasattr(step, "coursedir"):
-        step = step.parent
-    return Classroom(Path(step.coursedir.root).resolve())
+    """The class in which a step of nbgrader runs: the course directory of the converter that runs it."""
+    owner: Any = step
+    while not hasattr(owner, "coursedir"):
+        owner = owner.parent
+    return Classroom(Path(owner.coursedir.root).resolve())
 
 
 class Reader(NotebookExporter):
-    """Reads a submission whatever it is. What was wrong with it goes to Repair, in `resources`.
+    """Reads a submission, whatever it is, and hands what is wrong with it to Repair in `resources`.
 
-    Before a submission is graded, its old scores are forgotten: should grading fail, none of them stays.
+    The old scores of a submission are deleted before it is graded, so that none of them survives a failure.
     """
+
+    parent: Any  # nbgrader's converter
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._asked = self.parent.pre_convert_hook
+        self._ignore = list(self.parent.coursedir.ignore)
         self.parent.pre_convert_hook = self._before
 
     def _before(self, assignment: str, student: str, notebooks: list[str]) -> None:
         for path in notebooks:
             about = self.parent.init_single_notebook_resources(path)["nbgrader"]
             forget(about["db_url"], about["assignment"], about["student"])
+        self._leave_links(assignment, student)
         if self._asked:
             self._asked(assignment=assignment, student=student, notebooks=notebooks)
 
+    def _leave_links(self, assignment: str, student: str) -> None:
+        """Keep nbgrader from following a submission's links when it copies: one may lead to the course key."""
+        course = self.parent.coursedir
+        submitted = Path(course.format_path(course.submitted_directory, student, assignment))
+        links = {glob.escape(path.name) for path in submitted.rglob("*") if path.is_symlink()}
+        course.ignore = [*self._ignore, *sorted(links)]
+
     def from_filename(self, filename: str, resources: Any = None, **more: Any) -> Any:
-        """As nbconvert's, but no file makes it fail."""
+        """As in nbconvert, except that no file makes it fail."""
         if not self.parent._sanitizing:
             return super().from_filename(filename, resources=resources, **more)
         handed_in = read(filename)
@@ -67,7 +80,7 @@ class Reader(NotebookExporter):
 
 
 def forget(db_url: str, assignment: str, student: str) -> None:
-    """Take back what the autograder had said about a submission, and mark it as not graded."""
+    """Delete the automatic scores of a submission, and mark it as not graded."""
     with Gradebook(db_url) as gradebook:
         try:
             notebooks = gradebook.find_submission(assignment, student).notebooks
@@ -83,26 +96,28 @@ class Repair(NbGraderPreprocessor):
     """Puts the submission back into the shape of the version that was handed out."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """The repaired notebook takes the place of the one that was read."""
+        """The repaired notebook, in place of the one that was read."""
         handed_in = resources.pop("handed_in")
         release = classroom_of(self).release(resources["nbgrader"]["assignment"], metadata.version(handed_in.notebook))
         return repair(handed_in, release), resources
 
 
 class JudgedExecute(NbGraderPreprocessor):
-    """Writes verdicts where nbgrader looks for scores; judges, unless the store has the verdicts already."""
+    """Writes verdicts where nbgrader looks for scores; judges unless the store already has them."""
 
     limits = Dict({}, help="What a submission may use, by the names in autograder/judge/limits.py.").tag(config=True)
-    device = Unicode("", help="cpu, cuda or mps; BPTT_DEVICE or the CPU if empty.").tag(config=True)
-    unsafe_no_sandbox = Bool(False, help="Run learners' code with your own rights: own work only.").tag(config=True)
+    device = Unicode("", help="cpu, cuda or mps; if empty, BPTT_DEVICE or the CPU.").tag(config=True)
+    unsafe_no_sandbox = Bool(False, help="Run learners' code with your own rights: for your own work only.").tag(
+        config=True
+    )
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """The notebook with a card and a number of points in each check's cell."""
+        """The notebook with a card and the points in each check's cell."""
         about, classroom = resources["nbgrader"], classroom_of(self)
         graded = self.grade(classroom, nb, about["assignment"], about["student"])
         for cell in nb.cells:
             if (key := metadata.key(cell)) and key.role == "check":
-                show(cell, graded.verdicts[key.id])
+                write_verdict(cell, graded.verdicts[key.id])
         ours = nb.metadata["bptt"]
         ours.update(graded=graded.fingerprint, provenance=graded.provenance, problems=list(graded.problems))
         return nb, resources
@@ -113,17 +128,17 @@ class JudgedExecute(NbGraderPreprocessor):
         return grade(classroom, nb, lesson, student, again=again, **settings)
 
 
-def show(cell: NotebookNode, verdict: Verdict) -> None:
-    """Write a verdict into its check's cell: the card, and the points as nbgrader reads them."""
+def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
+    """Write a verdict into its check's cell: the card, and the points where nbgrader reads them."""
     most = float(cell.metadata["nbgrader"]["points"])
     points = verdict.points(most)
     if not (math.isfinite(points) and 0 <= points <= most):
-        raise ValueError(f"{verdict.check}: {points} of {most} points cannot be")
+        raise ValueError(f"{verdict.check}: {points} of {most} points is impossible")
     ours = cell.metadata["bptt"]
     ours["status"] = verdict.status
     said = f"{points:g} of {most:g} points"
     if verdict.ending.awaits:
-        said = f"no points yet: a person decides, from 0 to {most:g}"
+        said = f"no points yet: a person will decide, from 0 to {most:g}"
     if remark := ours.pop("remark", ""):
         said += f". {remark}"
     face = {"text/html": card.html(verdict), "text/plain": card.text(verdict)}
@@ -132,7 +147,7 @@ def show(cell: NotebookNode, verdict: Verdict) -> None:
 
 
 class SaveJudged(SaveAutoGrades):
-    """nbgrader's own step, but for a check that only a person can decide: it awaits manual grading, without a score."""
+    """nbgrader's own step, except that a check that only a person can decide awaits manual grading, without a score."""
 
     def _add_score(self, cell: NotebookNode, resources: Any) -> None:
         super()._add_score(cell, resources)

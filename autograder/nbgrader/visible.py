@@ -1,7 +1,7 @@
-"""What of a learner's notebook a grader's browser may show: text and re-encoded pictures, nothing that runs.
+"""What a grader's browser may show of a learner's notebook: text and re-encoded pictures, nothing that runs.
 
-Formgrader and the feedback page show raw HTML, scripts and harmful links as they are. So nothing of the kind
-may stand in an autograded notebook.
+Formgrader and the feedback page render raw HTML, scripts and harmful links as they are, so none may be left in an
+autograded notebook.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from PIL import Image
 
 from autograder.judge.reader import printable
 
-TEXT = 20_000  # characters of text that one output may show
+TEXT = 20_000  # characters that one output may show
 CELL = 40  # outputs that one cell may show
-SIDE = 4000  # pixels on the longer side of a picture, before it is re-encoded
+SIDE = 4000  # pixels on the longer side of a picture before it is re-encoded
 SHOWN = 1600  # and after
-PICTURES = 8 << 20  # bytes of base64 that the pictures of one notebook may take together
+PICTURES = 8 << 20  # bytes of base64 for all pictures of one notebook
 
 _PLAIN = re.compile(
     r"</?(?:b|i|u|s|em|strong|sub|sup|p|br|hr|ul|ol|li|code|pre|kbd|table|thead|tbody|tr|td|th|details|summary)\s*/?>|"
@@ -36,7 +36,7 @@ _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG"}
 
 
 class _Active(Exception):
-    """The text would show something that can run."""
+    """The text contains something that can run."""
 
 
 class _Looking(IPythonRenderer):
@@ -59,11 +59,14 @@ class _Looking(IPythonRenderer):
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         self._vet(url)
+        if re.match(r"\s*[a-z][a-z0-9+.-]*:", url, re.IGNORECASE) and not url.startswith("attachment:"):
+            raise _Active  # a picture from elsewhere tells its owner who looks at it, and when
         return super().image(text, url, title)
 
     def _vet(self, url: str) -> None:
-        # A colon before the first slash makes a scheme, and browsers skip control characters and spaces in it.
-        plain = re.sub(r"[\x00-\x20\x7f-\xa0]", "", url)
+        # A colon before the first slash makes a scheme, in which browsers skip control characters and spaces.
+        # nbconvert takes `files/` away from the front of an address: what is behind it becomes the address.
+        plain = re.sub(r"^(?:/?files/)+", "", re.sub(r"[\x00-\x20\x7f-\xa0]", "", url), flags=re.IGNORECASE)
         if not _LINK.match(plain) and re.search(r"^[^/?#]*(?::|&)", plain):
             raise _Active
         if plain.startswith("//") or (plain.startswith("attachment:") and plain[11:] not in self.attachments):
@@ -71,16 +74,16 @@ class _Looking(IPythonRenderer):
 
 
 def markdown(source: str, attachments: Mapping[str, Any]) -> str:
-    """Markdown as a page may render it: as it is if nothing in it can run, else its source, as a block of code."""
+    """Markdown as a page may render it: unchanged if nothing in it can run, else its source in a block of code."""
     try:
         MarkdownWithMath(renderer=_Looking(escape=False, attachments=dict(attachments))).render(source)
-    except Exception:  # whatever makes the renderer fail would break the grader's page
+    except Exception:  # whatever makes the renderer fail would also break the grader's page
         return fenced(source)
     return source
 
 
 def fenced(source: str) -> str:
-    """The source as a block of code; its fence is longer than any in it."""
+    """The source as a block of code, with a fence longer than any inside."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", source)), default=0))
     return f"{fence}\n{source}\n{fence}"
 
@@ -93,9 +96,9 @@ class Budget:
 
 
 def picture(data: Any, mime: str, budget: Budget) -> str | None:
-    """A picture decoded and encoded anew, as base64; None if it is none, or too large.
+    """A picture, decoded and re-encoded as base64; None if it is not one, or too large.
 
-    What Pillow has read as pixels carries no markup and no surprise in a header.
+    What Pillow has read as pixels carries no markup and no surprises in a header.
     """
     if mime not in _FORMATS:
         return None
@@ -119,7 +122,7 @@ def picture(data: Any, mime: str, budget: Budget) -> str | None:
 
 
 def attachments(given: Any, budget: Budget) -> dict[str, dict[str, str]]:
-    """The pictures pasted into a markdown cell, each encoded anew; what is no picture is left out."""
+    """The pictures pasted into a markdown cell, re-encoded; anything else is left out."""
     kept: dict[str, dict[str, str]] = {}
     for name, bundle in given.items() if isinstance(given, Mapping) else ():
         for mime in _FORMATS:
@@ -132,7 +135,7 @@ def attachments(given: Any, budget: Budget) -> dict[str, dict[str, str]]:
 def outputs(given: Any, budget: Budget) -> list[NotebookNode]:
     """A code cell's outputs as text and pictures, at most CELL of them.
 
-    HTML, scripts, SVG, LaTeX and widgets are shown by their text twin, or named if they have none.
+    HTML, scripts, SVG, LaTeX and widgets are replaced by their text version, or only named if they have none.
     """
     given = given if isinstance(given, Iterable) else ()
     shown: list[NotebookNode] = []

@@ -18,7 +18,7 @@ def stored(lesson):
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_results_are_stored_for_every_seed_of_every_run(lesson):
-    """A run that was added, or a seed, is measured before it is committed."""
+    """A new run or a new seed is measured before it is committed."""
     import importlib
 
     module = importlib.import_module(f"experiments.{lesson}")
@@ -34,7 +34,7 @@ def test_a_claim_rests_on_three_seeds_at_least(lesson):
 
 
 def test_measuring_again_gives_what_is_stored():
-    """One cheap run, measured anew: same lengths, and rounding of the same size."""
+    """One cheap run, measured again: the same lengths, and rounding of the same size."""
     import experiments.unrolled_graph as module
 
     assert stored("unrolled_graph")["runs"]["price"][0]["measured"] == rounded(module.price(0))
@@ -47,14 +47,14 @@ def test_the_price_of_time_is_the_same_for_all_seeds():
 
 
 def test_the_mended_program_ends_below_the_one_with_the_cut():
-    """Lesson 01: for every seed, the cut costs at least a factor of 4 in the end, and still trains below guessing."""
+    """Lesson 01: for every seed, the cut costs at least a factor of 4 in the final loss, which is still below guessing."""
     for entry in stored("unrolled_graph")["runs"]["recall"]:
         cut, mended = entry["measured"]["as_found"][-1], entry["measured"]["mended"][-1]
         assert 4 * mended < cut < 1
 
 
 def test_the_wrong_slope_trains_and_stops_early():
-    """Lesson 00: for every seed the loss falls to a tenth with the mistake, and ends 20 times above the mended one."""
+    """Lesson 00: for every seed the loss falls to a tenth despite the mistake, and ends 20 times above that of the fixed program."""
     for entry in stored("start_here")["runs"]["it_trains"]:
         found, mended = entry["measured"]["as_found"], entry["measured"]["mended"]
         assert 20 * mended[-1] < found[-1] < found[0] / 10
@@ -67,13 +67,13 @@ def test_rounding_stays_below_the_line_that_lesson_00_draws():
 
 
 def test_an_answer_can_be_taken_as_it_is_handed_out():
-    """The solution goes out, the commented lines come in, the rest stays."""
+    """The solution is taken out, the commented lines are put in, and the rest stays."""
     text = "def f(x):\n    ### BEGIN SOLUTION\n    y = x\n    ### END SOLUTION\n    ### RELEASED AS\n    # y = -x\n    #     z = 1\n    ### END RELEASED\n    return y\n"
     assert "def f(x):\n    y = -x\n        z = 1\n    return y\n" == as_released(text)
 
 
 def test_solved_runs_given_and_answer_cells_only(capsys):
-    """The names of a lesson are there, and nothing was printed or drawn."""
+    """The names of a lesson are defined, and nothing is printed or drawn."""
     lesson = solved("start_here")
     assert callable(lesson.tanh_grad) and callable(lesson.fit_one_unit) and not hasattr(lesson, "repeated")
     assert capsys.readouterr().out == ""
@@ -87,7 +87,7 @@ def test_an_unknown_lesson_is_refused_before_anything_is_measured(capsys):
 
 
 def test_what_is_measured_says_what_it_was_made_with(monkeypatch):
-    """Version of torch and number of threads stand in the result; no date, no machine."""
+    """The result has the version of torch and the number of threads, but no date and no machine."""
     import experiments.start_here as module
 
     monkeypatch.setattr(module, "SEEDS", range(0))

@@ -1,4 +1,4 @@
-"""Is what is handed out what the source says, without an answer, and is a broken source refused with the way out?"""
+"""Is what is handed out what the source says, without answers, and is a broken source refused with a remedy?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from nbgrader.nbgraderformat import MetadataValidator
 
 from autograder.authoring.contract import regions
-from autograder.authoring.release import build, differences, notebooks, released, write
+from autograder.authoring.release import build, notebooks, out_of_date, released, write
 from autograder.authoring.source import read, scripts
 from autograder.errors import AuthorError
 from autograder.house import NOTEBOOKS
@@ -93,7 +93,7 @@ def test_an_answer_keeps_signature_and_docstring_and_loses_the_rest(tmp_path):
 
 
 def test_a_bug_to_find_is_released_as_its_commented_lines(tmp_path):
-    """What stands under RELEASED AS takes the solution's place, indented as it was."""
+    """What is under RELEASED AS replaces the solution, indented as it was."""
     expected = 'def mean(xs):\n    """The mean of xs."""\n    total = sum(xs)\n    if total:\n        return total'
     assert expected == cells(lesson(tmp_path))["tiny-lesson-bug"].source
 
@@ -121,7 +121,7 @@ def test_a_role_becomes_nbgraders_metadata(tmp_path, cell, expected):
 
 
 def test_nbgrader_accepts_every_cell(tmp_path):
-    """nbgrader's own validator has nothing to say about a release."""
+    """nbgrader's own validator accepts a release."""
     MetadataValidator().validate_nb(nbformat.reads(released(lesson(tmp_path)).decode(), as_version=4))
 
 
@@ -133,7 +133,7 @@ def test_a_given_cell_and_a_check_cannot_be_edited_or_deleted(tmp_path):
 
 
 def test_a_cell_that_fails_on_purpose_does_not_stop_run_all(tmp_path):
-    """Such a cell carries the tag that Jupyter goes on after."""
+    """Such a cell carries the tag that makes Jupyter go on."""
     assert ["raises-exception"] == cells(lesson(tmp_path))["fails-on-purpose"].metadata.tags
 
 
@@ -144,7 +144,7 @@ def test_hints_can_be_left_out(tmp_path):
 
 
 def test_a_notebook_carries_its_lesson_and_version(tmp_path):
-    """The version follows the content: another word makes another version."""
+    """The version follows from the content: another word makes another version."""
     first = nbformat.reads(released(lesson(tmp_path)).decode(), as_version=4).metadata.bptt
     second = nbformat.reads(
         released(lesson(tmp_path, TINY.replace("tiny lesson", "small lesson"))).decode(), as_version=4
@@ -157,7 +157,7 @@ def test_a_notebook_carries_its_lesson_and_version(tmp_path):
 
 
 def test_a_release_is_the_same_bytes_in_another_process(tmp_path):
-    """Nothing varies between runs: no random id, no clock, no order of a hash."""
+    """Nothing varies between runs: no random ids, no clock, no hash order."""
     path = lesson(tmp_path)
     program = f"import sys; from autograder.authoring.release import released; sys.stdout.buffer.write(released({str(path)!r}))"
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
@@ -165,7 +165,7 @@ def test_a_release_is_the_same_bytes_in_another_process(tmp_path):
 
 
 def test_nbgrader_itself_makes_the_release_from_the_notebook_with_answers(tmp_path):
-    """In a class folder, nbgrader's own generate_assignment gives the very notebook that we commit."""
+    """In a class folder, nbgrader's own generate_assignment makes exactly the notebook that we commit."""
     from nbgrader.apps import NbGraderAPI
     from traitlets.config import Config
 
@@ -212,7 +212,7 @@ BREACHES = {
         "    doubled",
         ["without `### BEGIN SOLUTION` before"],
     ),
-    "nearly a marker": ("### END SOLUTION\n\n\n", "## END SOLUTION\n\n\n", ["nearly a marker", "Write exactly"]),
+    "nearly a marker": ("### END SOLUTION\n\n\n", "## END SOLUTION\n\n\n", ["almost a marker", "Write exactly"]),
     "markers outside an answer": (
         'print("twice two")',
         "### BEGIN SOLUTION\nprint()\n### END SOLUTION",
@@ -223,8 +223,8 @@ BREACHES = {
         "    x = 1\n    ### RELEASED AS\n",
         ["does not follow a solution"],
     ),
-    "released as code": ("    # if total:\n", "    if total:\n", ["is no comment", "Put # before it"]),
-    "released as nonsense": ("# if total:\n", "# if total\n", ["not valid Python once the answer is out"]),
+    "released as code": ("    # if total:\n", "    if total:\n", ["is not a comment", "Put # before it"]),
+    "released as nonsense": ("# if total:\n", "# if total\n", ["not valid Python without the answer"]),
     "negative points": ("points=3", "points=-1", ["are -1", "whole number"]),
     "half points": ("points=3", "points=1.5", ["are 1.5", "whole number"]),
     "no points": ('written="tiny-lesson-why" points=2', 'written="tiny-lesson-why"', ["are missing", "points=3"]),
@@ -236,40 +236,44 @@ BREACHES = {
     "more in a check cell": (
         'check("tiny-lesson-bug")\n',
         'from autograder import check\ncheck("tiny-lesson-bug")\n',
-        ["its one call and nothing else", "imports belong in a given cell"],
+        ["one call and nothing else", "imports belong in a given cell"],
     ),
-    "another check": ('\ncheck("tiny-lesson-bug")', '\ncheck("tiny-lesson-double")', ["its one call"]),
+    "another check": ('\ncheck("tiny-lesson-bug")', '\ncheck("tiny-lesson-double")', ["holds one call"]),
     "check before answer": (
         TINY,
         '# %% check="tiny-lesson-double" points=1\ncheck("tiny-lesson-double")\n'
         + TINY.replace('# %% check="tiny-lesson-double" points=3\ncheck("tiny-lesson-double")\n', ""),
-        ["stands before its answer"],
+        ["comes before its answer"],
     ),
     "id without quotes": ('experiment="print"', "experiment=print", ["header does not parse", "in quotes"]),
     "a colon": ('experiment="print"', 'experiment: "print"', ["header does not parse"]),
     "no space": ('# %% experiment="print"', '# %%experiment="print"', ["header does not parse"]),
     "a title": ('# %% experiment="print"', '# %% Printing experiment="print"', ["header does not parse"]),
     "metadata as JSON": ('# %% experiment="print"', '# %% {"experiment": "print"}', ["header does not parse"]),
-    "a key twice": ('experiment="print"', 'experiment="print" experiment="more"', ["stands twice"]),
+    "a key twice": ('experiment="print"', 'experiment="print" experiment="more"', ["twice"]),
     "text before the first header": ("# %% [markdown]\n# # A", '"""Doc."""\n# %% [markdown]\n# # A', ["cell headers"]),
     "points without a role": ('# %%\nprint("free")\n\n', '# %% points=2\nprint("free")\n\n', ["without a role"]),
     "points on a given cell": ('given="setup"', 'given="setup" points=2', ["points does not go with given"]),
-    "written as code": ('# %% [markdown] written="t', '# %% written="t', ["written stands on a code cell"]),
+    "written as code": ('# %% [markdown] written="t', '# %% written="t', ["written is on a code cell"]),
     "answer as text": ('# %% answer="tiny-lesson-bug"', '# %% [markdown] answer="tiny-lesson-bug"', ["markdown cell"]),
     "no Python": ('print("twice two")', 'print("twice two"', ["not valid Python", "line 1 of the cell"]),
     "a magic": ('print("twice two")', '# %time print("twice two")', ["not valid Python", "magics"]),
-    "hint for nothing": ('hint="tiny-lesson-double"', 'hint="tiny-lesson-duble"', ["no exercise here", "Did you mean"]),
+    "hint for nothing": (
+        'hint="tiny-lesson-double"',
+        'hint="tiny-lesson-duble"',
+        ["not an exercise here", "Did you mean"],
+    ),
     "an id that ends in -check": ("tiny-lesson-bug", "tiny-lesson-bug-check", ["ends in -check"]),
     "a leak in code": ('print("twice two")', "y = 2\nz = y + y\nw = z * 1", None),
     "a leak under other names": (
         'print("twice two")',
         "def twice(y):\n    z = y + y\n    return z * 1",
-        ["the answer tiny-lesson-double", "stands here too", "Leave it out"],
+        ["the answer tiny-lesson-double", "appears here too", "Leave it out"],
     ),
     "a leak in a hint": (
         "What is a number plus itself?",
         "\n# ```python\n# d = n + n\n# return d * 1\n# ```\n# ",
-        ["the answer tiny-lesson-double", "stands here too"],
+        ["the answer tiny-lesson-double", "appears here too"],
     ),
     "a leaked expression": ('print("twice two")', "print(t / len(a) + 0 * t)", ["the answer tiny-lesson-bug"]),
     "half a statement": (
@@ -282,10 +286,10 @@ BREACHES = {
 
 @pytest.mark.parametrize(("old", "new", "words"), BREACHES.values(), ids=BREACHES)
 def test_a_breach_of_the_contract_names_file_and_way_out(tmp_path, old, new, words):
-    """An author who makes this mistake reads which file, what is wrong and how to mend it."""
+    """An author who makes this mistake reads which file it is in, what is wrong and how to fix it."""
     assert old in TINY
     path = lesson(tmp_path, TINY.replace(old, new))
-    if words is None:  # nearly a leak, and none: the twin that keeps the others honest
+    if words is None:  # almost a leak, but not one: the twin that keeps the others honest
         released(path)
         return
     with pytest.raises(AuthorError) as caught:
@@ -301,14 +305,14 @@ def test_an_authors_error_names_the_cell_by_number_line_and_first_line(tmp_path)
 
 
 def test_a_file_that_is_not_named_as_a_lesson_is_refused(tmp_path):
-    """A script without a number would be left out in silence."""
+    """A script without a number would silently be left out."""
     (tmp_path / "tiny.py").write_text(TINY)
     with pytest.raises(AuthorError, match="Call it NN_name.py"):
         read(tmp_path / "tiny.py")
 
 
 def test_a_failed_release_writes_nothing_and_names_every_lesson_at_fault(tmp_path):
-    """The previous release stays as it was, and all broken lessons are reported at once."""
+    """The previous release is unchanged, and all broken lessons are reported at once."""
     good = lesson(tmp_path)
     bad = [tmp_path / "08_other.py", tmp_path / "09_third.py"]
     for path in bad:
@@ -338,17 +342,17 @@ def test_differences_are_found(tmp_path):
     """What is missing, changed or left over is named; what is the same is not."""
     write({"same.ipynb": b"1", "changed.ipynb": b"1", "left.ipynb": b"1"}, tmp_path)
     assert [
-        "changed.ipynb is not what its source makes",
+        "changed.ipynb differs from what its source makes",
         "new.ipynb is missing",
         "left.ipynb has no source",
-    ] == differences({"same.ipynb": b"1", "changed.ipynb": b"2", "new.ipynb": b"1"}, tmp_path)
+    ] == out_of_date({"same.ipynb": b"1", "changed.ipynb": b"2", "new.ipynb": b"1"}, tmp_path)
 
 
 def test_the_committed_notebooks_are_what_the_sources_make(tmp_path):
-    """notebooks/ is generated, and nothing in it was edited or forgotten."""
+    """notebooks/ is generated; nothing in it was edited or forgotten."""
     write(build(scripts()), tmp_path)
     built = {path.name: path.read_bytes() for path in sorted(tmp_path.glob("*.ipynb"))}
-    assert [] == differences(built, NOTEBOOKS), "run `make release`, and commit notebooks/"
+    assert [] == out_of_date(built, NOTEBOOKS), "run `make release`, and commit notebooks/"
 
 
 @pytest.mark.parametrize("path", scripts(), ids=lambda path: path.stem)

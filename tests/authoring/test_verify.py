@@ -1,4 +1,4 @@
-"""Does `course verify` prove what it says, and does it notice when something is not so?"""
+"""Does `course verify` prove what it says, and notice when something is wrong?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_each_check_is_tried_on_enough_answers(stem):
 
 
 def test_the_matrix_is_json(capsys):
-    """`--json` prints nothing but the matrix, whatever the answers print."""
+    """`--json` prints only the matrix, whatever the answers print."""
     cli.main(["verify", "00", "--json", "--notebook-only", "--jobs", "1"])
     row = json.loads(capsys.readouterr().out)["checks"]["start-here-tanh-grad"]
     assert (row["lesson"], row["solution"], row["stub_fails"]) == ("00", True, True)
@@ -49,7 +49,7 @@ def test_the_matrix_is_json(capsys):
 
 @pytest.fixture
 def tried():
-    """`tried(judge)` verifies a lesson of one check, with one wrong answer and one variant, by a judge of the test's own."""
+    """`tried(judge)` verifies a lesson of one check, with one wrong answer and one variant, using the test's own judge."""
 
     def body(student, draw):
         """Anything."""
@@ -62,7 +62,7 @@ def tried():
 
 
 def judged(solution="right", stub="missing", mistakes="known", variants="right"):
-    """A judge that ends as told for each kind of answer; for the wrong one, as a finding of that sign."""
+    """A judge that returns the given status for each kind of answer; for the wrong one, a finding with the given sign."""
 
     def judge(check, sources):
         kind = sources[0].split(" ")[0]
@@ -78,7 +78,7 @@ def judged(solution="right", stub="missing", mistakes="known", variants="right")
 
 
 def test_what_should_be_is_green(tried):
-    """If all ends as it should there is no fault."""
+    """If everything ends as it should, there is no fault."""
     assert tried(judged()).green
 
 
@@ -94,12 +94,12 @@ def test_what_should_be_is_green(tried):
     ],
 )
 def test_whatever_is_not_as_it_should_be_is_a_fault(tried, otherwise):
-    """A failing solution, a passing stub, a mistake missed or misnamed, a variant refused: each turns the check red."""
+    """A failing solution, a passing stub, a missed or misnamed mistake, a refused variant: each turns the check red."""
     assert len(tried(judged(**otherwise)).faults) == 1
 
 
 def test_a_notebook_that_was_edited_is_noticed(tmp_path):
-    """A committed notebook that is not what the solution generates is found; the untouched one is not."""
+    """A committed notebook that differs from what the solution generates is found; an untouched one is not."""
     path = SOLUTIONS / "00_start_here.py"
     assert verify.as_generated(path, NOTEBOOKS)
     (tmp_path / "00_start_here.ipynb").write_bytes((NOTEBOOKS / "00_start_here.ipynb").read_bytes() + b" ")

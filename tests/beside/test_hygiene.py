@@ -55,7 +55,7 @@ def fails(run):
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_answers_pass(name):
-    """What runs on a GPU runs under the pretended device."""
+    """What runs on a GPU runs on the pretend device."""
     assert not fails(RIGHT[name])
 
 
@@ -68,7 +68,7 @@ def test_mixed_devices_are_seen(name):
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", [*RIGHT, *WRONG])
 def test_the_pretended_device_agrees_with_a_real_one(name):
-    """On a real GPU the same functions fail, and only those."""
+    """On a real GPU the same functions fail, and no others."""
     inputs = torch.randn(2, 5, 3).cuda(), torch.randint(0, 3, (2, 5)).cuda(), torch.randn(4, 3).cuda()
     try:
         out = {**RIGHT, **WRONG}[name](*inputs)

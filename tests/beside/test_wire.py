@@ -52,7 +52,7 @@ def test_empty_and_0d_tensors_arrive():
 
 
 def test_flags_tell_what_a_tensor_was():
-    """Gradient, graph and the argument that shares its memory are noted on a plain copy."""
+    """A plain copy carries the gradient flag, the graph and the argument that it shares memory with."""
     x = torch.ones(2, requires_grad=True)
     assert flags(pack(x, keep, [x])) == Flags(True, False, 0)
     assert flags(loads(dumps(pack(x * 2, keep, [x])))) == Flags(True, True, None)
@@ -60,7 +60,7 @@ def test_flags_tell_what_a_tensor_was():
 
 
 def test_a_generator_is_taken_as_it_yields():
-    """Each item is copied before the generator goes on; an endless one is cut off and says so."""
+    """Each item is copied before the generator goes on; an endless generator is cut off and marked."""
 
     def filling():
         buffer = torch.zeros(2)
@@ -75,12 +75,12 @@ def test_a_generator_is_taken_as_it_yields():
 
 
 def test_objects_stay_where_they_are():
-    """What is no plain value crosses as a reference with its type's name."""
+    """What is not a plain value crosses as a reference with the name of its type."""
     assert loads(dumps(pack([open], keep))) == [Ref(0, "builtin_function_or_method", True)]
 
 
 def test_bottomless_and_huge_values_are_refused():
-    """A list that holds itself, and one with too many items, are refused with a reason."""
+    """A list that contains itself, and one with too many items, are refused with a reason."""
     loop = []
     loop.append(loop)
     with pytest.raises(WireError, match="deep"):
@@ -109,6 +109,6 @@ def test_malformed_messages_are_refused(message):
 
 
 def test_a_single_entry_cut_out_of_a_matrix_crosses():
-    """A column of one row, which keeps the stride of the matrix it was cut from, arrives as it is."""
+    """A one-row column, which keeps the stride of the matrix it was cut from, arrives as it was."""
     column = torch.arange(5.0).reshape(1, 5).split([3, 1, 1], dim=1)[1]
     assert torch.equal(wire.loads(wire.dumps(column)), column)

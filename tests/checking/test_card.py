@@ -1,4 +1,4 @@
-"""Is a card safe to show, and does its text twin say the same?"""
+"""Is a card safe to show, and does its text version say the same?"""
 
 from autograder.checking import card
 from autograder.checking.spec import Finding, Verdict
@@ -7,13 +7,13 @@ WRONG = Verdict("c-x", "wrong", "`x` is <b>.", "x(1)", Finding("s", "x is <scrip
 
 
 def test_nothing_from_the_learner_becomes_markup():
-    """Text that came from the learner's side is escaped."""
+    """Text from the learner is escaped."""
     assert "<script>" not in card.html(WRONG)
     assert "&lt;script&gt;" in card.html(WRONG)
 
 
 def test_text_and_html_say_the_same():
-    """Every line of the finding stands in both."""
+    """Every line of the finding is in both."""
     for part in ("Asked", "Found", "Where", "step 2", "Clue"):
         assert part in card.text(WRONG) and part in card.html(WRONG)
 
@@ -24,5 +24,5 @@ def test_backticks_become_code():
 
 
 def test_partial_credit_is_said():
-    """A right answer in a lower band says its share."""
+    """The headline of a right answer in a lower band gives its share."""
     assert "60%" in card.headline(Verdict("c-x", "right", credit=0.6))

@@ -1,4 +1,4 @@
-"""Does a comparison say the first thing that is wrong, and nothing that is right?"""
+"""Does a comparison report the first thing that is wrong, and nothing that is right?"""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_nothing_is_broadcast():
 
 @pytest.mark.parametrize("got", [WANT, WANT.T.contiguous().T, WANT + 1e-9, WANT.float().double()])
 def test_layout_and_rounding_do_not_count(got):
-    """Another layout in memory, rounding, or float32 inside is right."""
+    """Another memory layout, rounding, or float32 inside does not make an answer wrong."""
     assert first_difference(got, WANT) is None
 
 
@@ -47,7 +47,7 @@ def test_a_single_wrong_entry_is_found_and_placed():
 
 
 def test_structures_are_compared_part_by_part():
-    """In a dict or tuple the wrong part is named; additional keys do no harm, missing ones do."""
+    """In a dict or tuple the wrong part is named; extra keys do no harm, missing ones do."""
     want = {"x": WANT, "h0": WANT + 1}
     assert first_difference({**want, "extra": 1}, want, "grads") is None
     assert first_difference({"x": WANT}, want, "grads").sign == "keys"
@@ -60,12 +60,12 @@ def test_structures_are_compared_part_by_part():
     ("got", "right"), [(6, True), (6.0, True), (torch.tensor(6), True), (7, False), (True, False), ("6", False)]
 )
 def test_counts_may_come_as_any_number(got, right):
-    """A count is right as an int, a whole float or a 0-d tensor, and as nothing else."""
+    """A count may be an int, a whole float or a 0-d tensor, and nothing else."""
     assert (first_difference(got, 6) is None) == right
 
 
 def test_sets_name_what_is_missing_or_too_much():
-    """A list of edges is compared as a set; the first missing or additional one is named."""
+    """A list of edges is compared as a set; the first missing or extra one is named."""
     want = {("a", "b"), ("b", "c")}
     assert first_difference([("b", "c"), ("a", "b")], want) is None
     assert "('b', 'c')" in first_difference([("a", "b")], want).summary

@@ -1,4 +1,4 @@
-"""Forbidden means: found through aliases and helpers, and no false alarm where only the word occurs."""
+"""Are forbidden means found through aliases and helpers, without a false alarm where only the word occurs?"""
 
 import pytest
 
@@ -72,7 +72,7 @@ USES = {
 
 @pytest.mark.parametrize("cells", USES.values(), ids=USES)
 def test_autograd_is_found(cells):
-    """Autograd in reach of the exercise's function is found, however it is called."""
+    """Autograd within reach of the exercise's function is found, whatever it is called."""
     assert found(TORCH, *cells) == FORBIDDEN
 
 
@@ -106,7 +106,7 @@ CLEAN = {
 
 @pytest.mark.parametrize("cells", CLEAN.values(), ids=CLEAN)
 def test_no_false_alarm(cells):
-    """The word alone, or its use somewhere else, is no breach."""
+    """The word alone, or a use elsewhere, does not break the rule."""
     assert found(TORCH, *cells) is None
 
 
@@ -161,7 +161,7 @@ TAMPERING = {
 
 @pytest.mark.parametrize("cell", [cell for (cell,) in TAMPERING.values()], ids=TAMPERING)
 def test_a_cell_that_could_replace_anything_is_for_a_person(cell):
-    """Who changes functions, cells or names behind the reader's back is neither right nor wrong: a person should look."""
+    """A cell that changes functions, cells or names behind the reader's back is neither right nor wrong: a person should look."""
     clean = (TORCH, "def f(x):\n    return torch.tanh(x) * x")
     assert found(*clean) is None
     assert found(*clean, cell) == ("look", "look")
@@ -185,30 +185,30 @@ HARMLESS = {
 
 @pytest.mark.parametrize("cells", HARMLESS.values(), ids=HARMLESS)
 def test_what_notebooks_do_is_no_tampering(cells):
-    """Magics, settings, counters and the like send nobody to a person."""
+    """Magics, settings, counters and the like do not call for a person."""
     assert found(TORCH, "def f(x):\n    return x", *cells) is None
 
 
 @pytest.mark.parametrize("cell", ["x = 0" + "+0" * 20_000, "x = a" + ".b" * 5000])
 def test_a_cell_that_cannot_be_read_is_for_a_person(cell):
-    """Expressions nested deeper than Python can read end in a look, not in an error of ours."""
+    """Expressions nested deeper than Python can parse end in a look, not in an error of ours."""
     assert found(TORCH, "def f(x):\n    return x", cell) == ("look", "look")
 
 
 def test_computed_code_elsewhere_is_no_matter():
-    """An exec with plain text that has nothing to do with the exercise does not send it to a person."""
+    """An exec of plain text that has nothing to do with the exercise does not call for a person."""
     assert found(TORCH, "exec('z = 1')", "def f(x):\n    return x") is None
 
 
 def test_a_helper_with_a_check_of_its_own_is_not_entered():
-    """A breach in an exercise that has its own check is charged there, once."""
+    """A breach in an exercise that has its own check counts there, once."""
     cells = (TORCH, "def step(y):\n    y.backward()", "def f(y):\n    return step(y)")
     assert found(*cells, judged=("step",)) is None
     assert found(*cells) == FORBIDDEN
 
 
 def test_the_message_says_where_and_what_is_asked_instead():
-    """A learner reads which name breaks the rule, by which way, in which line, and what to do instead."""
+    """A learner reads which name breaks the rule, how it is reached, in which line, and what to do instead."""
     cells = (TORCH, "def h(y, x):\n    return torch.autograd.grad(y, x)", "def f(y, x):\n    return h(y, x)")
     finding = inspect(cells, "f", ("autograd",)).finding
     assert "`torch.autograd.grad`, by way of `h`" in finding.summary
@@ -230,7 +230,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("rule,cell", [(rule, cell) for rule, cells in OTHERS.items() for cell in cells])
 def test_each_rule_finds_what_it_names(rule, cell):
-    """Every rule finds its means, and no other rule takes them for its own."""
+    """Every rule finds its own means, and no other rule claims them."""
     others = tuple(key for key in RULES if key != rule)
     assert found(TORCH, cell, forbid=(rule,)) == ("forbidden", rule)
     assert found(TORCH, cell, forbid=others) is None

@@ -65,13 +65,13 @@ def test_an_error_names_the_learners_line():
 def test_a_changed_argument_is_reported_when_the_values_are_right():
     """Writing into an argument is wrong even if the result is right, and the argument is named."""
     got = verdict(RIGHT.replace("    return", "    h_prev.mul_(2).div_(2)\n    return"))
-    assert got.status == "right"  # what was changed and changed back has harmed nobody
+    assert got.status == "right"  # what was changed and changed back did no harm
     got = verdict(RIGHT.replace("    return", "    out =") + "    h_prev.zero_()\n    return out\n")
     assert got.finding.sign == "changed-input" and "h_prev" in got.finding.summary
 
 
 def test_an_answer_that_would_mix_devices_is_wrong_without_a_gpu():
-    """A tensor made on the CPU is noticed on a machine that has nothing else."""
+    """A tensor created on the CPU is noticed even on a machine without a GPU."""
     got = verdict(
         RIGHT.replace('params["bias"])', 'params["bias"] + torch.zeros(4, dtype=x_t.dtype)[:h_prev.shape[1]])')
     )
@@ -100,35 +100,35 @@ def pair():
 
 
 def test_nobody_loses_twice_for_one_mistake(pair):
-    """An exercise that builds on a wrong one is judged with a correct stand-in, and says what to mend."""
+    """An exercise that builds on a wrong one is judged with a correct stand-in, and says what to fix."""
     source = "def twice(x): return 3 * x\ndef fourfold(x): return twice(twice(x))"
     first, second = (verdict(source, found=one) for one in pair)
     assert (first.status, second.status) == ("wrong", "right")
-    assert "Mend twice first" in second.notes[0]
+    assert "Fix twice first" in second.notes[0]
 
 
 def test_a_stand_in_does_not_make_a_wrong_answer_right(pair):
-    """With the stand-in lent, a mistake of the exercise's own is still wrong."""
+    """With a stand-in, an exercise's own mistake is still wrong."""
     source = "def twice(x): return 3 * x\ndef fourfold(x): return twice(x)"
     assert verdict(source, found=pair[1]).status == "wrong"
 
 
 def test_nobody_loses_twice_for_a_device(pair):
-    """Who makes a tensor on the CPU in one exercise does not lose the points of those that call it."""
+    """A tensor created on the CPU in one exercise does not cost the points of those that call it."""
     source = "import torch\ndef twice(x): return x + x * torch.ones(3, dtype=x.dtype)\ndef fourfold(x): return twice(twice(x))"
     first, second = (verdict(source, found=one) for one in pair)
     assert (first.finding.sign, second.status) == ("device", "right")
-    assert "Mend twice first" in second.notes[0]
+    assert "Fix twice first" in second.notes[0]
 
 
 def test_a_stub_that_is_called_is_named():
-    """Who has written `unroll` and not `rnn_step` is told so; whoever has written neither is told of the one that was asked."""
+    """If `unroll` is written and `rnn_step` is not, the message says so; if neither is, it names the one that was called."""
     stub = "def rnn_step(x_t, h_prev, params):\n    raise NotImplementedError()\n"
     calls = WRONG_STEP.partition("def unroll")[2]
     got = verdict(stub + "import torch\ndef unroll" + calls, "unrolled-graph-unroll-padded")
     assert got.status == "missing" and got.finding.summary == "unroll_padded is not defined"
     got = verdict("import torch\n" + stub + "def unroll" + calls, "unrolled-graph-unroll")
-    assert got.right and "Mend rnn_step first" in got.notes[0]
+    assert got.right and "Fix rnn_step first" in got.notes[0]
     names = {}
     execute("import torch\n" + stub + "def unroll" + calls, names, "cell 1")
     request = {"do": "call", "target": "unroll", "args": [torch.ones(1, 2, 3), torch.ones(1, 2), {}]}
@@ -137,7 +137,7 @@ def test_a_stub_that_is_called_is_named():
 
 
 def test_a_stub_is_not_judged_with_a_stand_in(pair):
-    """An exercise that is not written yet says nothing of those that it builds on."""
+    """The verdict on an exercise that is not written yet does not mention those that it builds on."""
     got = verdict("def twice(x): return 3 * x\ndef fourfold(x): raise NotImplementedError()", found=pair[1])
     assert (got.status, got.notes) == ("missing", ())
 
@@ -156,13 +156,13 @@ def unroll(x, h0, params):
 
 
 def test_gradients_go_back_through_a_stand_in():
-    """An exercise that differentiates through a lent function is judged by its gradients, too."""
+    """An exercise that differentiates through a stand-in is judged by its gradients, too."""
     got = verdict(WRONG_STEP, "unrolled-graph-unroll")
-    assert got.right and "Mend rnn_step first" in got.notes[0]
+    assert got.right and "Fix rnn_step first" in got.notes[0]
 
 
 def test_a_cut_graph_is_seen_behind_a_stand_in():
-    """Who cuts the graph is wrong, whoever computed the step."""
+    """An answer that cuts the graph is wrong, even if a stand-in computed the step."""
     got = verdict(WRONG_STEP.replace("append(h)", "append(h)\n        h = h.detach()"), "unrolled-graph-unroll")
     assert (got.status, got.finding.sign) == ("wrong", "cut-each-step")
 
@@ -190,7 +190,7 @@ def test_a_training_step_is_not_charged_for_a_wrong_loss():
 
 
 def test_what_is_lent_has_no_more_graph_than_the_right_answer():
-    """A lent `detach_state` cuts, although gradients could go back through what is lent."""
+    """A stand-in for `detach_state` cuts the graph, although gradients could go back through it."""
     found = load("truncated-bptt-detach-state")
     beside = Beside({"past": torch.ones(2, requires_grad=True) * 2}, run.lend)
     beside._lend({"detach_state": found.id})
@@ -209,7 +209,7 @@ def test_a_fault_of_the_check_is_not_blamed_on_the_learner():
 
 
 def test_an_unknown_id_says_which_was_meant():
-    """A misspelt id gets the nearest one."""
+    """A misspelt id is answered with the nearest one."""
     with pytest.raises(CheckError, match="Did you mean 'unrolled-graph-rnn-step'"):
         load("unrolled-graph-rnn-stepp")
 

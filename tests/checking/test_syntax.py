@@ -1,4 +1,4 @@
-"""Is a syntax tree to be had in every thread?"""
+"""Can every thread get a syntax tree?"""
 
 import ast
 import threading
@@ -11,7 +11,7 @@ INTERRUPTED = "AST constructor recursion depth mismatch (before=42, after=36)"
 
 
 def test_threads_take_turns(monkeypatch):
-    """While one thread parses, another one waits: the counter of Python 3.11 is one for all."""
+    """While one thread parses, another one waits: in Python 3.11 all threads share one counter."""
     inside, overlaps, entered, leave = [], [], threading.Event(), threading.Event()
 
     def slow(source):
@@ -34,7 +34,7 @@ def test_threads_take_turns(monkeypatch):
 
 
 def test_an_interrupted_reading_is_done_again(monkeypatch):
-    """Where a library parsed meanwhile, the error is Python's own and says nothing of the source."""
+    """If a library parsed at the same time, the error is Python's own and says nothing about the source."""
     answers = [SystemError(INTERRUPTED), SystemError(INTERRUPTED), ast.Module([], [])]
 
     def parse(source):
@@ -48,6 +48,6 @@ def test_an_interrupted_reading_is_done_again(monkeypatch):
 
 
 def test_a_broken_source_is_a_syntax_error():
-    """What is no Python is said once, as ever."""
+    """What is not Python raises a SyntaxError at once."""
     with pytest.raises(SyntaxError):
         syntax.parse("def f(:")

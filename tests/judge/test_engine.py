@@ -211,7 +211,7 @@ def test_the_child_is_given_no_check(monkeypatch):
     ours = {there: here for there, here in bound.items() if there.startswith("/course/autograder")}
     assert ours == {
         "/course/autograder/beside": sandbox.BESIDE,
-        "/course/autograder/__init__.py": sandbox.BESIDE / "standin.py",
+        "/course/autograder/__init__.py": sandbox.BESIDE / "dummy.py",
     }
 
 

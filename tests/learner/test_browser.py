@@ -37,7 +37,7 @@ def solved(stem, wrong=""):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """`course lab` on copies of the lessons, beside them the solutions and a notebook with one mistake: its address and its folder."""
+    """`course lab` on copies of the lessons, next to the solutions and a notebook with one mistake; its address and its folder."""
     folder = tmp_path_factory.mktemp("lab")
     for stem in LESSONS:
         nbformat.write(solved(stem), folder / f"solved_{stem}.ipynb")
@@ -62,7 +62,7 @@ def lab(tmp_path_factory):
 
 
 def wait(condition, seconds):
-    """Until the condition holds; an OSError counts as not yet."""
+    """Wait until the condition holds; an OSError counts as not yet."""
     last = time.monotonic() + seconds
     while time.monotonic() < last:
         try:
@@ -75,7 +75,7 @@ def wait(condition, seconds):
 
 
 def run_all(browser, address, name):
-    """Open a notebook in JupyterLab, *Run All Cells*, wait until the kernel rests; the page."""
+    """Open a notebook in JupyterLab, *Run All Cells*, and wait until the kernel is idle; returns the page."""
     page = browser.new_page(viewport={"width": 1280, "height": 1600})
     page.goto(f"{address}/lab/tree/{name}?token=secret&reset")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
@@ -86,7 +86,7 @@ def run_all(browser, address, name):
 
 
 def rests(address, name, seconds):
-    """Wait until the kernel of a notebook has been idle for some seconds: between two cells it is so for a moment."""
+    """Wait until the kernel of a notebook has been idle for some seconds, longer than between two cells."""
     idle_since = [time.monotonic()]
 
     def resting():
@@ -113,7 +113,7 @@ def outputs(folder, name):
 
 @pytest.mark.parametrize("stem", ["01_unrolled_graph"])
 def test_a_solution_runs_from_top_to_bottom(lab, browser, stem):
-    """In JupyterLab *Run All* on the solution ends with every check right and no cell in error."""
+    """In JupyterLab, *Run All* on the solution ends with every check right and no error."""
     address, folder = lab
     name = f"solved_{stem}.ipynb"
     checks = (ROOT / "solutions" / f"{stem}.py").read_text().count('\ncheck("')

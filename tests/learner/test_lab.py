@@ -110,7 +110,7 @@ def test_a_changed_lesson_is_left_until_the_learner_agrees(course):
 
 
 def test_a_changed_lesson_is_taken_and_the_old_file_stays_beside_it(course):
-    """With a yes, the new version is there, and the old file too, under the new version's name."""
+    """With a yes, the new version is there, and the old file is kept under a name with the new version in it."""
     root, publish = course
     prepare(root)
     before = (root / "work/00_tiny.ipynb").read_bytes()
@@ -133,12 +133,12 @@ def test_an_older_file_kept_before_is_not_lost(course):
 
 
 def test_a_copy_that_is_no_notebook_is_left_alone(course):
-    """A file that cannot be read is named and not touched."""
+    """A file that cannot be read is named but not touched."""
     root, _ = course
     (root / "work").mkdir()
     (root / "work/00_tiny.ipynb").write_text("{")
     said = prepare(root, agree=True)
-    assert (True, "{") == ("no notebook any more" in said[0], (root / "work/00_tiny.ipynb").read_text())
+    assert (True, "{") == ("not a valid notebook" in said[0], (root / "work/00_tiny.ipynb").read_text())
 
 
 @pytest.mark.parametrize("name", ["tiny-double", "tiny-why", "experiment-print"])
@@ -156,7 +156,7 @@ def test_what_nobody_touched_comes_from_the_new_version(tmp_path):
 
 
 def test_a_learners_own_cells_go_over_to_their_places(tmp_path):
-    """Helpers and notes in extra cells follow the cells that they followed."""
+    """Helpers and notes in extra cells stay after the cells that they followed."""
     old, new = handed_out(tmp_path, LESSON), handed_out(tmp_path, NEWER)
     at = [c.id for c in old.cells].index("tiny-double")
     old.cells[at:at] = [new_code_cell("def helper(): ...", id="a1"), new_markdown_cell("a note", id="b2")]
@@ -165,7 +165,7 @@ def test_a_learners_own_cells_go_over_to_their_places(tmp_path):
 
 
 def test_prose_that_the_learner_annotated_is_kept_as_a_cell(tmp_path):
-    """Notes written into a text of the course are not lost when that text is rewritten."""
+    """Notes written into the course's text are not lost when that text is rewritten."""
     old, new = handed_out(tmp_path, LESSON), handed_out(tmp_path, NEWER)
     old.cells[0].source += "\n\nMy note."
     sources = [c.source for c in carry(old, new).notebook.cells]
@@ -189,7 +189,7 @@ def test_an_answer_to_an_exercise_that_is_gone_is_kept(tmp_path):
 
 
 def test_what_was_carried_is_a_valid_notebook(tmp_path):
-    """JupyterLab opens the result without a complaint."""
+    """JupyterLab opens the result without complaint."""
     old, new = handed_out(tmp_path, LESSON), handed_out(tmp_path, NEWER)
     old.cells.insert(1, new_code_cell("1 + 1", id="x"))
     nbformat.validate(carry(old, new).notebook)
@@ -197,11 +197,11 @@ def test_what_was_carried_is_a_valid_notebook(tmp_path):
 
 @pytest.mark.parametrize("name", ["a file", "below a file"])
 def test_a_folder_that_cannot_be_is_refused_in_one_line(course, name):
-    """The error says which folder and which option."""
+    """The error names the folder and the option."""
     root, _ = course
     (root / "file").write_text("")
     folder = root / "file" if name == "a file" else root / "file" / "work"
-    with pytest.raises(OperatorError, match="Say another: --dir"):
+    with pytest.raises(OperatorError, match="Choose another one with --dir"):
         lab.prepare(root / "notebooks", folder, lambda question: True, print)
 
 
@@ -228,14 +228,14 @@ def test_a_browser_is_opened_only_where_there_is_a_screen(environ, platform, exp
 
 
 def test_options_after_the_dashes_go_to_jupyterlab(tmp_path):
-    """What `course lab` does not know, JupyterLab can be told."""
+    """Options that `course lab` does not know can be passed to JupyterLab."""
     line = screen.command(tmp_path, browser=False, port=9000, more=["--ServerApp.ip=0.0.0.0"])
     assert {"--no-browser", "--port=9000", "--ServerApp.ip=0.0.0.0"} <= set(line)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="stops JupyterLab with a signal: run it on Linux or macOS")
 def test_jupyterlab_serves_the_learners_copies(tmp_path):
-    """`course lab` prints an address behind which the copies are served, and ends when it is told to."""
+    """`course lab` prints the address at which the copies are served, and ends when told to."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -25,7 +25,7 @@ CELLS = {
 
 @pytest.fixture(scope="module")
 def cells():
-    """The cells of one notebook after it ran in a kernel of its own, by name."""
+    """The cells of one notebook after it ran in its own kernel, by name."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS.values()])
     NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=120).execute()
     return dict(zip(CELLS, notebook.cells, strict=True))
@@ -36,14 +36,14 @@ def kinds(cell):
 
 
 def test_a_failing_check_shows_a_card_and_one_line(cells):
-    """The card has a text twin; the error that follows is one line without a stack trace."""
+    """The card has a text version; the error that follows is one line without a stack trace."""
     card, error = cells["check stub"].outputs
     assert set(card.data) == {"text/html", "text/plain"}
     assert error.traceback == ["CheckFailed: unrolled-graph-rnn-step: not written yet. rnn_step is not written yet."]
 
 
 def test_a_right_answer_leaves_a_card_and_no_error(cells):
-    """Prints and warnings of the learner's code stand beside the card and harm nothing."""
+    """What the learner's code prints or warns of appears beside the card and does no harm."""
     assert "error" not in kinds(cells["check right"])
     assert [o.data["text/plain"][:3] for o in cells["check right"].outputs if "data" in o] == ["[x]"]
     assert "error" not in kinds(cells["other numbers"])
@@ -58,17 +58,17 @@ def test_an_unknown_check_is_one_line_that_helps(cells):
 
 
 def test_progress_tells_where_one_stands(cells):
-    """`progress()` lists each check once, as it ended last."""
+    """`progress()` lists each check once, with its latest result."""
     (output,) = cells["progress"].outputs
-    assert output.text == "unrolled-graph-rnn-step: right\n1 of 1 checked so far are right.\n"
+    assert output.text == "unrolled-graph-rnn-step: right\nRight so far: 1 of 1 checked.\n"
 
 
 def test_progress_counts_predictions_apart(monkeypatch, capsys):
-    """A prediction is noted, whether it holds or not: it is not among what is right."""
+    """A prediction is noted, whether it holds or not, and not counted among the right answers."""
     from autograder import notebook
     from autograder.checking.spec import Verdict
 
     verdicts = (Verdict("a-guess", "right", noted=True), Verdict("a-step", "right"), Verdict("a-loop", "wrong"))
     monkeypatch.setattr(notebook, "VERDICTS", {one.check: one for one in verdicts})
     notebook.progress()
-    assert capsys.readouterr().out.splitlines()[-1] == "1 of 2 checked so far are right, 1 prediction is noted."
+    assert capsys.readouterr().out.splitlines()[-1] == "Right so far: 1 of 2 checked, and 1 prediction noted."

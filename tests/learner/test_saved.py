@@ -11,7 +11,7 @@ from autograder import cli
 from autograder.checking import card
 from autograder.checking.spec import Finding, Verdict
 from autograder.house import NOTEBOOKS
-from autograder.learner.saved import of
+from autograder.learner.saved import progress_in
 
 RIGHT = Verdict("start-here-tanh-grad", "right")
 WRONG = Verdict("start-here-tanh-grad", "wrong", finding=Finding("shape", "another shape"))
@@ -34,26 +34,30 @@ def show(path, *verdicts):
 
 
 def test_a_fresh_copy_has_nothing_right(copy):
-    """No check of a lesson that nobody has run counts as right or as wrong."""
-    assert ((), (), True) == (of(copy).right, of(copy).wrong, RIGHT.check in of(copy).unasked)
+    """In a lesson that nobody has run, no check counts as right or wrong."""
+    assert ((), (), True) == (
+        progress_in(copy).right,
+        progress_in(copy).wrong,
+        RIGHT.check in progress_in(copy).unasked,
+    )
 
 
 def test_a_saved_card_counts(copy):
     """A check whose saved card says right is right."""
     show(copy, RIGHT)
-    assert (RIGHT.check,) == of(copy).right
+    assert (RIGHT.check,) == progress_in(copy).right
 
 
 def test_a_card_that_says_not_yet_is_named(copy):
-    """A check whose saved card says anything else is not yet right, and does not count as not run."""
+    """A check whose saved card says anything else is not yet right, but counts as run."""
     show(copy, WRONG)
-    assert ((WRONG.check,), False) == (of(copy).wrong, WRONG.check in of(copy).unasked)
+    assert ((WRONG.check,), False) == (progress_in(copy).wrong, WRONG.check in progress_in(copy).unasked)
 
 
 def test_the_last_card_counts(copy):
-    """Of two cards in one output the second is the newer one."""
+    """Of two cards in one output, the second is the newer one."""
     show(copy, RIGHT, WRONG)
-    assert (WRONG.check,) == of(copy).wrong
+    assert (WRONG.check,) == progress_in(copy).wrong
 
 
 def test_the_command_says_what_comes_next(copy, capsys):
@@ -73,5 +77,5 @@ def test_a_broken_copy_is_left_out_with_a_word(copy, capsys):
 
 
 def test_a_folder_without_lessons_is_misuse(tmp_path, capsys):
-    """Nothing to read is one line and exit code 2."""
+    """If there is nothing to read, the answer is one line and exit code 2."""
     assert 2 == cli.main(["progress", str(tmp_path)])

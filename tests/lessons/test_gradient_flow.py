@@ -89,8 +89,8 @@ def test_the_sliders_keep_their_curves_in_the_picture(lesson):
 
 
 # What PyTorch says itself, what autograder/run.py says of another exercise, and what is put together from parts.
-SAID_ELSEWHERE = ("The size of tensor a must match…", "not implemented for 'ComplexDouble'", "mend step_jacobian first",
-                  "mend spectral_radius first", "the device", "changed its argument W in place", "for a W of radius 0",
+SAID_ELSEWHERE = ("The size of tensor a must match…", "not implemented for 'ComplexDouble'", "Fix step_jacobian first",
+                  "Fix spectral_radius first", "the device", "changed its argument W in place", "for a W of radius 0",
                   "-inf")  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from autograder.authoring.verify import in_notebook
+from autograder.checking.compare import first_difference
 from autograder.checking.draw import Draw
 from autograder.checking.spec import Wrong
 from autograder.house import RESULTS
@@ -29,14 +30,6 @@ def case(T=5):
 def stored(run):
     runs = json.loads((RESULTS / "truncated_bptt.json").read_text(encoding="utf-8"))["runs"]
     return [entry["measured"] for entry in runs[run]]
-
-
-def test_the_contributions_of_all_losses_and_steps_add_up_to_the_ordinary_gradient():
-    """What the named mistakes are made of is checked against autograd on shared weights."""
-    one = case()
-    ordinary, summed = gradients.gradient_of(one), one.weighted(torch.ones(5, 5, dtype=torch.float64))
-    for name, value in ordinary.items():
-        torch.testing.assert_close(summed[name], value)
 
 
 def test_which_loss_reached_which_step_is_read_back_from_a_gradient():
@@ -231,6 +224,47 @@ def judged(id, **answers):
 def solution(name):
     return next(source for role, id, source in material_of("truncated_bptt").solution.cells
                 if role == "answer" and id == f"truncated-bptt-{name}")  # fmt: skip
+
+
+SLIPS = [
+    ("dz = dh * (1 - states[s] ** 2)", "dz = dh", "no-local-factor"),
+    ("dz = dh * (1 - states[s] ** 2)", "dz = dh * (1 - torch.tanh(states[s]) ** 2)", "squashed-twice"),
+    ("dh = dz @ U", "dh = dh @ U", "carry-without-factor"),
+    ("dh = dz @ U", "dh = dz @ U.T", "carry-transposed"),
+    ("dz.T @ states[s - 1]", "dz.T @ states[s]", "h-for-h-prev"),
+    ('grads["bias"] += dz.sum(0)', 'grads["bias"] += dz.mean(0)', "bias-mean"),
+    ('grads["weight_hh"] += dz.T', 'grads["weight_hh"] = dz.T', "weight-hh-overwritten"),
+    ('grads["bias_out"] += p', 'grads["bias_out"] = p', "bias-out-overwritten"),
+    ("range(t, max(0, t - k2), -1)", "range(t, max(0, t - k2) + 1, -1)", "stops-before-first"),
+    ("range(t, max(0, t - k2), -1)", "range(t - 1, max(0, t - k2), -1)", "starts-before-last"),
+    ("range(t, max(0, t - k2), -1)", "range(t, max(0, t - k2) - 1, -1)", "goes-past-first"),
+    ("range(t, max(0, t - k2), -1)", "range(max(0, t - k2) + 1, t + 1)", "forward-order"),
+    ("targets[:, s - 1]", "targets[:, s % x.shape[1]]", "targets-one-late"),
+    (".softmax(1)", ".softmax(0)", "softmax-over-batch"),
+    ("p.T @ states[s]", "p.T @ states[s - 1]", "readout-grad-of-previous"),
+    ("states = [h0]", "states = [torch.zeros_like(h0)]", "h0-ignored"),
+    ("states.append(torch.tanh(x[:, s] @ W.T + states[-1] @ U.T + b))", "states.append(x[:, s] @ W.T + states[-1] @ U.T + b)", "left-linear"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "mistake", "sign"), SLIPS)
+def test_mistakes_of_a_sweep_that_is_written_by_hand_are_named(line, mistake, sign):
+    """The same as in lesson 02: in a step, between steps, in the loop and in the read-out."""
+    check = "truncated-bptt-truncated-gradient"
+    (right,) = [s.source for s in material_of("truncated_bptt").right if (s.of, s.label) == (check, "by-hand")]
+    assert 1 == right.count(line)
+    assert sign == judged(check, truncated_gradient=right.replace(line, mistake)).finding.sign
+
+
+@pytest.mark.parametrize(("T", "k1", "k2"), [(12, 3, 5), (8, 2, 4)])
+def test_no_named_mistake_of_a_truncated_gradient_hides(T, k1, k2):
+    """In the first cases each changes the result, and no two of them give the same one."""
+    one, reference = case(T), gradients.truncated_gradient
+    right = reference(one, k1, k2)
+    values = {id: reference(one, k1, k2, slips=(id,)) for id in reference.slips}
+    assert [] == [id for id, value in values.items() if first_difference(value, right) is None]
+    same = {(a, b) for a, b in itertools.combinations(values, 2) if first_difference(values[a], values[b]) is None}
+    assert same <= {("targets-shifted", "targets-one-late")}  # alike where a row's first target is also its last
 
 
 NOT_CUT = "def detach_state(state):\n    return state\n"

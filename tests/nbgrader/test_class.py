@@ -69,7 +69,7 @@ def helper_in_an_experiment(one: HandOut):
 
 
 def odd_characters(one: HandOut) -> bytes:
-    """Right, with cells and a written answer that hold what no UTF-8 file may, written as JSON escapes."""
+    """Right, but cells and a written answer hold characters that no UTF-8 file may, written as JSON escapes."""
     notebook = add(add(one.right(), 2, "s = '\ud800'"), 3, "x = 1\0")
     write(notebook, "written", WHY, "My answer \ud800 is this.\0")
     return json.dumps(notebook).encode()
@@ -81,7 +81,7 @@ def cheating(one: HandOut, source: str):
 
 
 def one_answer(one: HandOut, exercise: str, body: str):
-    """Right, but for one function, which does this."""
+    """Right except for one function, which does this."""
     head = cell(one.handed_out, "answer", exercise).source.split("\n")[0]
     return write(one.right(), "answer", exercise, f"{head}\n    {body}")
 
@@ -111,7 +111,7 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQG
 
 
 def active(one: HandOut):
-    """Right, with things in it that a grader's browser must not run, and a picture that it must show."""
+    """Right, with content that a grader's browser must not run and a picture that it must show."""
     notebook = write(one.right(), "written", WHY, f"My answer is this. {ACTIVE}")
     add(notebook, 3, "draw()")
     html = {"text/html": ACTIVE, "application/javascript": "alert(3)", "image/svg+xml": "<svg onload='alert(4)'/>"}
@@ -165,10 +165,10 @@ class Klass:
     def __init__(self, root: Path, one: HandOut):
         self.root, self.one, self.classroom = root, one, Classroom(root)
 
-    def grade(self, *students: str) -> dict[str, regrade.Row]:
+    def grade(self, *students: str) -> dict[str, regrade.Result]:
         items = [(student, NAME) for student in students]
         with ThreadPoolExecutor(2) as workers:
-            return {row.student: row for row in regrade.graded(self.classroom, items, workers)}
+            return {one.student: one for one in regrade.regrade(self.classroom, items, workers)}
 
     def marks(self, student: str) -> dict[str, tuple[float | None, bool]]:
         """Automatic score and whether a person has to look, by graded cell."""
@@ -192,7 +192,7 @@ class Klass:
         return path.read_text()
 
     def card(self, student: str, check: str) -> str:
-        """The check's card, as it stands in the feedback page."""
+        """The check's card, as it is on the feedback page."""
         page = self.feedback(student)
         begin = page.index(f'<div class="bptt-card" data-check="{check}"')
         return page[begin : page.index('<div class="output_area">', begin)]
@@ -206,9 +206,12 @@ def klass(tmp_path_factory) -> Klass:
     for student, (build, _) in (HONEST | OTHERS).items():
         stamp = "2026-03-01 10:00:00 UTC" if student == "stamped" else ""
         hand_in(root, student, NAME, build(one), stamp)
-    (root / "submitted" / "shadow" / NAME / "autograder.py").write_text(SHADOW)
+    shadow = root / "submitted" / "shadow" / NAME
+    (shadow / "autograder.py").write_text(SHADOW)
+    (shadow / "notes.txt").write_text("mine")
+    (shadow / "k").symlink_to("../../../course.key")
     paths = load(PATHS)
-    object.__setattr__(paths, "deadline", 3.0)  # the endless loop need not take its whole time here
+    object.__setattr__(paths, "deadline", 3.0)  # so that the endless loop does not take long here
     made = Klass(root, one)
     made.rows = made.grade(*HONEST, *OTHERS)
     return made
@@ -222,8 +225,14 @@ def test_the_honest_get_exactly_their_points(klass, student):
 
 @pytest.mark.parametrize("student", OTHERS)
 def test_tricks_and_broken_files_earn_nothing(klass, student):
-    """Patching, shadowing and overwriting what is within reach earns no point; neither does a file that is no notebook."""
+    """Patching, shadowing and overwriting earn no points; neither does a file that is not a notebook."""
     assert klass.points(student) == OTHERS[student][1]
+
+
+def test_a_link_in_a_submission_leads_nowhere(klass):
+    """nbgrader copies what was handed in, and neither follows nor keeps a link to the course key; the twin: a file is copied."""
+    there = {path.name for path in (klass.root / "autograded" / "shadow" / NAME).iterdir()}
+    assert ("k" in there, "notes.txt" in there) == (False, True)
 
 
 @pytest.mark.parametrize("student", MISTAKES)
@@ -234,7 +243,7 @@ def test_feedback_names_the_mistake(klass, student):
 
 
 def test_feedback_of_a_right_answer_does_not_name_that_mistake(klass):
-    """The twin: the words that a mistake gets do not stand on every card."""
+    """The twin: the message for a mistake is not on every card."""
     assert not any(said in klass.card("right", exercise) for exercise, *_, said in MISTAKES.values())
 
 
@@ -247,13 +256,13 @@ def test_feedback_of_a_right_answer_does_not_name_that_mistake(klass):
     ],
 )
 def test_feedback_says_what_was_wrong_with_the_file(klass, student, said):
-    """Who hands in a broken, an empty or another lesson's file is told so, on the page and in the table."""
+    """A broken or empty file, or one of another lesson, is reported on the page and in the table."""
     assert said in klass.feedback(student) and said in klass.rows[student].reasons[0]
 
 
 @pytest.mark.parametrize(("student", "status"), [("exits", "crashed"), ("segfault", "crashed"), ("loops", "timeout")])
 def test_an_ending_has_its_reason(klass, student, status):
-    """A process that ended and one that never ends each have a verdict of their own."""
+    """A process that died and one that never ends each get their own verdict."""
     assert status in {verdict.status for verdict in klass.rows[student].graded.verdicts.values()}
 
 
@@ -269,18 +278,18 @@ def test_the_graded_cells_are_those_of_the_release(klass, student):
 
 
 def test_written_answers_await_a_person(klass):
-    """A written answer has no score of the autograder's, and its text is there to be read."""
+    """A written answer gets no automatic score, and its text is there to be read."""
     assert klass.marks("right")[WHY] == (None, True)
     assert cell(klass.one.right(), "written", WHY).source[:60] in cell(klass.autograded("right"), "written", WHY).source
 
 
 def test_a_written_question_left_blank_is_no_work_for_a_person(klass):
-    """nbgrader's own rule: the released text unchanged is no response, and gets 0."""
+    """nbgrader's own rule: the unchanged released text is not a response, and gets 0."""
     assert klass.marks("blank")[WHY] == (0, False)
 
 
 def test_a_deleted_written_cell_awaits_a_person(klass):
-    """The answer may stand in another cell, so 0 would be a guess."""
+    """The answer may be in another cell, so 0 would be a guess."""
     assert klass.marks("check-deleted")[WHY] == (None, True)
 
 
@@ -302,7 +311,7 @@ def test_what_the_learner_shows_stays_visible(klass):
 
 @pytest.mark.parametrize("student", ["stamped", "unstamped"])
 def test_a_worse_resubmission_replaces_the_better_one(klass, student):
-    """`course grade` compares contents: with a newer timestamp.txt or without, the old score does not stay."""
+    """`course grade` compares contents: with or without a newer timestamp.txt, the old score does not stay."""
     assert klass.points(student) == AUTO
     stamp = "2026-03-02 10:00:00 UTC" if student == "stamped" else ""
     hand_in(klass.root, student, NAME, mistaken(klass.one, "restart"), stamp)
@@ -311,14 +320,14 @@ def test_a_worse_resubmission_replaces_the_better_one(klass, student):
 
 
 def test_what_has_not_changed_is_not_graded_again(klass):
-    """Grading again leaves what stands alone, manual grades and all."""
+    """Grading again does not touch what has not changed, manual grades included."""
     file = klass.root / "autograded" / "right" / NAME / f"{NAME}.ipynb"
     before = file.stat().st_mtime_ns
     assert (klass.grade("right")["right"].state, file.stat().st_mtime_ns) == ("as before", before)
 
 
 def test_a_failed_regrade_leaves_no_old_score(klass, monkeypatch):
-    """If the judge fails, the submission says so; the score that it had is gone."""
+    """If the judge fails, the result says so, and the old score is gone."""
 
     def fails(*args, **more):
         raise RuntimeError("the judge is ill")
@@ -332,7 +341,7 @@ def test_a_failed_regrade_leaves_no_old_score(klass, monkeypatch):
 
 
 def test_a_failed_nbgrader_autograde_leaves_no_old_score(klass, monkeypatch):
-    """The same holds where nbgrader's own autograde was started: the score is forgotten before anything can fail."""
+    """The same holds for nbgrader's own autograde: the old score is deleted before anything can fail."""
 
     def fails(*args, **more):
         raise RuntimeError("the judge is ill")
@@ -348,7 +357,7 @@ def test_a_failed_nbgrader_autograde_leaves_no_old_score(klass, monkeypatch):
 
 
 def test_a_check_that_a_person_must_decide_has_no_score(klass, monkeypatch):
-    """`look` is neither 0 nor full: the cell awaits manual grading, the others have their points."""
+    """`look` is neither 0 nor full marks: that cell awaits manual grading, the others have their points."""
     from autograder.judge import engine
 
     real = engine.judge
@@ -367,7 +376,7 @@ def test_a_check_that_a_person_must_decide_has_no_score(klass, monkeypatch):
 
 
 def test_a_notebook_under_another_name_is_an_error_and_not_a_score(klass):
-    """nbgrader grades no file but LESSON.ipynb; the line says which file is there instead."""
+    """nbgrader grades only LESSON.ipynb; the line says which file is there instead."""
     folder = klass.root / "submitted" / "renamed" / NAME
     folder.mkdir(parents=True)
     (folder / f"{NAME} (1).ipynb").write_bytes(b"{}")
@@ -386,7 +395,7 @@ def test_course_grade_tells_of_everybody(klass, capsys):
 
 
 def test_course_grade_of_a_lesson_that_is_not_there_is_misuse(klass, capsys):
-    """A lesson that the class does not have is one line, with those that it has."""
+    """A lesson that the class does not have is answered with one line that lists those it has."""
     assert main(["grade", str(klass.root), "42"]) == 2
     assert f"no lesson 42. It has: {NAME}" in capsys.readouterr().err
 
@@ -400,7 +409,7 @@ def nbgrader(klass: Klass, *command: str) -> str:
 
 
 def test_nbgrader_autograde_gives_the_same_scores(klass):
-    """`nbgrader autograde` judges by itself, in the same way: with no verdict kept, the scores are the same."""
+    """`nbgrader autograde` judges in the same way: with no stored verdicts, the scores are the same."""
     before = klass.marks("no-lengths")
     kept = klass.classroom.verdicts
     kept.rename(kept.with_name("aside"))
@@ -410,7 +419,7 @@ def test_nbgrader_autograde_gives_the_same_scores(klass):
 
 
 def test_nbgrader_export_writes_the_scores(klass):
-    """`nbgrader export` gives the CSV, with the points of everybody."""
+    """`nbgrader export` writes everybody's points to the CSV."""
     nbgrader(klass, "export")
     lines = (klass.root / "grades.csv").read_text().splitlines()
     columns = lines[0].split(",")

@@ -1,4 +1,4 @@
-"""`course class`: a stock nbgrader course folder, made once, added to, never spoilt."""
+"""Does `course class` make a stock nbgrader course folder, add to it, and never damage it?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autograder.errors import OperatorError
 from autograder.house import ROOT, SOLUTIONS
 from autograder.judge.reader import HandedIn
 from autograder.nbgrader import Repair
-from autograder.nbgrader.classroom import Classroom, Refused, gradebook, graded, make
+from autograder.nbgrader.classroom import Classroom, UpdateRefused, gradebook, graded_cells, make
 from tests.submissions import cell, hand_in, lesson
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -35,7 +35,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def root(made, tmp_path):
-    """The class, to do with it what one likes."""
+    """A copy of the class that a test may change."""
     return shutil.copytree(made, tmp_path / "class")
 
 
@@ -50,12 +50,12 @@ def updated(tmp_path, old: str, new: str):
 
 
 def dearer(tmp_path):
-    """The lesson with 100 points for one of its checks."""
+    """The lesson, with 100 points for one of its checks."""
     return updated(tmp_path, r'(# %% check="start-here-tanh-grad") points=\d+', r"\1 points=100")
 
 
 def contents(root):
-    """Every file of the class but the database, with its bytes."""
+    """The bytes of every file of the class except the database."""
     files = (path for path in root.rglob("*") if path.is_file() and path.name != "gradebook.db")
     return {path.relative_to(root): path.read_bytes() for path in files}
 
@@ -71,7 +71,7 @@ def test_source_has_the_answers(root):
 
 
 def test_the_gradebook_knows_the_points(root):
-    """Formgrader's table shows the lesson with its points before anybody has handed in."""
+    """The gradebook has the lesson's points before anyone has handed anything in."""
     with gradebook(Classroom(root)) as book:
         assert book.find_assignment(NAME).max_score == lesson(SCRIPT).points()
 
@@ -82,7 +82,7 @@ def test_the_key_is_for_its_owner_only(root):
 
 
 def test_a_key_that_others_can_read_is_refused(root):
-    """The twin: opened to others, it is not used, and the line says how to close it."""
+    """The twin: a key that others can read is not used, and the line says how to close it."""
     (root / "course.key").chmod(0o644)
     with pytest.raises(OperatorError, match="chmod 600"):
         Classroom(root).key()
@@ -96,14 +96,14 @@ def test_running_again_changes_nothing(root):
 
 
 def test_running_again_leaves_what_the_instructor_changed(root):
-    """The settings are the instructor's after they were made."""
+    """Once written, the settings belong to the instructor."""
     (root / "nbgrader_config.py").write_text("c = get_config()\n")
     make(root, [SCRIPT])
     assert (root / "nbgrader_config.py").read_text() == "c = get_config()\n"
 
 
 def test_an_older_submission_is_repaired_to_the_version_it_was_made_from(root, tmp_path):
-    """Given cells and text of a notebook handed out before an update stay those of its own version."""
+    """Given cells and text of a notebook from before an update stay those of its own version."""
     old = lesson(SCRIPT).blank()
     make(root, [updated(tmp_path, r'print\(f"Tensors live', 'print(f"All tensors live')])
     repaired, _ = step(Repair, root).preprocess(None, about(HandedIn(old)))
@@ -111,7 +111,7 @@ def test_an_older_submission_is_repaired_to_the_version_it_was_made_from(root, t
 
 
 def test_a_newer_submission_is_repaired_to_the_new_version(root, tmp_path):
-    """The twin: made from the update, it is held to the update."""
+    """The twin: a notebook made from the update gets the update's cells."""
     script = updated(tmp_path, r'print\(f"Tensors live', 'print(f"All tensors live')
     make(root, [script])
     new = notebooks(script)[1]
@@ -120,7 +120,7 @@ def test_a_newer_submission_is_repaired_to_the_new_version(root, tmp_path):
 
 
 def step(kind, root):
-    """A step of nbgrader's as its converter holds it."""
+    """A step, as nbgrader's converter would hold it."""
     made = kind()
     made.coursedir = SimpleNamespace(root=str(root))
     return made
@@ -132,7 +132,7 @@ def about(handed_in):
 
 
 def test_an_update_keeps_the_version_that_was_handed_out(root, tmp_path):
-    """A course updated in mid-term: both versions are there, and a submission finds its own."""
+    """After an update in mid-term both versions are there, and a submission finds its own."""
     before = Classroom(root).current(NAME)
     make(root, [updated(tmp_path, "This course is about", "This is about")])
     classroom = Classroom(root)
@@ -141,38 +141,40 @@ def test_an_update_keeps_the_version_that_was_handed_out(root, tmp_path):
 
 
 def test_an_update_that_changes_points_is_refused_once_there_are_submissions(root, tmp_path):
-    """Nobody's points change under them: the lesson stays as it was handed out, and the line says so."""
+    """Nobody's points change after the fact: the lesson stays as it was handed out, and the line says so."""
     hand_in(root, "ada", NAME, lesson(SCRIPT).blank())
     before = contents(root)
     with pytest.raises(ExceptionGroup) as refused:
         make(root, [dearer(tmp_path)])
-    assert isinstance(refused.value.exceptions[0], Refused) and "stays at version" in str(refused.value.exceptions[0])
+    assert isinstance(refused.value.exceptions[0], UpdateRefused) and "stays at version" in str(
+        refused.value.exceptions[0]
+    )
     assert contents(root) == before
 
 
 def test_an_update_that_changes_points_is_taken_while_nobody_has_handed_in(root, tmp_path):
-    """The twin: before the first submission the gradebook takes the new points."""
+    """The twin: before the first submission, the gradebook takes the new points."""
     make(root, [dearer(tmp_path)])
     with gradebook(Classroom(root)) as book:
         assert book.find_assignment(NAME).max_score > lesson(SCRIPT).points() + 90
 
 
 def test_a_version_that_nobody_knows_is_graded_as_the_current_one(root):
-    """A version written into the notebook by hand finds no file outside the class's own."""
-    assert graded(Classroom(root).release(NAME, "../../../course")) == graded(lesson(SCRIPT).handed_out)
+    """A version written into the notebook by hand cannot lead to a file outside the class."""
+    assert graded_cells(Classroom(root).release(NAME, "../../../course")) == graded_cells(lesson(SCRIPT).handed_out)
 
 
 def test_a_class_inside_the_repository_is_refused(capsys):
-    """Answers and grades do not belong where the course is; nothing is made."""
+    """Answers and grades do not belong in the course's repository; nothing is made."""
     inside = ROOT / "build" / "class"
     assert main(["class", str(inside)]) == 2
     assert "inside the repository" in capsys.readouterr().err and not inside.exists()
 
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path):
-    """What is in a folder that is no class is not mixed with one."""
+    """A folder with other content is not turned into a class."""
     (tmp_path / "thesis.tex").write_text("...")
-    with pytest.raises(OperatorError, match="is not empty and is no class"):
+    with pytest.raises(OperatorError, match="is not empty and is not a class"):
         make(tmp_path, [SCRIPT])
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -185,7 +187,7 @@ def test_a_file_is_refused(tmp_path):
 
 
 def test_the_roster_goes_into_the_gradebook(tmp_path):
-    """Names and addresses of the CSV are what formgrader shows."""
+    """The names and addresses in the CSV go into the gradebook."""
     roster = tmp_path / "roster.csv"
     roster.write_text("id,first,last,email\nada, Ada, Lovelace, ada@example.org\nalan,Alan,,\n")
     make(tmp_path / "class", [], roster=roster)
@@ -208,7 +210,7 @@ def test_a_roster_that_is_none_is_refused_before_anything_is_made(tmp_path, text
 
 
 def test_no_hints_leaves_the_drop_downs_out(tmp_path):
-    """`--no-hints` is for classes in which hints are given by people."""
+    """With `--no-hints` no hint is handed out."""
     make(tmp_path / "class", [SCRIPT], hints=False)
     notebook = nbformat.read(tmp_path / "class" / "release" / NAME / f"{NAME}.ipynb", as_version=4)
     assert not any(cell.metadata.get("bptt", {}).get("role") == "hint" for cell in notebook.cells)

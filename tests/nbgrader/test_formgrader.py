@@ -30,7 +30,7 @@ ACTIVE = "<script>alert('me')</script><img src=x onerror=alert(2)>"
 
 
 def wait(what, seconds: float = 120):
-    """What `what()` gives, as soon as that is something."""
+    """What `what()` returns, as soon as that is true."""
     until = time.monotonic() + seconds
     while True:
         try:
@@ -44,7 +44,7 @@ def wait(what, seconds: float = 120):
 
 @pytest.fixture(scope="module")
 def classroom(tmp_path_factory):
-    """A class: grace is right and ada has a mistake, both graded; alan has handed in and is not graded yet."""
+    """A class: grace is right and ada has a mistake, both graded; alan has handed in and is not yet graded."""
     root, one = tmp_path_factory.mktemp("bptt") / "class", lesson(SOLUTIONS / f"{NAME}.py")
     make(root, [SOLUTIONS / f"{NAME}.py"])
     ada = add(write(one.right(), "answer", TANH, WRONG), 3, f"a note {ACTIVE}", "markdown")
@@ -52,7 +52,7 @@ def classroom(tmp_path_factory):
         hand_in(root, student, NAME, notebook)
     made = Classroom(root)
     with ThreadPoolExecutor(2) as workers:
-        rows = list(regrade.graded(made, [("ada", NAME), ("grace", NAME)], workers))
+        rows = list(regrade.regrade(made, [("ada", NAME), ("grace", NAME)], workers))
     assert [row.state for row in rows] == ["graded", "graded"], rows
     return made
 
@@ -78,7 +78,7 @@ def address(classroom, tmp_path_factory):
 
 @pytest.fixture
 def page(browser, address):
-    """A page that is logged in, and remembers what tried to run in it."""
+    """A logged-in page that records what tried to run in it."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     page.route(
         "**/*", lambda route: route.continue_() if route.request.url.startswith((address, "file:")) else route.abort()
@@ -91,7 +91,7 @@ def page(browser, address):
 
 
 def row(page, address, student):
-    """The line of a student in the class's table."""
+    """A student's line in the class's table."""
     page.goto(f"{address}/formgrader/manage_submissions/{NAME}", wait_until="domcontentloaded")
     found = page.locator("tr", has=page.locator("td.student-id", has_text=student))
     found.wait_for()
@@ -108,20 +108,20 @@ def submission(page, address, classroom, student):
 
 
 def marks(classroom, student):
-    """The gradebook's lines of a student's submission, by graded cell."""
+    """The gradebook's entries for a student's submission, by graded cell."""
     with gradebook(classroom) as book:
         grades = book.find_submission(NAME, student).notebooks[0].grades
         return {mark.name: (mark.auto_score, mark.manual_score) for mark in grades}
 
 
 def test_the_lesson_stands_in_the_table_of_assignments(page, tmp_path):
-    """Formgrader's first page shows the lesson that `course class` brought in."""
+    """Formgrader's first page shows the lesson that `course class` added."""
     page.get_by_role("link", name=NAME).first.wait_for()
     page.screenshot(path=tmp_path / "assignments.png")
 
 
 def test_the_table_of_the_class_shows_the_judged_scores(page, address, classroom, tmp_path):
-    """Who was graded has points in the table, and awaits manual grading for the written answer."""
+    """A graded student has points in the table, and their written answer awaits manual grading."""
     checks, all_of_it = (lesson(SOLUTIONS / f"{NAME}.py").points(*roles) for roles in (("check",), ()))
     grace = row(page, address, "grace")
     page.screenshot(path=tmp_path / "class.png")
@@ -130,7 +130,7 @@ def test_the_table_of_the_class_shows_the_judged_scores(page, address, classroom
 
 
 def test_the_autograde_button_judges(page, address, classroom):
-    """The button takes the same path as `course grade`: the same answers get the same scores."""
+    """The button does what `course grade` does: the same answers get the same scores."""
     row(page, address, "alan").locator(".autograde a").click()
     wait(lambda: (classroom.root / "autograded" / "alan" / NAME / f"{NAME}.ipynb").exists())
     wait(lambda: marks(classroom, "alan")[f"{TANH}-check"][0] is not None)
@@ -138,7 +138,7 @@ def test_the_autograde_button_judges(page, address, classroom):
 
 
 def test_a_submission_shows_its_cards(page, address, classroom, tmp_path):
-    """Who grades sees each check's card: which is right, and which mistake the other one looks like."""
+    """The grader sees each check's card: which one is right, and which mistake the other looks like."""
     submission(page, address, classroom, "ada")
     card = page.locator(f'.bptt-card[data-check="{TANH}"]')
     card.scroll_into_view_if_needed()
@@ -155,7 +155,7 @@ def test_nothing_of_the_learners_runs_on_the_page(page, address, classroom):
 
 
 def test_a_grade_given_by_hand_is_kept(page, address, classroom, tmp_path):
-    """Points for the written answer, typed into its field, stand in the gradebook."""
+    """Points typed into the field of the written answer are in the gradebook."""
     submission(page, address, classroom, "grace")
     field = page.locator(f"input.score#{WHY}")
     field.scroll_into_view_if_needed()
@@ -166,7 +166,7 @@ def test_a_grade_given_by_hand_is_kept(page, address, classroom, tmp_path):
 
 
 def test_feedback_is_generated_with_the_card(page, address, classroom, tmp_path):
-    """The button writes the page for the learner, and the card is on it."""
+    """The button writes the learner's page, and the card is on it."""
     row(page, address, "ada").locator(".generate-feedback a").click()
     file = classroom.root / "feedback" / "ada" / NAME / f"{NAME}.html"
     wait(file.exists)

@@ -1,4 +1,4 @@
-"""Every lesson through real nbgrader: the solution gets all points, the blank none, mixed submissions exactly their share."""
+"""Does every lesson give, in real nbgrader, all points to the solution, none to the blank, and to mixed submissions exactly their share?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WRONG, VARIANT = 0.35, 0.65  # below the first, a wrong answer is handed in; bel
 
 
 def names(source):
-    """The names that a cell defines at its top level, and all names that it uses."""
+    """The names that a cell defines at the top level, and all names that it uses."""
     tree = ast.parse(source)
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     assigned = {
@@ -38,13 +38,13 @@ def names(source):
 
 
 def keeps_to_itself(source, id, others):
-    """Whether an answer defines nothing besides its own name that another answer uses or defines."""
+    """Whether an answer defines nothing, besides its own name, that another answer uses or defines."""
     helpers = names(source)[0] - {load(id).of}
     return not any(helpers & set.union(*names(other)) for other in others)
 
 
 def mixed(one, who):
-    """A notebook with wrong answers, right variants and solutions drawn by `who`, and the points that it should get."""
+    """A notebook of wrong answers, right variants and solutions, drawn with `who` as the seed, and the points that it should get."""
     for attempt in itertools.count():
         notebook, expected = drawn(one, f"{who} {attempt}")
         if len({points > 0 for points in expected.values()}) == 2:
@@ -76,7 +76,7 @@ def drawn(one, who):
 
 @pytest.fixture(scope="module", params=LESSONS)
 def graded(request, tmp_path_factory):
-    """A class that handed in one lesson: (what each should get, what each got), by student and graded cell."""
+    """A class that handed in one lesson: (what everybody should get, what they got), by student and graded cell."""
     root, one = tmp_path_factory.mktemp("bptt") / "class", lesson(SOLUTIONS / f"{request.param}.py")
     make(root, [SOLUTIONS / f"{request.param}.py"])
     full = {
@@ -90,7 +90,7 @@ def graded(request, tmp_path_factory):
         hand_in(root, student, one.name, notebook)
     classroom = Classroom(root)
     with ThreadPoolExecutor(2) as workers:
-        list(regrade.graded(classroom, [(student, one.name) for student in hands], workers))
+        list(regrade.regrade(classroom, [(student, one.name) for student in hands], workers))
     got = {}
     with gradebook(classroom) as book:
         for student in hands:
@@ -103,12 +103,12 @@ def graded(request, tmp_path_factory):
 
 @pytest.mark.parametrize("student", ["right", "blank", *MIXED])
 def test_everybody_gets_exactly_their_points(graded, student):
-    """Check by check, the gradebook has the points of what is right, and none for what is not."""
+    """Check by check, the gradebook has the points for what is right, and none for what is not."""
     expected, got = graded
     assert got[student] == expected[student]
 
 
 def test_mixed_submissions_are_mixed(graded):
-    """The twin: every mixed submission has right and wrong answers, so that neither all nor none is the right score."""
+    """The twin: every mixed submission has right and wrong answers, so that neither full marks nor none is its score."""
     expected, _ = graded
     assert all(len({points > 0 for points in expected[who].values()}) == 2 for who in MIXED)

@@ -1,4 +1,4 @@
-"""Do the released notebooks grade on nbgrader as it comes, without any configuration of ours?"""
+"""Can stock nbgrader grade the released notebooks, without any configuration of ours?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "00_start_here"
 
 @pytest.fixture(scope="module")
 def grades(tmp_path_factory):
-    """Automatic points of each check for a learner who is right and one who handed in a blank notebook."""
+    """The automatic points for each check, for a learner who is right and one who handed in a blank notebook."""
     root = tmp_path_factory.mktemp("class")
     solved = as_bytes(notebooks(SOLUTIONS / f"{NAME}.py")[0])
     blank = (NOTEBOOKS / f"{NAME}.ipynb").read_bytes()

@@ -1,4 +1,4 @@
-"""Reading and repairing a submission: whatever was handed in, the result has the shape of the release."""
+"""Whatever was handed in, does the repaired notebook have the shape of the release?"""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def one():
     return lesson(SOLUTIONS / f"{NAME}.py")
 
 
-def handed_in(notebook):
-    """The notebook as it comes back, through bytes."""
+def received(notebook):
+    """The notebook as it is read from a file."""
     return HandedIn(parse(nbformat.writes(notebook).encode()), digest="0")
 
 
 def repaired(one, notebook):
     """What becomes of a notebook that was handed in."""
-    return repair(handed_in(notebook), one.handed_out)
+    return repair(received(notebook), one.handed_out)
 
 
 def sources(notebook):
@@ -45,7 +45,7 @@ def grade_ids(notebook):
 
 
 def test_an_untouched_notebook_stays_as_it_is(one):
-    """Nothing to repair: the cells are those that were handed out, byte for byte."""
+    """Where there is nothing to repair, the cells are those that were handed out, byte for byte."""
     assert repaired(one, one.blank()).cells == one.handed_out.cells
 
 
@@ -58,7 +58,7 @@ def test_the_result_is_a_valid_notebook(one):
 
 
 def test_answers_stay(one):
-    """The learner's code and text go through unchanged."""
+    """The learner's code and text come through unchanged."""
     assert sources(repaired(one, one.right())) == sources(one.right())
 
 
@@ -70,7 +70,7 @@ def test_a_copied_check_stands_once(one):
 
 
 def test_of_two_written_answers_the_one_with_text_counts(one):
-    """Who copies the cell and writes into the copy is graded on the text, and not on the empty original."""
+    """A learner who copies the cell and writes into the copy is graded on that text, not on the empty original."""
     notebook = copy_of(one.blank(), "written", WHY)
     notebook.cells[place(notebook, "written", WHY) + 1].source = "Compare in float64."
     result = repaired(one, notebook)
@@ -78,13 +78,13 @@ def test_of_two_written_answers_the_one_with_text_counts(one):
 
 
 def test_a_deleted_check_is_put_back_behind_its_answer(one):
-    """Deleting a check does not delete its points, nor its failure."""
+    """Deleting a check deletes neither its points nor its failure."""
     result = repaired(one, delete(one.right(), "check", TANH))
     assert place(result, "check", TANH) == place(result, "answer", TANH) + 1
 
 
 def test_a_deleted_answer_is_not_put_back(one):
-    """Its stub would hide the answer that may stand in another cell."""
+    """Its stub would hide an answer that may be in another cell."""
     result = repaired(one, delete(one.right(), "answer", TANH))
     with pytest.raises(KeyError):
         cell(result, "answer", TANH)
@@ -115,7 +115,7 @@ def test_changed_points_are_reset(one):
 
 
 def test_cells_without_metadata_are_found_by_their_ids(one):
-    """Some editors drop metadata: the cells' ids say which they are."""
+    """Some editors drop metadata; the cells' ids still identify them."""
     notebook = one.right()
     for each in notebook.cells:
         each.metadata = nbformat.NotebookNode()
@@ -123,7 +123,7 @@ def test_cells_without_metadata_are_found_by_their_ids(one):
 
 
 def test_what_was_written_into_a_locked_cell_is_kept_in_a_cell_of_its_own(one):
-    """A helper in the cell of a check goes on being defined, and the check is the one handed out."""
+    """A helper in a check's cell is still defined, and the check is the one that was handed out."""
     notebook = write(one.right(), "check", TANH, f'def helper(): ...\n\ncheck("{TANH}")')
     result = repaired(one, notebook)
     at = place(result, "check", TANH)
@@ -153,7 +153,7 @@ def test_a_changed_hint_that_could_run_is_shown_as_text(one):
 
 
 def test_outputs_are_kept_as_text_and_pictures_only(one):
-    """No HTML, script or widget of the learner's is left in the notebook."""
+    """None of the learner's HTML, scripts or widgets is left in the notebook."""
     notebook = add(one.blank(), 0, "draw()")
     data = {"text/html": "<b onclick='x'>", "text/plain": "twin", "application/vnd.jupyter.widget-view+json": {}}
     notebook.cells[0].outputs = [new_output("display_data", data=data)]
@@ -161,15 +161,15 @@ def test_outputs_are_kept_as_text_and_pictures_only(one):
 
 
 def test_a_raw_cell_is_shown_as_text(one):
-    """nbconvert passes raw cells through as they are, so none is left."""
+    """nbconvert passes raw cells through unchanged, so none is left."""
     notebook = one.blank()
     notebook.cells.insert(0, nbformat.v4.new_raw_cell("<script>alert(1)</script>"))
     assert repaired(one, notebook).cells[0].source == "```\n<script>alert(1)</script>\n```"
 
 
 def test_neither_argument_is_changed(one):
-    """Repairing leaves what was handed in and the release alone."""
-    given, release = handed_in(copy_of(one.right(), "check", TANH)), one.blank()
+    """Repairing changes neither what was handed in nor the release."""
+    given, release = received(copy_of(one.right(), "check", TANH)), one.blank()
     before = nbformat.writes(given.notebook), nbformat.writes(release)
     repair(given, release)
     assert (nbformat.writes(given.notebook), nbformat.writes(release)) == before
@@ -195,7 +195,7 @@ def test_a_broken_file_becomes_a_notebook_that_says_so(one):
     ],
 )
 def test_odd_cells_are_read_as_far_as_they_go(one, cells):
-    """A notebook of the right kind with odd cells is repaired into a valid one that can be written."""
+    """A notebook with odd cells is repaired into a valid one that can be written."""
     given = HandedIn(parse(json.dumps({"cells": cells, "nbformat": 4, "nbformat_minor": 5}).encode()), digest="0")
     result = repair(given, one.handed_out)
     nbformat.validate(result)

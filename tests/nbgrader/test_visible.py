@@ -1,4 +1,4 @@
-"""What a grader's browser may be shown of a learner's text, outputs and pictures."""
+"""Does a grader's browser see a learner's text, outputs and pictures, and nothing that runs?"""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ HARMFUL = [
     "[press](data:text/html;base64,PHNjcmlwdD4=)",
     "<javascript:alert(1)>",
     "![x](data:image/svg+xml;base64,PHN2Zz4=)",
+    "![tracking](https://example.org/pixel.png)",
+    "[click](files/javascript:alert(1))",
+    "[click](/files/files/javascript:alert(1))",
+    "[click](FILES/javascript:alert(1))",
     "```mermaid\n<script>alert(1)</script>\n```",
     "![gone](attachment:gone.png)",  # would break the page
     "| a |\n|---|\n| <script>alert(1)</script> |",
@@ -47,26 +51,26 @@ def test_ordinary_markdown_stays_as_it_is(source):
 
 @pytest.mark.parametrize("source", HARMFUL)
 def test_what_could_run_is_shown_as_its_source(source):
-    """Where anything in a text could run, the page shows the source, in which nothing does."""
+    """If anything in a text could run, the page shows its source, in which nothing does."""
     page = markdown2html_mistune(markdown(source, {}))
     assert page.startswith("<pre><code>") and "<script" not in page and "href" not in page
 
 
 def test_a_fence_in_the_text_does_not_end_the_block():
-    """The block that shows a source has a longer fence than any in it."""
+    """The block that shows a source has a longer fence than any inside."""
     source = "```\n```\n<script>alert(1)</script>\n````"
     assert "<script" not in markdown2html_mistune(markdown(source, {}))
 
 
 def png(side: int = 4, **more) -> str:
-    """A picture as a notebook keeps it."""
+    """A picture as a notebook stores it."""
     into = io.BytesIO()
     Image.new("RGB", (side, side), "red").save(into, "PNG", **more)
     return base64.b64encode(into.getvalue()).decode()
 
 
 def test_a_picture_is_encoded_anew():
-    """Pixels stay; what stood beside them in the file does not."""
+    """The pixels stay; anything else in the file does not."""
     info = PngImagePlugin.PngInfo()
     info.add_text("comment", "<script>alert(1)</script>")
     dirty = png(pnginfo=info)
@@ -87,7 +91,7 @@ def test_a_huge_picture_is_left_out():
 
 
 def test_pictures_share_a_budget():
-    """A notebook cannot grow without end: once its pictures have taken their bytes, the others are left out."""
+    """A notebook cannot grow without limit: once its pictures have used up the budget, the others are left out."""
     budget = Budget(len(picture(png(), "image/png", Budget())))
     assert [picture(png(), "image/png", budget) is None for _ in range(2)] == [False, True]
 
@@ -100,7 +104,7 @@ def test_pasted_pictures_stay():
 
 
 def test_long_text_is_cut_in_the_middle():
-    """Beginning and end of a long output stay."""
+    """The beginning and end of a long output stay."""
     shown = outputs([{"output_type": "stream", "name": "stdout", "text": "a" + "x" * 10 * TEXT + "z"}], Budget())[
         0
     ].text
@@ -108,5 +112,5 @@ def test_long_text_is_cut_in_the_middle():
 
 
 def test_many_outputs_are_cut():
-    """A cell that shows thousands of things shows the first of them."""
+    """A cell with thousands of outputs shows the first ones."""
     assert len(outputs([{"output_type": "stream", "text": "x"}] * 1000, Budget())) == CELL + 1

@@ -1,8 +1,8 @@
-"""What must be built or observed beside the learner's code; probes give plain values or an object that is kept there.
+"""What must be built or observed beside the learner's code; a probe returns plain values or an object that is kept there.
 
-Each module here holds some; what serves one lesson alone is in the module of its name. A probe runs where a hostile program could
-forge it. So what is *observed* may take points away or name a mistake, and what is *built* is judged by values that depend on the
-hidden draw. An oracle builds the same things in the judge.
+A probe that serves only one lesson is in the module with that lesson's name. Probes run where a hostile program could forge them. So
+what is *observed* may only take points away or name a mistake, and what is *built* is judged by values that depend on the hidden
+draw. An oracle builds the same things in the judge.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Kept:
 
 
 class Refused(Exception):
-    """What was found is not right: becomes the finding of a wrong answer."""
+    """What was found is not right; becomes the finding of a wrong answer."""
 
     def __init__(self, sign: str, summary: str, *clues: str):
         super().__init__(summary)
@@ -32,7 +32,7 @@ class Refused(Exception):
 
 
 def probe(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Register `run(names, **plain)` under its name; `names` are the learner's. ValueError if another one has that name."""
+    """Register `run(names, **plain)` under its name; `names` are the learner's. ValueError if another probe has that name."""
     known = PROBES.setdefault(run.__name__, run)
     if known.__module__ != run.__module__:
         raise ValueError(f"{known.__module__} and {run.__module__} both have a probe called {run.__name__}")
@@ -41,7 +41,7 @@ def probe(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def find(name: str) -> Callable[..., Any]:
-    """The probe of this name, in whichever module of this folder it stands."""
+    """The probe of this name, from whichever module of this folder."""
     if name not in PROBES:
         for module in pkgutil.iter_modules(__path__):
             importlib.import_module(f"{__name__}.{module.name}")

@@ -1,4 +1,4 @@
-"""What was handed in beside the notebook."""
+"""Files handed in with the notebook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_FILE = 8 * 2**20  # bytes of a handed-in file
 
 @probe
 def written_file(names: dict[str, Any], path: str, at_most: int = MAX_FILE) -> dict[str, Tensor]:
-    """The tensors in a safetensors file that was handed in with the notebook; no other format is read."""
+    """The tensors in a safetensors file that was handed in; no other format is read."""
     from safetensors import SafetensorError
     from safetensors.torch import load as tensors_in
 

@@ -1,4 +1,4 @@
-"""Functions from a fixed menu, to be passed to a learner's function that takes a function."""
+"""Functions from a fixed menu, to pass to a learner's function that takes a function."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from autograder.beside.probes import probe
 
 
 def curve(kind: str, **given: Tensor) -> Callable[[Tensor], Tensor]:
-    """A scalar function of a tensor of any shape, from a fixed menu; `given` are numbers that the check has drawn.
+    """A scalar function of a tensor of any shape, from a fixed menu; `given` are numbers that the check drew.
 
-    "linear" (b), "quadratic" (A, b): ½θᵀAθ + bᵀθ; "sine" (b): Σ b sin θ; "cubic" (b): Σ b θ³. θ is taken flat.
+    "linear" (b), "quadratic" (A, b): ½θᵀAθ + bᵀθ; "sine" (b): Σ b sin θ; "cubic" (b): Σ b θ³. θ is flattened first.
     """
     shapes: dict[str, Callable[[Tensor], Tensor]] = {
         "linear": lambda flat: given["b"] @ flat,
@@ -41,11 +41,11 @@ class Counted:
 
 @probe
 def function(names: dict[str, Any], kind: str, **given: Tensor) -> Counted:
-    """A `curve`, to be passed to a learner's function that takes a function."""
+    """A `curve`, to pass to a learner's function that takes a function."""
     return Counted(curve(kind, **given))
 
 
 @probe
 def calls(names: dict[str, Any], of: Counted) -> int:
-    """How often a function of the menu was called."""
+    """How often a function from the menu was called."""
     return of.calls

@@ -1,4 +1,4 @@
-"""Models, layers and optimizers that are built beside the learner's code, and what is in them afterwards."""
+"""Models, layers and optimizers that are built beside the learner's code, and what they hold afterwards."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 class NextToken(nn.Module):
     """A model that predicts the next token: `embedding`, `rnn` (batch first), `readout`.
 
-    `forward(x, state=None) -> (logits (B, T, V), state)`. Without an `embedding.weight` among the weights, x is
-    float (B, T, D). The sizes and the dtype are those of the weights, whose names are those of the state dict.
+    `forward(x, state=None) -> (logits (B, T, V), state)` for tokens x (B, T). The weights, named as in the state dict, set the
+    sizes and the dtype.
     """
 
-    shown = "model"  # how a message calls it
+    shown = "model"  # what a message calls it
 
     def __init__(self, kind: str, weights: Mapping[str, Tensor]):
         super().__init__()
-        embedding, read = weights.get("embedding.weight"), weights["readout.weight"]
-        if embedding is not None:
-            self.embedding: nn.Module = nn.Embedding(*embedding.shape)
+        vocab, width = weights["embedding.weight"].shape
+        read = weights["readout.weight"]
+        self.embedding = nn.Embedding(vocab, width)
         inner = {name.removeprefix("rnn."): value for name, value in weights.items() if name.startswith("rnn.")}
         self.rnn = recurrent(kind, inner)
         self.readout = nn.Linear(read.shape[1], read.shape[0])
         self.to(read.device, read.dtype)
         self.load_state_dict(dict(weights))
-        self.has_embedding = embedding is not None
         self._inputs: list[Tensor] = []  # what the recurrent layer was given, call by call
         self._reached: list[tuple[int, int, int]] = []
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        given = self.embedding(x) if self.has_embedding else x
+        given = self.embedding(x)
         if torch.is_grad_enabled():
             given = given if given.requires_grad else given.detach().requires_grad_()
             call = len(self._inputs)
@@ -91,22 +90,22 @@ def gradients(names: dict[str, Any], of: nn.Module | Iterable[Tensor]) -> Any:
 
 @probe
 def load(names: dict[str, Any], into: Any, weights: dict[str, Tensor], shown: str = "the model") -> None:
-    """Put drawn weights into a module of the learner's; Refused with the first name or shape that does not fit."""
+    """Put drawn weights into a learner's module; Refused with the first name or shape that does not fit."""
     if not isinstance(into, nn.Module):
         raise Refused("type", f"{shown} is a {type(into).__name__}; expected an nn.Module",
-                      "Does the class say `class …(nn.Module)`?")  # fmt: skip
+                      "Does the class inherit from it, as in `class …(nn.Module)`?")  # fmt: skip
     have = {name: tuple(value.shape) for name, value in into.state_dict().items()}
     if extra := [name for name in have if name not in weights]:
         odd = extra[0]
-        clue = "A recurrent layer that also reads backwards has weights of that name." if "reverse" in odd else ""
-        clue = clue or ("A second recurrent layer has weights of that name." if "_l1" in odd else "")
-        summary = f"{shown} has {odd} besides what the exercise asks for"
+        clue = "A recurrent layer that also reads backwards has weights with that name." if "reverse" in odd else ""
+        clue = clue or ("A second recurrent layer has weights with that name." if "_l1" in odd else "")
+        summary = f"{shown} has {odd}, which the exercise does not ask for"
         if not any(name not in have for name in weights):
             raise Refused("keys", summary, *([clue] if clue else []))
     for name, value in weights.items():
         if name not in have:
             raise Refused("keys", f"{shown} has no {name}; it has {', '.join(have) or 'no parameters'}",
-                          "Are the parts called as the exercise says, and set in __init__ after super().__init__()?")  # fmt: skip
+                          "Do its parts have the names that the exercise gives, and does `__init__` set them after `super().__init__()`?")  # fmt: skip
         if have[name] != tuple(value.shape):
             raise Refused("shape", f"{name} of {shown} has shape {have[name]}; expected {tuple(value.shape)}",
                           *_misshapen(have[name], tuple(value.shape)))  # fmt: skip
@@ -118,12 +117,14 @@ def load(names: dict[str, Any], into: Any, weights: dict[str, Tensor], shown: st
 def _misshapen(have: tuple[int, ...], asked: tuple[int, ...]) -> tuple[str, ...]:
     """What a weight of the wrong shape looks like."""
     if have == asked[::-1]:
-        return ("Its two sizes are swapped. In which order does the layer ask for them?",)
+        return ("Its two sizes are swapped. In which order does the layer take them?",)
     gates = have[0] // asked[0] if have and asked and have[0] % asked[0] == 0 and have[1:] == asked[1:] else 0
     if gates in (3, 4):
         kind = "a GRU" if gates == 3 else "an LSTM"
-        return (f"It has {gates} times as many rows: this is the weight of {kind}. Which layer is asked for?",)
-    return ("Which of the sizes that were given belongs here?",)
+        return (
+            f"It has {gates} times as many rows as expected: this is the weight of {kind}. Which layer is asked for?",
+        )
+    return ("Which of the given sizes belongs here?",)
 
 
 def named_parameters(of: nn.Module) -> Iterable[tuple[str, Tensor]]:

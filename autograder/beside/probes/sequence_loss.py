@@ -1,4 +1,4 @@
-"""The sequence model of lesson 04, which says in the exercise's words what it cannot take."""
+"""The sequence model of lesson 04, which refuses bad inputs in the exercise's own words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autograder.beside.probes.models import NextToken, named_parameters
 
 
 class SequenceModel(NextToken):
-    """A NextToken whose state is called `h`; it notes what it was fed, call by call."""
+    """A NextToken whose state is called `h`; it records what it was fed, call by call."""
 
     def __init__(self, weights: Mapping[str, Tensor]):
         super().__init__("rnn", weights)
@@ -25,7 +25,7 @@ class SequenceModel(NextToken):
         return super().forward(tokens, h)
 
     def _vet(self, tokens: Any) -> None:
-        """Raise ValueError, in the exercise's words, for tokens that are no (B, T) of whole numbers in 0…V−1."""
+        """Raise ValueError, in the exercise's words, unless the tokens are (B, T) whole numbers in 0…V−1."""
         if not isinstance(tokens, Tensor):
             raise ValueError(
                 f"the model was called with something of type {type(tokens).__name__}; expected a tensor (B, T)"
@@ -33,7 +33,7 @@ class SequenceModel(NextToken):
         if tokens.dim() != 2:
             asked = (1, *tokens.shape) if tokens.dim() == 1 else (1, 1) if tokens.dim() == 0 else "(B, T)"
             raise ValueError(f"the model was called with tokens of shape {tuple(tokens.shape)}; expected {asked}: "
-                             "a batch axis and a time axis, also for one token")  # fmt: skip
+                             "a batch axis and a time axis, even for one token")  # fmt: skip
         if tokens.is_floating_point():
             raise ValueError(f"the model was called with tokens of dtype {tokens.dtype}; expected whole numbers")
         V = self.embedding.weight.shape[0]
@@ -45,10 +45,10 @@ class SequenceModel(NextToken):
 
     @staticmethod
     def sent_back(model: Any, pieces: Sequence[Tensor], h: Tensor, toward: Sequence[Tensor]) -> dict[str, Any]:
-        """The gradients of Σ toward · what a model gives for one piece of text after another, its state handed on.
+        """The gradients of Σ toward · what a model returns for one piece of text after another, passing its state on.
 
-        `toward` has a tensor for the logits of each piece, and one for the last state. By the names of the parameters, and "h" for
-        the first state; zeros where nothing arrives, None for all of them where no result has a graph.
+        `toward` has a tensor for the logits of each piece, and one for the last state. The keys are the names of the parameters, and
+        "h" for the first state; the values are zeros where nothing arrives, and all None where no result has a graph.
         """
         first = h.detach().clone().requires_grad_()
         state, results = first, []
@@ -66,7 +66,7 @@ class SequenceModel(NextToken):
 
 @probe
 def sequence_model(names: dict[str, Any], weights: dict[str, Tensor], stale: Mapping[str, Tensor] = {}) -> nn.Module:
-    """A SequenceModel; `stale` are gradients that an earlier step has left on its parameters."""
+    """A SequenceModel; `stale` are gradients that an earlier step left on its parameters."""
     made = SequenceModel(weights)
     for name, parameter in made.named_parameters():
         parameter.grad = stale[name].detach().clone() if name in stale else None

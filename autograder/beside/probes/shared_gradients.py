@@ -1,4 +1,4 @@
-"""Calls of lesson 02 whose results may spoil each other."""
+"""Calls in lesson 02 whose results may overwrite each other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from autograder.beside.probes import probe
 def in_turn(
     names: dict[str, Any], of: str, calls: Sequence[Sequence[Any]], shared: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Call a learner's function several times and look only then: "results" of all calls, and what "shared" has become.
+    """The "results" of several calls of a learner's function, and what "shared" has become, all looked at after the last call.
 
-    Each call gets its own arguments and, as the last one, the same dict `shared`. A result that a later call overwrites
-    or adds to thus comes back spoilt.
+    Each call gets its own arguments and, as the last one, the same dict `shared`. So a result that a later call overwrites
+    or adds to comes back wrong.
     """
     results = [names[of](*arguments, shared) for arguments in calls]
     return {"results": results, "shared": shared}

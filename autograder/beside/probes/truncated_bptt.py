@@ -1,4 +1,4 @@
-"""Watching gradients go back in lesson 05: what a model was given, an optimizer was told, what a result keeps and reaches."""
+"""Observers for lesson 05: what a model is given, what an optimizer is told, what a result keeps and reaches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autograder.beside.probes.models import NextToken
 
 
 class Model(NextToken):
-    """A NextToken that notes its forward calls, and the backward passes that reach them, in `events`."""
+    """A NextToken that records its forward calls, and the backward passes that reach them, in `events`."""
 
     def __init__(self, kind: str, weights: dict[str, Tensor]):
         super().__init__(kind, weights)
@@ -32,7 +32,7 @@ class Model(NextToken):
 
 
 class Optimizer(torch.optim.SGD):
-    """Plain gradient descent that notes in the model's `events` what it is told to do."""
+    """Plain gradient descent that records in the model's `events` what it is told to do."""
 
     def __init__(self, model: Model, lr: float):
         super().__init__(model.parameters(), lr=lr)
@@ -56,7 +56,7 @@ def _parts(state: Any) -> list[Tensor]:
 
 @probe
 def watched(names: dict[str, Any], kind: str, weights: dict[str, Tensor], lr: float) -> dict[str, Kept]:
-    """A Model with these weights, and plain gradient descent on it that is watched too."""
+    """A Model with these weights, and an Optimizer for it."""
     model = Model(kind, weights)
     return {"model": Kept(model), "optimizer": Kept(Optimizer(model, lr))}
 
@@ -111,7 +111,7 @@ def reached(
 
 @probe
 def backward_of(names: dict[str, Any], call: str, model: Model, x: Tensor, y: Tensor, segments: int) -> dict[str, Any]:
-    """`call(model, x, y, segments)` and its backward pass: the loss, the gradients, and the most bytes alive meanwhile."""
+    """`call(model, x, y, segments)` and its backward pass: the loss, the gradients, and the peak of bytes alive."""
     from bptt.meters import peak_bytes
 
     function, kept = named(names, call), {}

@@ -15,7 +15,7 @@ from autograder.beside.probes import Refused, named, probe
 def sent_back(
     names: dict[str, Any], call: str, given: Sequence[Any], toward: Sequence[Tensor], parts: Sequence[str]
 ) -> list[Tensor]:
-    """The gradients of Σ toward · `call(*given)` by those tensors in `given` that require one, in their order.
+    """The gradients of Σ toward · `call(*given)` with respect to the tensors in `given` that require one, in their order.
 
     `toward` has a tensor for each tensor that comes back, `parts` its name; a tensor that is not reached gets zeros.
     Refused where a part has no graph behind it.
@@ -35,9 +35,9 @@ def sent_back(
 
 
 def _computed_from(leaves: list[Tensor], given: Any) -> Any:
-    """`given` with every tensor that requires a gradient replaced by a copy that was computed from it; those go into `leaves`.
+    """`given` with every tensor that requires a gradient put into `leaves` and replaced by a copy computed from it.
 
-    A copy may be written into and put right again, as in a call without gradients; a leaf may not.
+    A copy, unlike a leaf, may be written into, as in a call without gradients.
     """
     if isinstance(given, Tensor) and given.requires_grad:
         leaves.append(given)

@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from autograder.checking.means.syntax import parse
 from autograder.checking.means.tampering import tampering
@@ -63,7 +64,7 @@ class Cells:
 
 def walk(cells: Sequence[str], name: str, judged: Collection[str] = ()) -> Iterator[Site]:
     """All nodes in reach of `name`; of two definitions the later one counts. Names in `judged` are not entered."""
-    read = _read(cells)
+    read = _read(tuple(cells))
     reach = _Reach(read, set(judged) - {name})
     found = reach.lookup(name, read.top, None)
     for binding in found:
@@ -76,7 +77,7 @@ def walk(cells: Sequence[str], name: str, judged: Collection[str] = ()) -> Itera
 
 def tampered(cells: Sequence[str]) -> Iterator[tuple[Site, str]]:
     """Places anywhere in the cells that could put something else in a name's place, and what they use (tampering.py)."""
-    read = _read(cells)
+    read = _read(tuple(cells))
     reach = _Reach(read, set())
     for at, statement in enumerate(read.statements):
         for node, used in tampering(statement, lambda part: reach.paths(part, read.top, None)):
@@ -86,7 +87,8 @@ def tampered(cells: Sequence[str]) -> Iterator[tuple[Site, str]]:
 # ------------------------------------------------------------------------------------------ reading cells
 
 
-def _read(cells: Sequence[str]) -> Cells:
+@lru_cache(4)
+def _read(cells: tuple[str, ...]) -> Cells:
     read = Cells()
     for source in cells:
         tree, lines = _parse(source)
@@ -108,6 +110,7 @@ def _read(cells: Sequence[str]) -> Cells:
     return read
 
 
+@lru_cache(512)  # a notebook reads all its cells again at each check
 def _parse(source: str) -> tuple[ast.Module, list[str]]:
     """A cell's syntax; what is no Python (a magic, a broken line that never ran) is left out.
 
@@ -265,9 +268,10 @@ class _Reach:
         if isinstance(node, ast.IfExp):
             return self.paths(node.body, scope, before, depth + 1) | self.paths(node.orelse, scope, before, depth + 1)
         if isinstance(node, ast.Call) and len(node.args) >= 2 and isinstance(node.args[1], ast.Constant):
-            if "builtins.getattr" in self.paths(node.func, scope, before, depth + 1):
+            name = node.args[1].value
+            if isinstance(name, str) and "builtins.getattr" in self.paths(node.func, scope, before, depth + 1):
                 base = self.paths(node.args[0], scope, before, depth + 1)
-                return frozenset(f"{path}.{node.args[1].value}" for path in base)
+                return frozenset(f"{path}.{name}" for path in base)
         return frozenset()
 
     def site(
@@ -289,8 +293,9 @@ class _Reach:
             for part in [*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)]:
                 yield from self.visit(part, scope, before, at, chain)
             inside = Scope(_grouped(node.body), scope)
-            for part in node.body:
-                yield from self.visit(part, scope if isinstance(part, Function) else inside, before, at, chain)
+            for statement in node.body:
+                around = scope if isinstance(statement, Function) else inside
+                yield from self.visit(statement, around, before, at, chain)
             return
         if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
             targets = [found for part in node.generators for found in _targets(part.target, None, False)]

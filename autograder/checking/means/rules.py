@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from autograder.checking.means.reach import Site, tampered, walk
-from autograder.checking.spec import CheckError, Finding
+from autograder.checking.spec import CheckError, Finding, Status
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ _KNOWN = frozenset(
 class Inspection:
     """What was found: `status` is "forbidden" or "look"."""
 
-    status: str
+    status: Status
     finding: Finding
 
 
@@ -208,9 +208,3 @@ def _through(name: str, site: Site) -> str:
     """The names by which the place is reached, if it is not in the function itself."""
     between = [one for one in site.chain if one != name]
     return f", by way of `{'` and `'.join(between)}`" if between else ""
-
-
-def rules() -> Iterator[tuple[str, str]]:
-    """Each rule's name and what it forbids, for the documentation."""
-    for key, rule in RULES.items():
-        yield key, rule.means

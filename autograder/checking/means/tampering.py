@@ -92,8 +92,9 @@ def _call(node: ast.Call, around: ast.AST | None, outer: dict[int, ast.AST], pat
     called = paths(node.func)
     if _is_shell(node.func, called):
         asked = outer.get(id(around))
-        magic = isinstance(around, ast.Attribute) and isinstance(asked, ast.Call) and asked.func is around
-        known = magic and (around.attr in ("system", "getoutput") or _first(asked) in _MAGICS)
+        known = False
+        if isinstance(around, ast.Attribute) and isinstance(asked, ast.Call) and asked.func is around:
+            known = around.attr in ("system", "getoutput") or _first(asked) in _MAGICS
         return "" if known or isinstance(around, ast.Compare) else "`get_ipython()`"
     if called & _NAMESPACES:
         reads = isinstance(around, ast.Compare) or (isinstance(around, ast.Attribute) and around.attr in _READS)

@@ -11,7 +11,7 @@ from autograder.checking.compare import first_difference
 from autograder.checking.describe import describe
 from autograder.checking.draw import Draw
 from autograder.checking.expect import deny, expect
-from autograder.checking.predictions import chosen, committed, told
+from autograder.checking.predictions import prediction
 from autograder.checking.spec import LearnerFailed, check
 from autograder.checking.student import Student
 from autograder.lessons.gradient_flow.mistakes import bug, exponent, norms, sizes
@@ -211,7 +211,8 @@ def with_spectral_radius(student: Student, draw: Draw) -> None:
     W, radius = spiral(draw.to(torch.float32), 4)
     expect(student.with_spectral_radius(W, 0.9), W * (0.9 / radius), "the new W", rtol=1e-3)
     # Small, and not 0: beside the entries of the first matrix its radius is large, in the second it is a hundred-thousandth.
-    _rescales(student, *(1e-8 * part for part in spiral(draw, 3)), "entries of about 1e-8")
+    W, radius = spiral(draw, 3)
+    _rescales(student, 1e-8 * W, 1e-8 * radius, "entries of about 1e-8")
     least = draw.uniform(low=1.2, high=1.8).item() * 1e-5
     W = triangle(draw, (least, 0.3 * least, -0.5 * least))
     _rescales(student, W / W.abs().max(), least / W.abs().max().item(), "a largest entry of 1")
@@ -323,49 +324,39 @@ def loss_and_gradients(student: Student, draw: Draw) -> None:
         want = (loss.detach(), dict(zip(leaves, grads, strict=True)))
         parts = ("the loss", "gradients")
         found = bug.loss_and_gradients(x, target, params, slips=(bug.AS_FOUND,))
-        if T > 1 and first_difference(got, found) is None:
-            wrong = first_difference(got, want, parts)
+        wrong = first_difference(got, want, parts)
+        if T > 1 and wrong and first_difference(got, found) is None:
             deny(bug.AS_FOUND, wrong.summary, *AS_FOUND, where=wrong.where)
         slips = bug.loss_and_gradients.on(x, target, params)
         expect(got, want, parts, slips=slips, factors={"B": B, "T": T}, clue=FIRST_STEP)
 
 
 # ---------------------------------------------------------------------------------------- predictions
-@check("gradient-flow-predict-growth", of="guess_growth", hygiene=False)
-def predict_growth(student: Student, draw: Draw) -> str:
+@prediction("gradient-flow-predict-growth", "guess_growth", between=(0, 1e6), times=2)
+def predict_growth(guess: float) -> tuple[float, str]:
     """`guess_growth` is a number: the norm of Wⁿ at n = 10 for a triangular W of radius 0.9."""
-    guess = committed(student, "guess_growth", 0, 1e6)
     W = torch.tensor([[0.9, 5.0], [0.0, 0.9]], dtype=torch.float64)
     norm = torch.linalg.matrix_norm(torch.linalg.matrix_power(W, 10), 2).item()
-    close = (
-        "that is the right order of size (anything between half and twice counts); "
-        if norm / 2 < guess < norm * 2
-        else ""
+    right = "that is the right order of size (anything between half and twice counts); "
+    return norm, (
+        f"{right if norm / 2 < guess < norm * 2 else ''}the norm is {norm:.1f}, where 0.9¹⁰ is {0.9**10:.2f}."
+        " The corner of Wⁿ is 5·n·0.9ⁿ⁻¹: it grows with n until the power wins, at n = 9 or 10. The radius speaks about the long run only."
     )
-    why = (
-        f"{close}the norm is {norm:.1f}, where 0.9¹⁰ is {0.9**10:.2f}. The corner of Wⁿ is 5·n·0.9ⁿ⁻¹: it grows with n until"
-        " the power wins, at n = 9 or 10. The radius speaks about the long run only."
-    )
-    return told(bool(close), why)
 
 
-@check("gradient-flow-predict-louder", of="guess_louder", hygiene=False)
-def predict_louder(student: Student, draw: Draw) -> str:
+@prediction("gradient-flow-predict-louder", "guess_louder", options=("larger", "smaller", "the same"))
+def predict_louder(guess: str) -> tuple[str, str]:
     """`guess_louder` is one of "larger", "smaller" and "the same"."""
-    guess = chosen(student, "guess_louder", ("larger", "smaller", "the same"))
-    why = (
+    return "smaller", (
         "the gradient gets smaller, by many orders of magnitude. The weights between the states are the same, but louder inputs push the units"
         " to where tanh is flat, and each factor carries that slope. The experiment shows it."
     )
-    return told(guess == "smaller", why)
 
 
-@check("gradient-flow-predict-radius-zero", of="guess_radius_zero", hygiene=False)
-def predict_radius_zero(student: Student, draw: Draw) -> str:
+@prediction("gradient-flow-predict-radius-zero", "guess_radius_zero", options=("always shrinks", "can grow"))
+def predict_radius_zero(guess: str) -> tuple[str, str]:
     """`guess_radius_zero` is one of "always shrinks" and "can grow"."""
-    guess = chosen(student, "guess_radius_zero", ("always shrinks", "can grow"))
-    why = (
+    return "can grow", (
         "it can grow. W·W = 0, but between two factors W there stands diag(1 - h²): with slopes 1 and 0.1 the factor diag(1, 0.1)·W has"
         " radius 1.8, and its powers grow by 1.8 at each step."
     )
-    return told(guess == "can grow", why)

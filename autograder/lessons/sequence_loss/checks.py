@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,8 +14,8 @@ from torch import Tensor
 from autograder.beside.probes.sequence_loss import SequenceModel
 from autograder.checking.compare import first_difference
 from autograder.checking.draw import Draw
-from autograder.checking.expect import deny, expect
-from autograder.checking.predictions import chosen, committed, told
+from autograder.checking.expect import deny, expect, on_error
+from autograder.checking.predictions import prediction
 from autograder.checking.spec import Wrong, check
 from autograder.checking.student import Handle, Student
 from autograder.lessons.sequence_loss import evidence as signs
@@ -124,7 +123,7 @@ def masked_sequence_loss(student: Student, draw: Draw) -> None:
         logits = torch.where(padded.unsqueeze(2), 10 * logits, logits)  # past the end anything may stand
         targets = telling_targets(numbers, B, T, V)
         want = loss_of_real(logits, targets, lengths)
-        with signs.asking(**signs.MASKS):
+        with on_error(*signs.MASKING):
             got = student.masked_sequence_loss(logits.clone().requires_grad_(), targets, lengths)
         slips = mistakes.masked_sequence_loss.on(logits, targets, lengths)
         one = torch.ones_like(lengths[:1])
@@ -211,12 +210,12 @@ def train_step(student: Student, draw: Draw) -> None:
         optimizer = student.probe("optimizer", model=model, **options)
         loss: Any = None
         for tokens, targets in batches:
-            with signs.asking(**{"has_no_attribute_'backward'": signs.NUMBER}):
+            with on_error(*signs.TRAINING):
                 loss = student.train_step(model, optimizer, tokens, targets)
         signs.vet_loss(loss)
         after = student.probe("parameters", of=model)
         moved = {name: after[name] - value for name, value in weights.items()}
-        want = trained(weights, stale, batches, options)
+        want = trained(weights, batches, options)
         if all(not bool(value.any()) for value in moved.values()):
             signs.did_nothing(student.probe("gradients", of=model))
         kept = kept if kept is not None and kept.shape[1] == B else None
@@ -269,7 +268,7 @@ def final_state(student: Student, draw: Draw) -> None:
         tokens, lengths = numbers.integers(0, V, len(ends), T), torch.tensor(ends, device=numbers.device)
         tokens[lengths.argmax(), 0] = 0  # a real 0, in a row that may have no padding
         model = student.probe("sequence_model", weights=weights)
-        with signs.asking(exceeds_dimension_size=signs.PACKED, lengths_array_must_be_sorted=signs.SORTED):
+        with on_error(*signs.PACKING):
             got = student.final_state(model, tokens, lengths)
         want = torch.cat([run(weights, row[:end].unsqueeze(0))[1] for row, end in zip(tokens, ends, strict=True)], 1)
         if isinstance(got, Tensor) and len(ends) > 1 and (len(ends), len(ends), H) in (got.shape, got.shape[1:]):
@@ -292,7 +291,7 @@ def generate(student: Student, draw: Draw) -> None:
 
         weights, prompt, n = signs.telling(model_mistakes.generate, inputs) if P == 5 else inputs()
         model = student.probe("sequence_model", weights=weights)
-        with signs.asking(was_called_with_the_token=signs.OVER_ALL, expected_whole_numbers=signs.VALUES):
+        with on_error(*signs.GENERATING):
             got = student.generate(model, prompt, n)
         if isinstance(got, Tensor) and got.is_floating_point():
             deny(
@@ -334,7 +333,7 @@ def labelling_loss(student: Student, draw: Draw) -> None:
         for reading in readings:
             reading[: len(reading) // 2] = 0
         model = student.probe("sequence_model", weights=weights)
-        with signs.asking(was_called_with_the_token=signs.IN_THE_TABLE, Expected_input_batch_size=signs.FLAT):
+        with on_error(*signs.LABELLING):
             got = student.labelling_loss(model, readings, labels)
         losses = [token_losses(run(weights, x.unsqueeze(0))[0][0], y) for x, y in zip(readings, labels, strict=True)]
         slips = labelling.on(weights, readings, labels)
@@ -346,33 +345,30 @@ def labelling_loss(student: Student, draw: Draw) -> None:
 # ----------------------------------------------------------------------------------------- predictions
 
 
-@check("sequence-loss-predict-untrained", of="guess_untrained", hygiene=False)
-def predict_untrained(student: Student, draw: Draw) -> str:
+@prediction("sequence-loss-predict-untrained", "guess_untrained", between=(0, 1000), within=0.15)
+def predict_untrained(guess: float) -> tuple[float, str]:
     """`guess_untrained` is a number: the loss per token of a model that finds all 18 tokens equally likely."""
-    guess = committed(student, "guess_untrained", 0, 1000)
     loss = token_losses(torch.zeros(1, 1, 18), torch.zeros(1, 1, dtype=torch.int64)).item()
-    why = f"a model that gives each of 18 tokens the probability 1/18 loses −ln(1/18) = ln 18 = {loss:.2f} nats on each of them."
-    return told(abs(guess - loss) < 0.15, why)
+    return loss, (
+        f"a model that gives each of 18 tokens the probability 1/18 loses −ln(1/18) = ln 18 = {loss:.2f} nats on each of them."
+    )
 
 
-@check("sequence-loss-predict-factor", of="guess_factor", hygiene=False)
-def predict_factor(student: Student, draw: Draw) -> str:
+@prediction("sequence-loss-predict-factor", "guess_factor", between=(0, 1e6), within=2)
+def predict_factor(guess: float) -> tuple[float, str]:
     """`guess_factor` is a number: how many times longer the gradient of the sum is than that of the mean, for B = 8 and T = 25."""
-    guess = committed(student, "guess_factor", 0, 1e6)
-    logits = draw.normal(8, 25, 3).requires_grad_()
-    targets = draw.integers(0, 3, 8, 25)
+    logits, targets = torch.zeros(8, 25, 3).requires_grad_(), torch.zeros(8, 25, dtype=torch.int64)
     lengths = [torch.autograd.grad(loss_of_all(logits, targets, how), logits)[0].norm() for how in ("sum", "mean")]
     factor = round((lengths[0] / lengths[1]).item())
-    why = f"the factor is B·T = {factor}, in every entry of every gradient: the sum is the mean times the number of tokens."
-    return told(math.isclose(guess, factor, rel_tol=0.01), why)
+    return factor, (
+        f"the factor is B·T = {factor}, in every entry of every gradient: the sum is the mean times the number of tokens."
+    )
 
 
-@check("sequence-loss-predict-memory", of="guess_larger", hygiene=False)
-def predict_memory(student: Student, draw: Draw) -> str:
+@prediction("sequence-loss-predict-memory", "guess_larger", options=("states", "logits"))
+def predict_memory(guess: str) -> tuple[str, str]:
     """`guess_larger` is a choice: what takes more memory in training, the states or what belongs to the logits."""
-    guess = chosen(student, "guess_larger", ("states", "logits"))
-    why = (
+    return "logits", (
         "at each step there are H = 32 numbers of state, and V = 1000 log-probabilities are kept for the way back: "
         "about thirty times as many. With a large vocabulary it is the loss that fills the memory, not the recurrence."
     )
-    return told(guess == "logits", why)

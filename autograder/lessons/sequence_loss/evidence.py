@@ -11,44 +11,48 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.beside.advice import BATCH_SIZE, INDICES, MASK, Raised
 from autograder.beside.wire import flags
 from autograder.checking.compare import first_difference
 from autograder.checking.expect import deny
-from autograder.checking.spec import LearnerFailed, Reference, Wrong
+from autograder.checking.spec import Reference, Wrong
 from autograder.checking.student import Handle
 
-
-@contextmanager
-def asking(**clues: str) -> Iterator[None]:
-    """An error of the learner's code, of which nothing better is known, gets the question whose words stand in it.
-
-    The keys are words of the message with _ between them.
-    """
-    try:
-        yield
-    except LearnerFailed as failed:
-        said = failed.finding.summary.replace("`", "")
-        clue = next((clue for words, clue in clues.items() if words.replace("_", " ") in said), "")
-        if not clue:
-            raise
-        raise LearnerFailed(failed.status, replace(failed.finding, clues=(clue,))) from None
-
-
-MASKS = {
-    "The_shape_of_the_mask": "A mask in square brackets has to have the shape of what it picks from. Which shape has your mask, and which "
-    "have the losses?",
-    "too_many_indices": "A mask in square brackets has to have the shape of what it picks from. Which shape has your mask, and which have "
-    "the losses?",
-}
-NUMBER = "A plain number has no graph, so there is nothing for `backward()` to go back through. In which order do `backward()` and the call that takes the number out stand?"
-PACKED = "The lengths do not fit the axis that is taken for time. Which axis is time for `pack_padded_sequence`, unless it is told otherwise?"
-SORTED = "The rows need not be sorted by hand: the function that packs can do it, and undo it. Which of its arguments says so?"
-OVER_ALL = "Where does this number come from? If it is an index: over which logits does it count, those of the last step, or those of all steps at once?"
+_MASK = "A mask in square brackets has to have the shape of what it picks from. Which shape has your mask, and which have the losses?"
 VALUES = "A token is a place in the row of logits, not the logit that stands there. Of `max` and `argmax`, which gives which?"
+
+# What an error means in one exercise; some are said by the model of the checks (beside/probes/sequence_loss.py).
+MASKING = (MASK.but(_MASK), INDICES.but(_MASK))
+TRAINING = (
+    Raised(
+        "object has no attribute 'backward'",
+        "A plain number has no graph, so there is nothing for `backward()` to go back through. In which order do `backward()` and the call that takes the number out stand?",
+    ),
+)
+PACKING = (
+    Raised(
+        "exceeds dimension size",
+        "The lengths do not fit the axis that is taken for time. Which axis is time for `pack_padded_sequence`, unless it is told otherwise?",
+    ),
+)
+GENERATING = (
+    Raised(
+        "was called with the token",
+        "Where does this number come from? If it is an index: over which logits does it count, those of the last step, or those of all steps at once?",
+    ),
+    Raised("expected whole numbers", VALUES),
+)
+LABELLING = (
+    Raised(
+        "was called with the token",
+        "The model looks up every token in a table, those that fill a row up as well. With what may the readings be filled up, and does the loss ever see it?",
+    ),
+    BATCH_SIZE.but(
+        "Of logits and targets one is flattened and the other is not, or they have not the same number of steps. Which shapes meet in the loss?"
+    ),
+)
 GENERATION = "Follow it by hand for two tokens: what is read before the first is chosen, what before the second, and from which state?"
 BACK = "The values are right, and a gradient is not. Which line of `forward` takes something out of the graph, or which argument of a layer keeps it from learning?"
-IN_THE_TABLE = "The model looks up every token in a table, those that fill a row up as well. With what may the readings be filled up, and does the loss ever see it?"
-FLAT = "Of logits and targets one is flattened and the other is not, or they have not the same number of steps. Which shapes meet in the loss?"
 
 
 def keeps_its_graph(loss: Any) -> None:

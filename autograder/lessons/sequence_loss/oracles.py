@@ -46,11 +46,11 @@ def one_step(model: SequenceModel, optimizer: torch.optim.Optimizer, tokens: Ten
 
 
 def trained(
-    weights: Weights, stale: Weights, batches: Sequence[tuple[Tensor, Tensor]], options: Mapping[str, float]
+    weights: Weights, batches: Sequence[tuple[Tensor, Tensor]], options: Mapping[str, float]
 ) -> tuple[float, dict[str, Tensor]]:
     """The last loss, and how far the parameters have moved, by torch.optim."""
     model = SequenceModel(weights)
-    optimizer = torch.optim.SGD(model.parameters(), **options)
+    optimizer = torch.optim.SGD(model.parameters(), lr=options["lr"], momentum=options["momentum"])
     losses = [one_step(model, optimizer, *batch) for batch in batches]
     return losses[-1], {name: value.detach() - weights[name] for name, value in model.named_parameters()}
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from autograder.beside.probes.functions import curve
 from autograder.checking.compare import Difference, first_difference
 from autograder.checking.draw import Draw
-from autograder.checking.expect import deny, expect
-from autograder.checking.predictions import committed, told
-from autograder.checking.spec import Noted, check
+from autograder.checking.expect import deny, expect, on_error
+from autograder.checking.predictions import prediction
+from autograder.checking.spec import check
 from autograder.checking.student import Student
 from autograder.lessons.shared_gradients import evidence as clues
 from autograder.lessons.shared_gradients.mistakes import every_step, jacobian, step, sweep, untied
@@ -31,18 +31,15 @@ from autograder.lessons.shared_gradients.oracles import (
 AXES = {"x": "B T D", "h0": "B H"}
 
 
-@check("shared-gradients-predict-total", of="guess_total", hygiene=False)
-def predict_total(student: Student, draw: Draw) -> str:
+@prediction("shared-gradients-predict-total", "guess_total", between=(-1000, 1000), within=1e-6)
+def predict_total(guess: float) -> tuple[float, str]:
     """`guess_total` is a number: dh_2/dw for h_1 = w h_0, h_2 = w h_1, at w = 3 and h_0 = 1."""
-    guess = committed(student, "guess_total", -1000, 1000)
     total = torch.func.grad(lambda w: w * (w * 1.0))(torch.tensor(3.0)).item()
     why = (
         f"it is {total:g}. h_2 = w · (w · 1) = w², and its derivative is 2w. The direct use in step 2 gives h_1 = 3, the use in "
         "step 1 gives w · h_0 = 3: two paths, two contributions."
     )
-    if guess == 3:
-        why += " Your 3 is the immediate derivative of step 2, with h_1 held fixed."
-    return told(abs(guess - total) < 1e-6, why)
+    return total, why + (" Your 3 is the immediate derivative of step 2, with h_1 held fixed." if guess == 3 else "")
 
 
 @check("shared-gradients-untied", of="untied_gradients")
@@ -58,7 +55,7 @@ def untied_gradients(student: Student, draw: Draw) -> None:
 
 
 def _untied(student: Student, *inputs: Any) -> Any:
-    with clues.errors(clues.UNTIED):
+    with on_error(*clues.UNTIED):
         return student.untied_gradients(*inputs)
 
 
@@ -111,13 +108,16 @@ def rnn_step_backward(student: Student, draw: Draw) -> None:
     expect(student.rnn_step_backward(*one, params), step_by_autograd(*one, params), ("dx", "dh_prev", "dparams"))
 
 
-def _step_inputs(draw: Draw, B: int, D: int, H: int, params: Params) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+Step = tuple[Tensor, Tensor, Tensor, Tensor]  # dh, x_t, h_prev, h
+
+
+def _step_inputs(draw: Draw, B: int, D: int, H: int, params: Params) -> Step:
     """dh, x_t, h_prev and the h that follows from them."""
     x_t, h_prev = draw.normal(B, D), draw.uniform(B, H, low=-0.9, high=0.9)
     return draw.normal(B, H), x_t, h_prev, torch_states(x_t[:, None], h_prev, params)[0]
 
 
-def _each_call_anew(student: Student, one: tuple[Tensor, ...], other: tuple[Tensor, ...], params: Params) -> None:
+def _each_call_anew(student: Student, one: Step, other: Step, params: Params) -> None:
     """Three calls, looked at only afterwards: nothing is added up, overwritten or written into params."""
     found = student.probe(
         "in_turn",
@@ -184,7 +184,7 @@ def _expect_last(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) 
         AXES,
         sweep.bptt_last.on(x, h0, params, dh_T),
         {"B": len(x), "T": x.shape[1]},
-        {name: [entry[name] for entry in untied] for name in params},
+        {name: (torch.stack([entry[name] for entry in untied]), "T") for name in params},
         clue=clues.of_the_sweep(got, want),
     )
 
@@ -224,10 +224,9 @@ def _expect_every(got: Any, x: Tensor, h0: Tensor, params: Params, targets: Tens
     )
 
 
-@check("shared-gradients-predict-eps", of="guess_k", hygiene=False)
-def predict_eps(student: Student, draw: Draw) -> str:
+@prediction("shared-gradients-predict-eps", "guess_k", between=(0, 20), whole=True, close=1)
+def predict_eps(guess: float) -> tuple[int, str]:
     """`guess_k` is a whole number: central differences in float64 are most accurate at about ε = 10^(-k)."""
-    guess = committed(student, "guess_k", 0, 20, whole=True)
     theta = torch.linspace(-2, 2, 41, dtype=torch.float64)
     errors = {}
     for k in range(1, 16):
@@ -242,9 +241,9 @@ def predict_eps(student: Student, draw: Draw) -> str:
         why += (
             " Your 8 is right for a difference to one side: its error is ε/2, which meets the rounding near ε = 1e-8."
         )
-    if guess != best and abs(guess - best) <= 1:
-        return Noted(f"Close: {why} With your k = {guess:g} the error is {errors[int(guess)]:.0e}.")
-    return told(guess == best, why)
+    if abs(guess - best) == 1:
+        why += f" With your k = {guess:g} the error is {errors[int(guess)]:.0e}."
+    return best, why
 
 
 @check("shared-gradients-finite-difference", of="finite_difference")
@@ -262,7 +261,7 @@ def finite_difference(student: Student, draw: Draw) -> None:
     ]
     for kind, given, theta, eps in cases:
         f = student.probe("function", kind=kind, **given)
-        with clues.errors(clues.DIFFERENCES):
+        with on_error(*clues.DIFFERENCES):
             got = student.finite_difference(f, theta, eps)
         want = _central(kind, given, theta, eps)
         if theta is transposed and isinstance(got, Tensor) and got.shape == theta.shape and not bool(got.any()):
@@ -321,18 +320,14 @@ def immediate_jacobian(student: Student, draw: Draw) -> None:
         )
 
 
-@check("shared-gradients-predict-memory", of="guess_T", hygiene=False)
-def predict_memory(student: Student, draw: Draw) -> str:
+@prediction("shared-gradients-predict-memory", "guess_T", between=(1, 10**9), whole=True, close=1)
+def predict_memory(guess: float) -> tuple[int, str]:
     """`guess_T` is a whole number: the T beyond which S_t takes less memory than h_1…h_T, for H = 64."""
-    guess = committed(student, "guess_T", 1, 10**9, whole=True)
     H = 64
-    why = (
+    return H**2, (
         f"it is T = H² = {H**2}. S_t holds H · H · H = {H**3:,} numbers, however long the sequence; backpropagation through time keeps "
         f"H = {H} numbers for each step. At this T the two are equal, T · {H} = {H**3:,}; beyond it S_t takes less."
     )
-    if guess != H**2 and abs(guess - H**2) <= 1:
-        return Noted(f"Close: {why}")
-    return told(guess == H**2, why)
 
 
 @check(
@@ -346,7 +341,7 @@ def total_jacobian(student: Student, draw: Draw) -> None:
     for stream, T, D, H in ((draw, 5, 2, 4), (draw, 1, 2, 3), (draw, 3, 2, 1), (draw.to(torch.float32), 5, 2, 3)):
         params = stream.params(D, H)
         x, h0 = stream.normal(T, D), stream.normal(H, scale=0.5)
-        with clues.errors(clues.TOTAL):
+        with on_error(*clues.TOTAL):
             got = student.total_jacobian(x, h0, params)
         want = total_by_func(x, h0, params)
         slips = jacobian.total_jacobian.on(x, h0, params)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
+from autograder.beside.advice import AXES, AXES_OF_FACTORS, FACTORS, GRAPH_FREED, INDICES, NOT_SCALAR, UNPACKED, VIEW
 from autograder.checking.compare import first_difference
-from autograder.checking.spec import LearnerFailed
 
 Params = dict[str, Tensor]
 
@@ -23,40 +20,22 @@ _ANY_LAYOUT = (
     "Which comes first: filling a flat step, or giving it the shape of theta?"
 )
 
-# For each exercise: a piece of the error's own text, and the question that leads out.
-UNTIED = {
-    "through the graph a second time": "All steps hang on one graph, and autograd is called several times. Ask for the "
-    "leaves of all steps in one call, or keep the graph between the calls: `retain_graph=True`.",
-    "only for scalar outputs": "h_T holds many numbers, and autograd asks how the loss depends on each of them. Which "
-    "argument of the exercise says so, and by which name does autograd take it?",
-}
-DIFFERENCES = {
-    "view size is not compatible": _ANY_LAYOUT,
-    "tuple index out of range": _ANY_SHAPE,
-    "too many indices": _ANY_SHAPE,
-    "0-d tensor": _ANY_SHAPE,
-    "0-dim tensor": _ANY_SHAPE,
-    "not enough values to unpack": _ANY_SHAPE,
-    "too many values to unpack": _ANY_SHAPE,
-    "tensor has no dimensions": _ANY_SHAPE,
-}
+UNTIED = (
+    GRAPH_FREED.but(
+        "All steps hang on one graph, and autograd is called several times. Ask for the "
+        "leaves of all steps in one call, or keep the graph between the calls: `retain_graph=True`."
+    ),
+    NOT_SCALAR.but(
+        "h_T holds many numbers, and autograd asks how the loss depends on each of them. Which "
+        "argument of the exercise says so, and by which name does autograd take it?"
+    ),
+)
+DIFFERENCES = (VIEW.but(_ANY_LAYOUT), AXES.but(_ANY_SHAPE), INDICES.but(_ANY_SHAPE), UNPACKED.but(_ANY_SHAPE))
 _ROW = (
     "Write the shape of each factor behind the line. `forward` works on a batch, so each of its states is (1, H), "
     "a batch of one. If yours come from there: which axis has to go before the step is made without a batch?"
 )
-TOTAL = {"number of subscripts": _ROW, "cannot be multiplied": _ROW}
-
-
-@contextmanager
-def errors(asks: Mapping[str, str]) -> Iterator[None]:
-    """Ask about an error of the learner's code what belongs to this exercise, where its text is one of these."""
-    try:
-        yield
-    except LearnerFailed as failed:
-        found = [clue for text, clue in asks.items() if text in failed.finding.summary]
-        if failed.status != "error" or not found:
-            raise
-        raise LearnerFailed(failed.status, replace(failed.finding, clues=(found[0],))) from None
+TOTAL = (AXES_OF_FACTORS.but(_ROW), FACTORS.but(_ROW))
 
 
 def of_one_step(dparams: Any, want: Params) -> str:

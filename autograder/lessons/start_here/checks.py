@@ -8,34 +8,30 @@ from torch import Tensor
 from autograder.checking.compare import first_difference
 from autograder.checking.draw import Draw
 from autograder.checking.expect import deny, expect
-from autograder.checking.predictions import committed, told
+from autograder.checking.predictions import prediction
 from autograder.checking.spec import check
 from autograder.checking.student import Student
 from autograder.lessons.start_here import mistakes
 
 
-@check("start-here-predict-digits", of="guess_k", hygiene=False)
-def predict_digits(student: Student, draw: Draw) -> str:
+@prediction("start-here-predict-digits", "guess_k", between=(1, 40), whole=True)
+def predict_digits(guess: float) -> tuple[int, str]:
     """`guess_k` is a whole number: where 1 + 10^(-k) is first 1 in float32."""
-    guess = committed(student, "guess_k", 1, 40, whole=True)
     one, k = torch.ones(()), 1
     while one + 10.0**-k != one:
         k += 1
-    why = (
+    return k, (
         f"it happens at k = {k}. Near 1, neighbouring float32 numbers are 1.2e-7 apart, and what is added is rounded "
         f"to the nearest of them: 1e-{k - 1} reaches the next one, 1e-{k} is too small."
     )
-    return told(guess == k, why)
 
 
-@check("start-here-predict-slope", of="guess_slope", hygiene=False)
-def predict_slope(student: Student, draw: Draw) -> str:
+@prediction("start-here-predict-slope", "guess_slope", between=(0, 1), times=2)
+def predict_slope(guess: float) -> tuple[float, str]:
     """`guess_slope` is a number: the factor on a gradient that passes a tanh whose output is 0.99."""
-    guess = committed(student, "guess_slope", 0, 1)
     a = torch.atanh(torch.tensor(0.99, dtype=torch.float64))
     factor = (1 / torch.cosh(a) ** 2).item()
-    why = f"the factor is {factor:.4f}. A unit near saturation lets about a fiftieth of the gradient through."
-    return told(factor / 2 < guess < factor * 2, why)
+    return factor, f"the factor is {factor:.4f}. A unit near saturation lets about a fiftieth of the gradient through."
 
 
 def slope_by_autograd(a: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,24 +8,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.beside.advice import COUNT
 from autograder.beside.wire import flags
 from autograder.checking.compare import first_difference
 from autograder.checking.draw import Draw
-from autograder.checking.expect import deny, expect
-from autograder.checking.predictions import chosen, committed, told
+from autograder.checking.expect import deny, expect, on_error
+from autograder.checking.predictions import prediction
 from autograder.checking.spec import LearnerFailed, Wrong, check
 from autograder.checking.student import Student
 from autograder.lessons.truncated_bptt.evidence.coins import judge_draws, named_at_one
 from autograder.lessons.truncated_bptt.evidence.pieces import checkpoint_failed, judge_bytes, judge_pieces, late_bound
 from autograder.lessons.truncated_bptt.evidence.reach import judge_number, judge_reach, reach_failed
 from autograder.lessons.truncated_bptt.evidence.seen import (
+    ADDING_UP,
+    OVER_WINDOWS,
     explained,
-    gradient_failed,
     named_error,
     named_training,
     still_as_found,
 )
-from autograder.lessons.truncated_bptt.evidence.state import form, graphs_in, judge_detached, kind_missed
+from autograder.lessons.truncated_bptt.evidence.state import form, graphs_in, judge_detached, other_kinds
 from autograder.lessons.truncated_bptt.evidence.windows import judge_losses, judge_rows, judge_windows
 from autograder.lessons.truncated_bptt.mistakes import gradients, training
 from autograder.lessons.truncated_bptt.mistakes import streams as mistakes
@@ -41,16 +43,9 @@ def batchify(student: Student, draw: Draw) -> None:
     """`batchify` lays a stream out as B contiguous rows, as long as can be, and drops the rest."""
     for N, B in ((14, 3), (12, 4), (5, 1), (7, 5)):
         stream = draw.integers(0, 90, N)
-        try:
+        left = COUNT.but(f"{N} tokens do not fill {B} equal rows. Which of them have to go first?", "rest-kept")
+        with on_error(*(left,) if N % B else ()):
             got = student.batchify(stream, B)
-        except LearnerFailed as failed:
-            if "is invalid for input of size" in failed.finding.summary and N % B:
-                deny(
-                    "rest-kept",
-                    failed.finding.summary,
-                    f"{N} tokens do not fill {B} equal rows. Which of them have to go first?",
-                )
-            raise
         want = torch.stack(stream[: N // B * B].chunk(B))
         judge_rows(got, want, stream, B)
 
@@ -83,10 +78,8 @@ def detach_state(student: Student, draw: Draw) -> None:
     h, c = draw.normal(1, 2, 3), draw.normal(1, 2, 3)
     nested = (draw.normal(2, 3), (draw.normal(3), [draw.normal(2), None]))
     for state in (h, (h, c), None, [h, c], nested, (None, (c,))):
-        try:
+        with on_error(*other_kinds(state)):
             got = student.probe("with_a_past", call="detach_state", state=state, shown=f"detach_state({form(state)})")
-        except LearnerFailed as failed:
-            raise kind_missed(failed, state) from None
         judge_detached(got, state, "state")
         parts = list(graphs_in(got))
         if any(parts):
@@ -165,10 +158,8 @@ def truncated_gradient(student: Student, draw: Draw) -> None:
     )
     for number, (B, T, k1, k2) in enumerate((*cases, (2, 4, 2, 3))):
         case = _case(draw.to(torch.float32) if number == len(cases) else draw, B, T, H=8 if T > 8 else 5)
-        try:
+        with on_error(OVER_WINDOWS, *ADDING_UP):
             got = student.truncated_gradient(*_asked(case), k1, k2)
-        except LearnerFailed as failed:
-            raise gradient_failed(failed, windows=True) from None
         want = {name: value.to(case.x.dtype) for name, value in gradients.truncated_gradient(case, k1, k2).items()}
         slips = gradients.truncated_gradient.on(case, k1, k2)
         factors = {"B": B, "T": T, "number of windows": T // k1, "k1": k1, "k2": k2}
@@ -245,10 +236,8 @@ def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
     """Each draw of `randomized_truncation_gradient` is a possible pattern of cuts, rightly weighted, and as frequent as p says."""
     case = _case(draw, 2, 5)
     want = gradients.gradient_of(case)
-    try:
+    with on_error(*ADDING_UP):
         got = student.randomized_truncation_gradient(*_asked(case), 1.0, draw.integer(0, 1000))
-    except LearnerFailed as failed:
-        raise gradient_failed(failed) from None
     factors = {"B": 2, "T": 5}
     try:
         expect(got, want, "with p = 1, where nothing is cut, grads", factors=factors)
@@ -337,28 +326,30 @@ def train_on_text(student: Student, draw: Draw) -> None:
         judge_losses(losses, want_losses)
 
 
-@check("truncated-bptt-predict-credit", of="guess_credit", hygiene=False)
-def predict_credit(student: Student, draw: Draw) -> str:
+@prediction("truncated-bptt-predict-credit", "guess_credit", between=(1, 15), whole=True)
+def predict_credit(guess: float) -> tuple[int, str]:
     """`guess_credit` is a whole number: how many steps the loss of step 8 reaches in windows of 5."""
-    guess = committed(student, "guess_credit", 1, 15, whole=True)
     begin = (8 - 1) // 5 * 5 + 1
-    why = f"step 8 lies in the window that begins with step {begin}, and nothing flows back across its edge: steps {begin}…8, that is {8 - begin + 1}."
-    return told(guess == 8 - begin + 1, why)
+    return 8 - begin + 1, (
+        f"step 8 lies in the window that begins with step {begin}, and nothing flows back across its edge: steps {begin}…8, that is {8 - begin + 1}."
+    )
 
 
-@check("truncated-bptt-predict-echo", of="guess_echo", hygiene=False)
-def predict_echo(student: Student, draw: Draw) -> str:
+@prediction("truncated-bptt-predict-echo", "guess_echo", options=("near chance", "half way", "nearly perfect"))
+def predict_echo(guess: str) -> tuple[str, str]:
     """`guess_echo` is one of "near chance", "half way" and "nearly perfect"."""
-    guess = chosen(student, "guess_echo", ("near chance", "half way", "nearly perfect"))
-    return told(guess == "near chance", "five stored runs are right in 0.51 to 0.61 of the cases. In windows of 5 no loss ever reaches the symbol 5 steps back, "
-                "so nothing tells the weights to keep it, although the value of the state is carried on. Why some runs are a little above one half, an experiment below asks.")  # fmt: skip
+    return "near chance", (
+        "five stored runs are right in 0.51 to 0.61 of the cases. In windows of 5 no loss ever reaches the symbol 5 steps back, "
+        "so nothing tells the weights to keep it, although the value of the state is carried on. Why some runs are a little above one half, an experiment below asks."
+    )
 
 
-@check("truncated-bptt-predict-segments", of="guess_segments", hygiene=False)
-def predict_segments(student: Student, draw: Draw) -> str:
+@prediction("truncated-bptt-predict-segments", "guess_segments", between=(1, 100), whole=True)
+def predict_segments(guess: float) -> tuple[int, str]:
     """`guess_segments` is a whole number: the number of segments for which 100 steps need the least memory."""
-    guess = committed(student, "guess_segments", 1, 100, whole=True)
     best = min(range(1, 101), key=lambda S: S + math.ceil(100 / S))
-    why = f"{best} segments keep {best} boundaries and {100 // best} states of one segment, {best + 100 // best} in all"
-    why += "." if guess == best else f"; {int(guess)} keep {int(guess) + math.ceil(100 / guess)}."
-    return told(guess == best, why)
+    yours = "" if guess == best else f"; {int(guess)} keep {int(guess) + math.ceil(100 / guess)}"
+    return (
+        best,
+        f"{best} segments keep {best} boundaries and {100 // best} states of one segment, {best + 100 // best} in all{yours}.",
+    )

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from autograder.beside.advice import FACTORS, SHAPES, UNUSED, Raised
 from autograder.beside.wire import flags
 from autograder.checking.compare import first_difference
 from autograder.checking.describe import describe
 from autograder.checking.draw import Draw
-from autograder.checking.expect import deny, expect, explain
-from autograder.checking.predictions import committed, told
-from autograder.checking.spec import LearnerFailed, Suspects, check
+from autograder.checking.expect import deny, expect, explain, on_error
+from autograder.checking.predictions import prediction
+from autograder.checking.spec import Suspects, check
 from autograder.checking.student import Student
 from autograder.lessons.unrolled_graph.mistakes import computed as mistakes
 from autograder.lessons.unrolled_graph.mistakes import counts as miscounts
@@ -41,19 +39,6 @@ def sent_back(student: Student, call: str, given: dict[str, Any], toward: list[T
     """The gradients that come back through the learner's function, in the order of h_0 and the parameters in `given`."""
     shown = f"the way back through {call}({', '.join(given)})"
     return student.probe("sent_back", call=call, given=list(given.values()), toward=toward, parts=parts, shown=shown)
-
-
-@contextmanager
-def asks(questions: dict[str, str]) -> Iterator[None]:
-    """Add a question to an error of the learner's code: that of the first words in `questions` that its message has."""
-    try:
-        yield
-    except LearnerFailed as failed:
-        finding = failed.finding
-        fitting = [question for words, question in questions.items() if words in finding.summary]
-        if finding.sign != "raised" or not fitting:
-            raise
-        raise LearnerFailed(failed.status, replace(finding, clues=(*finding.clues, fitting[0]))) from None
 
 
 @check("unrolled-graph-rnn-step", of="rnn_step", standin=torch_step)
@@ -88,7 +73,7 @@ def unroll(student: Student, draw: Draw) -> None:
     for B, T, D, H in ((2, 5, 3, 4), (2, 1, 3, 4), (1, 3, 2, 4), (3, 4, 1, 2)):
         params = draw.params(D, H)
         x, h0 = draw.normal(B, T, D), draw.normal(B, H)
-        with asks(_questions(B, T, D, H)):
+        with on_error(*_questions(B, T, D, H), also=True):
             got = student.unroll(x, h0, params)
         want = standin_unroll(x, h0, params)
         expect(got, want, "states", axes="B T H", slips=mistakes.unroll.on(x, h0, params))
@@ -105,16 +90,15 @@ def unroll(student: Student, draw: Draw) -> None:
     expect(got, back, BACK, slips=way_back(x, h0, params, toward, [4, 4]))
 
 
-def _questions(B: int, T: int, D: int, H: int) -> dict[str, str]:
-    """What to ask about shapes that do not fit in the loop, by the words of the error."""
+def _questions(B: int, T: int, D: int, H: int) -> tuple[Raised, ...]:
+    """What to ask about shapes that do not fit in the loop."""
     order, axis = "In which order does `rnn_step` take its arguments?", "Which axis of x is time?"
-    return {
-        f"({B}x{H} and {D}x{H})": f"A tensor of H columns stands where x_t, of D columns, is used. {order}",
-        f"({B}x{T} and {D}x{H})": f"A tensor of T columns stands where x_t, of D columns, is used. {axis}",
-        "must match": f"{axis} `x[t]` and `for x_t in x` go through axis 0.",
-        "cannot be multiplied": f"{order} {axis}",
-        "size mismatch": f"{order} {axis}",
-    }
+    return (
+        Raised(f"({B}x{H} and {D}x{H})", f"A tensor of H columns stands where x_t, of D columns, is used. {order}"),
+        Raised(f"({B}x{T} and {D}x{H})", f"A tensor of T columns stands where x_t, of D columns, is used. {axis}"),
+        SHAPES.but(f"{axis} `x[t]` and `for x_t in x` go through axis 0."),
+        FACTORS.but(f"{order} {axis}"),
+    )
 
 
 def way_back(x: Tensor, h0: Tensor, params: dict[str, Tensor], toward: list[Tensor], lengths: list[int]) -> Suspects:
@@ -123,23 +107,21 @@ def way_back(x: Tensor, h0: Tensor, params: dict[str, Tensor], toward: list[Tens
     return mistakes.sent_back.on(x, h0.detach(), plain, toward, lengths, pick=tuple)
 
 
-@check("unrolled-graph-predict-leaves", of="guess_leaves", hygiene=False)
-def predict_leaves(student: Student, draw: Draw) -> str:
+@prediction("unrolled-graph-predict-leaves", "guess_leaves", between=(0, 1000), whole=True)
+def predict_leaves(guess: float) -> tuple[int, str]:
     """`guess_leaves` is a whole number: the leaves for W_hh in the graph of 6 steps."""
-    guess = committed(student, "guess_leaves", 0, 1000, whole=True)
-    why = (
+    return 1, (
         "there is one. The graph is made of operations and of the tensors that they started from, and all six steps "
         "use the same tensor. It has six arrows, one to each step; the gradients that come back along them are added up there."
     )
-    return told(guess == 1, why)
 
 
-@check("unrolled-graph-predict-depth", of="guess_depth_factor", hygiene=False)
-def predict_depth(student: Student, draw: Draw) -> str:
+@prediction("unrolled-graph-predict-depth", "guess_depth_factor", between=(0, 1e6), within=0.05)
+def predict_depth(guess: float) -> tuple[int, str]:
     """`guess_depth_factor` is a number: how much deeper 40 steps of 16 units are than 10 steps of 4."""
-    guess = committed(student, "guess_depth_factor", 0, 1e6)
-    why = "the factor is 4. Each step puts one tanh behind the last, and all units of a state are side by side in it: T counts, H does not."
-    return told(abs(guess - 4) < 0.05, why)
+    return 4, (
+        "the factor is 4. Each step puts one tanh behind the last, and all units of a state are side by side in it: T counts, H does not."
+    )
 
 
 @check("unrolled-graph-unrolled-edges", of="unrolled_edges", standin=lambda T: sorted(arrows(T)))
@@ -184,16 +166,14 @@ def _lacking_and_more(have: set[tuple[str, str]], want: set[tuple[str, str]]) ->
     )
 
 
-@check("unrolled-graph-predict-paths", of="guess_path_factor", hygiene=False)
-def predict_paths(student: Student, draw: Draw) -> str:
+@prediction("unrolled-graph-predict-paths", "guess_path_factor", between=(0, 1e30), within=0.5)
+def predict_paths(guess: float) -> tuple[int, str]:
     """`guess_path_factor` is a number: how many times more paths 100 steps have than 50."""
-    guess = committed(student, "guess_path_factor", 0, 1e30)
     paths = {T: sum(range(1, T + 1)) for T in (50, 100)}
-    why = (
+    return 4, (  # about
         f"there are {paths[100] / paths[50]:.2f} times as many. The number of paths grows, but it does not explode. "
         "Why that is so you find out next, by counting the paths to one loss."
     )
-    return told(3.5 <= guess <= 4.5, why)
 
 
 @check("unrolled-graph-count-paths", of="count_paths", standin=lambda t: t)
@@ -237,8 +217,8 @@ def unroll_padded(student: Student, draw: Draw) -> None:
         x, h0 = draw.normal(len(sizes), T, 2), draw.normal(len(sizes), 4)
         got = student.unroll_padded(x, h0, lengths, params)
         want = one_by_one(x, h0, sizes, params)
-        if 0 in sizes and _only_first_row_wrong(got, want):
-            difference = first_difference(got, want, names, axes)
+        difference = first_difference(got, want, names, axes)
+        if 0 in sizes and difference and _other_rows_right(got, want):
             deny("length-0", difference.summary, LENGTH_0, where=difference.where)
         expect(got, want, names, axes, slips=padded_mistakes.on(x, h0, lengths, params))
     sizes = [3, 1]
@@ -275,13 +255,12 @@ def unroll_padded(student: Student, draw: Draw) -> None:
             deny(sign, difference.summary, *WAY_BACK_FELT[padding], where=difference.where)
 
 
-def _only_first_row_wrong(got: Any, want: tuple[Tensor, Tensor]) -> bool:
+def _other_rows_right(got: Any, want: tuple[Tensor, Tensor]) -> bool:
     if not isinstance(got, list | tuple) or len(got) != len(want):
         return False
     if any(not isinstance(a, Tensor) or a.shape != b.shape for a, b in zip(got, want, strict=True)):
         return False
-    rest = [[part[1:] for part in parts] for parts in (got, want)]
-    return first_difference(got, want) is not None and first_difference(*rest) is None
+    return first_difference([part[1:] for part in got], [part[1:] for part in want]) is None
 
 
 LENGTH_0 = (
@@ -320,8 +299,8 @@ NO_PATH = (
 def _not_as_found(got: Any, want: Any, found: Any, T: int) -> None:
     """Say how to look where the program is as it was found, and that a path is missing where a gradient is None."""
     parts = ("the loss", "gradients", "log")
-    if T > 1 and first_difference(got, found, parts) is None:
-        difference = first_difference(got, want, parts)
+    difference = first_difference(got, want, parts)
+    if T > 1 and difference and first_difference(got, found, parts) is None:
         deny("as-found", difference.summary, *AS_FOUND)
     gradients = got[1] if isinstance(got, list | tuple) and len(got) == 3 and isinstance(got[1], dict) else {}
     if gone := [name for name in want[1] if name in gradients and gradients[name] is None]:
@@ -348,7 +327,7 @@ def loss_and_gradients(student: Student, draw: Draw) -> None:
         loss = nn.functional.mse_loss(guess.squeeze(1), target)
         gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
         want = (loss.detach(), gradients, [h0, *states.detach().unbind(1)])
-        with asks({"not have been used": NO_PATH}):
+        with on_error(UNUSED.but(NO_PATH), also=True):
             got = student.loss_and_gradients(x, h0, params, target)
         _not_as_found(got, want, mistakes.loss_and_gradients(x, h0, params, target, slips=("cut-each-step",)), T)
         slips = mistakes.loss_and_gradients.on(x, h0, params, target)

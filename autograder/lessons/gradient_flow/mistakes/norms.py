@@ -199,11 +199,11 @@ def gradient_norms(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Ten
     if slips & {"not-averaged", "not-averaged-steps-first"}:
         sizes = torch.stack([grad.norm(dim=1) for grad in reversed(grads)])  # (T+1, B)
         return sizes.mT if "not-averaged" in slips else sizes
-    norms = torch.stack([_size(slips, grad) for grad in reversed(grads)])
+    means = torch.stack([_size(slips, grad) for grad in reversed(grads)])
     if "stacked-gradient-but-h0" in slips:
-        norms[1:-1] = 0
-    norms = norms[1:] if "without-h0" in slips else norms
-    return norms[:-1] if "without-hT" in slips else norms
+        means[1:-1] = 0
+    means = means[1:] if "without-h0" in slips else means
+    return means[:-1] if "without-hT" in slips else means
 
 
 def _size(slips: Set[str], grad: Tensor) -> Tensor:

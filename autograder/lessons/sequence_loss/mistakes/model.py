@@ -196,12 +196,14 @@ def generate(slips: Set[str], weights: Mapping[str, Tensor], prompt: Tensor, n: 
         return states[0] @ weights["readout.weight"].T + weights["readout.bias"], states[:, -1:]
 
     read = prompt[-1:] if "prompt-forgotten" in slips else prompt[:-1] if "prompt-cut" in slips else prompt
+    h: Tensor | None
     logits, h = step(read, None)
     if "state-lost" in slips:
         logits, h = step(prompt[-1:], None)
     if "last-read-twice" in slips:
         logits, h = step(prompt[-1:], h)
-    scores, after_prompt, tokens = logits[0 if "first-logits" in slips else -1], h, []
+    scores, after_prompt = logits[0 if "first-logits" in slips else -1], h
+    tokens: list[Tensor] = []
     if "lost-after-prompt" in slips:
         h = None
     for _ in range(n + 1):

@@ -99,7 +99,8 @@ def train_step(
     now = dict(weights)
     grads: dict[str, Tensor] = dict(stale)
     speed: dict[str, Tensor] = {}
-    carried, returned, losses = kept if "state-reused" in slips else None, 0.0, []
+    carried, returned = kept if "state-reused" in slips else None, 0.0
+    losses: list[float] = []
     for tokens, targets, first in _pieces(slips, batches):
         carried = carried if not first or slips & {"state-carried", "state-reused"} else None
         leaves = {name: value.clone().requires_grad_() for name, value in now.items()}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autograder.checking.spec import Slip, reference
-from autograder.lessons.shared_gradients.mistakes.step import Params
+from autograder.checking.sweeps.step import Params
 
 
 @reference(

@@ -8,15 +8,11 @@ import torch
 from torch import Tensor
 
 from autograder.checking.spec import Slip, reference
-from autograder.lessons.shared_gradients.mistakes.step import Params
+from autograder.checking.sweeps.step import Params
+from autograder.checking.sweeps.sweep import forward, sweep
 
-
-def _states(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
-    """h_0…h_T."""
-    states = [h0]
-    for x_t in x.transpose(0, 1):
-        states.append(torch.tanh(x_t @ params["weight_ih"].T + states[-1] @ params["weight_hh"].T + params["bias"]))
-    return states
+# What these mistakes are called in a hand-written sweep.
+_SWEPT = {"no-way-back": "same-upstream", "last-step-only": "no-carry", "zero-state": "h0-ignored"}
 
 
 @reference(
@@ -80,38 +76,29 @@ def _states(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
 )
 def untied_gradients(slips: Set[str], x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> list[Params]:
     """For each step the gradient of its own copy of the parameters."""
-    states = _states(x, torch.zeros_like(h0) if "zero-state" in slips else h0, params)
+    swept_slips = {_SWEPT[id] for id in slips if id in _SWEPT}
     upstream = torch.ones_like(dh_T) if "sum-of-state" in slips else dh_T
-    T, dh, entries = x.shape[1], upstream, []
-    for t in range(T, 0, -1):
-        dz = dh * (1 - states[t] * states[t])
-        entries.append({"weight_ih": dz.T @ x[:, t - 1], "weight_hh": dz.T @ states[t - 1], "bias": dz.sum(0)})
-        dh = upstream if "no-way-back" in slips else dz @ params["weight_hh"]
-        if "last-step-only" in slips:
-            dh = torch.zeros_like(dh)
-        if "loss-at-every-step" in slips:
-            dh = dh + upstream
-    entries.reverse()
-    total = {name: torch.stack([one[name] for one in entries]).sum(0) for name in params}
-    if "batch-mean" in slips:
-        entries = [{name: value / len(x) for name, value in one.items()} for one in entries]
-    shared = [
-        name
-        for name in params
-        if "one-copy" in slips or f"{name.replace('_', '-')}-shared" in slips or "evenly-split" in slips
-    ]
-    for one in entries:
-        one.update({name: total[name] / (T if "evenly-split" in slips else 1) for name in shared})
-    if "accumulated-forward" in slips:
-        entries = _running(entries)
-    if "accumulated-backward" in slips:
-        entries = _running(entries[::-1])[::-1]
-    return entries[::-1] if "reversed-list" in slips else entries
-
-
-def _running(entries: list[Params]) -> list[Params]:
-    sums = {name: torch.stack([one[name] for one in entries]).cumsum(0) for name in entries[0]}
-    return [{name: value[t] for name, value in sums.items()} for t in range(len(entries))]
+    T, run = x.shape[1], forward(swept_slips, x, h0, params)
+    own = x.new_zeros(1, *run.states.shape)
+    if "loss-at-every-step" in slips:
+        own[0, : T - 1] = upstream
+    parts = sweep(swept_slips, run, own, params, upstream).parts
+    entries = {}
+    for name in params:
+        share = parts[name][0, :T]
+        total = share.sum(0)
+        if "batch-mean" in slips:
+            share = share / len(x)
+        if slips & {"one-copy", f"{name.replace('_', '-')}-shared"}:
+            share = total.expand_as(share)
+        if "evenly-split" in slips:
+            share = (total / T).expand_as(share)
+        if "accumulated-forward" in slips:
+            share = share.cumsum(0)
+        if "accumulated-backward" in slips:
+            share = share.flip(0).cumsum(0).flip(0)
+        entries[name] = share.flip(0) if "reversed-list" in slips else share
+    return [{name: entry[t] for name, entry in entries.items()} for t in range(T)]
 
 
 @reference(
@@ -250,7 +237,7 @@ def leaky_gradients(slips: Set[str], x: Tensor, y: Tensor, params: Params, alpha
         outs.append(torch.tanh(u * states[-1] + w * x[:, t, None] + b))
         states.append((1 - alpha) * states[-1] + alpha * outs[-1])
     errors = [states[t + 1] @ v - y[:, t] for t in range(T)]
-    loss = sum((error**2).mean() for error in errors) / T
+    loss = torch.stack([(error**2).mean() for error in errors]).sum() / T
     grads = {name: torch.zeros_like(value) for name, value in params.items()}
     after = torch.zeros_like(states[0])
     for t in range(T - 1, -1, -1):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from autograder.checking.expect import deny
+from autograder.beside.advice import BATCH_SIZE, GRAPH_FREED, RECOMPUTED
+from autograder.checking.expect import deny, known
 from autograder.checking.spec import Finding, LearnerFailed, Wrong
 
 LATE = "On the way back a piece is run again, when the loop has moved on. Does it read a loop variable from outside? Hand in as arguments what it reads, x and y of the piece too."  # fmt: skip
@@ -15,11 +16,10 @@ LATE = "On the way back a piece is run again, when the loop has moved on. Does i
 def checkpoint_failed(failed: LearnerFailed, events: Sequence[dict[str, Any]], T: int) -> LearnerFailed | Wrong:
     """What an error means here; `events` are those of the watched model."""
     text = failed.finding.summary
-    if "second time" in text:
-        deny("graph-twice", text, "The loss goes back once. Was `backward()` called inside the function already?")
-    again = computed_again(events, T)
-    unlike = "different number of tensors" in text or "different metadata" in text
-    if failed.status == "error" and (unlike or other_tokens(events, T) or (again and "batch_size" in text)):
+    if GRAPH_FREED.fits(text):
+        return known(failed, GRAPH_FREED.but("The loss goes back once. Was `backward()` called inside the function already?", "graph-twice"))  # fmt: skip
+    unlike = RECOMPUTED.fits(text) or (computed_again(events, T) and BATCH_SIZE.fits(text))
+    if failed.status == "error" and (unlike or other_tokens(events, T)):
         return Wrong(Finding("late-bound", _first_sentence(text), failed.finding.where, (LATE,)))
     return failed
 
@@ -97,7 +97,8 @@ def recomputed(events: Sequence[dict[str, Any]], T: int) -> tuple[list[int], int
     stored = 0
     while calls and calls[0]["what"] == "backward":
         stored += lengths[calls.pop(0)["call"]]
-    pieces, before = [], "backward"
+    pieces: list[int] = []
+    before = "backward"
     for one in calls:
         if one["what"] == "forward":
             length = one["x"].shape[1]

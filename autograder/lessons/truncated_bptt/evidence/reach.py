@@ -7,8 +7,14 @@ from typing import Any
 
 from torch import Tensor
 
-from autograder.checking.expect import deny, expect
+from autograder.beside.advice import GRAPH_FREED
+from autograder.checking.expect import deny, expect, known
 from autograder.checking.spec import Finding, LearnerFailed, Wrong
+
+SHARED = GRAPH_FREED.but(
+    "These losses share a graph, and the way back from one of them has thrown it away. What keeps it for the next?",
+    "graph-freed",
+)
 
 
 def reach_failed(failed: LearnerFailed, losses: list[Any], ask: Callable[[list[Any]], Any]) -> LearnerFailed | Wrong:
@@ -17,11 +23,8 @@ def reach_failed(failed: LearnerFailed, losses: list[Any], ask: Callable[[list[A
     `losses` are as for the probe `reached`, and `ask` calls the learner's function on some of them.
     """
     text, where = failed.finding.summary, failed.finding.where
-    if failed.status != "error":
-        return failed
-    if "second time" in text:
-        clue = "These losses share a graph, and the way back from one of them has thrown it away. What keeps it for the next?"
-        return Wrong(Finding("graph-freed", text, where, (clue,)))
+    if failed.status != "error" or SHARED.fits(text):
+        return known(failed, SHARED)
     said = {
         ("zero",): "One of the losses has the inputs in its graph, and its gradient is 0 at every step. How many steps does your search find then, and what should come back?",
         ("constant",): "A constant has no graph, so autograd cannot go back from it. Which steps does it touch, and how can you tell before you ask?",

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.beside.advice import GRAPH_FREED, IN_PLACE, LEAF_CHANGED, NO_GRAPH, Raised
+from autograder.checking.expect import known
 from autograder.checking.spec import Finding, LearnerFailed, Reference, Wrong
 from autograder.lessons.truncated_bptt.mistakes.gradients import RECURRENT, Case
 
@@ -66,10 +68,10 @@ KNOWN = ("none", "type", "keys", "length", "shape", "dtype", "device", "nonfinit
          "missing-axis", "extra-axis", "one-of-several", "one-too-few", "one-too-many")  # fmt: skip
 
 
-def explained(wrong: Wrong, case: Case, got: Any, want: dict[str, Tensor], known: Reference) -> Wrong:
+def explained(wrong: Wrong, case: Case, got: Any, want: dict[str, Tensor], reference: Reference) -> Wrong:
     """The same finding, or, where no mistake was named, which loss goes back to which step in this gradient."""
     named = set(wrong.finding.sign.replace(" + ", " | ").split(" | "))
-    if named & (set(known.slips) | set(KNOWN)) or got is None:
+    if named & (set(reference.slips) | set(KNOWN)) or got is None:
         return wrong
     found, asked = weights_in(case, got), weights_in(case, want)
     if found is None or asked is None:
@@ -86,12 +88,19 @@ def explained(wrong: Wrong, case: Case, got: Any, want: dict[str, Tensor], known
 # ------------------------------------------------------------------------------------------------ training
 
 
+NO_DETACH = Raised(
+    "no attribute 'detach'",
+    "The state of an LSTM is a pair (h, c), and a pair has no `detach`. Which of your functions knows what to do with it?",
+    "tuple-not-handled",
+)
+
+
 def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: str) -> LearnerFailed | Wrong:
     """What an error of autograd means here, told by what the model was given as its state."""
     text = failed.finding.summary
     later = [one["state"] for one in events if one["what"] == "forward"][1:]
     carried = [parts for parts in later if parts]
-    twice, in_place = "second time" in text, "modified by an inplace operation" in text
+    in_place = IN_PLACE.fits(text)
     where = failed.finding.where
 
     def named(sign: str, *clues: str) -> Wrong:
@@ -103,7 +112,7 @@ def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: s
                      "Or was it kept from another pass, perhaps over another stream with another model?")  # fmt: skip
     if failed.status == "error" and kind == "lstm" and calls and len(calls[-1]["state"]) == 1:
         return named("part-of-state", "The model is an LSTM here, its state is a pair (h, c), and it was given one tensor. What is to become of each of the two?")  # fmt: skip
-    if "does not require grad" in text:
+    if NO_GRAPH.fits(text):
         if any(one["what"] == "forward" and not one["recorded"] for one in events):
             return named(
                 "no-grad",
@@ -113,12 +122,9 @@ def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: s
             "loss-without-graph",
             "The loss has no graph behind it. Was something between the model and the loss detached or turned into a number?",
         )
-    if kind == "lstm" and "no attribute 'detach'" in text:
-        return named(
-            "tuple-not-handled",
-            "The state of an LSTM is a pair (h, c), and a pair has no `detach`. Which of your functions knows what to do with it?",
-        )
-    if not (twice or in_place):
+    if kind == "lstm" and NO_DETACH.fits(text):
+        return known(failed, NO_DETACH)
+    if not (GRAPH_FREED.fits(text) or in_place):
         return failed
     calls = sum(one["what"] == "forward" for one in events)
     if calls == 1 and in_place and any(one["what"] == "backward" for one in events):
@@ -164,7 +170,7 @@ def named_error(failed: LearnerFailed, events: Sequence[dict[str, Any]], kind: s
     )
 
 
-def still_as_found(wrong: Wrong, same: Sequence[bool], known: Reference) -> Wrong | None:
+def still_as_found(wrong: Wrong, same: Sequence[bool], reference: Reference) -> Wrong | None:
     """A finding that leaves the bug for the learner to find, where what was found is still there; else None.
 
     `same`: whether the parameters are those of the program as it was found, of its targets alone, of its inputs alone.
@@ -182,38 +188,40 @@ def still_as_found(wrong: Wrong, same: Sequence[bool], known: Reference) -> Wron
         return Wrong(replace(finding, sign=f"{kept}-as-found", clues=(clue,)))
     both = finding.sign.split(" + ")
     if len(both) == 2 and "rows-broken" in both:
-        other = known.slips[next(id for id in both if id != "rows-broken")]
+        other = reference.slips[next(id for id in both if id != "rows-broken")]
         says = f"This is what comes out when {other.says}, and what was wrong in the program as it was found is still there."
         return Wrong(replace(finding, sign=f"as-found + {other.id}", clues=(says, other.asks)))
     return None
 
 
-def gradient_failed(failed: LearnerFailed, windows: bool = False) -> LearnerFailed | Wrong:
-    """What an error of autograd means where parameters are made leaves and gradients are added up, over windows perhaps."""
-    text = failed.finding.summary
-    clue, sign = "", ""
-    if "leaf Variable that requires grad" in text:
-        sign = "leaf-changed"
-        clue = "A tensor that requires a gradient is changed in place. Is it the running total? Does a total have to require a gradient?"
-    elif windows and "second time" in text:
-        sign, text = "graph-twice", text.split(" (or directly")[0]  # what follows recommends `retain_graph`
-        clue = ("A graph that has gone back once was reached again. Was a state kept with its graph, and a later window begins from it? "
-                "Or do the losses of one window go back one by one, where they could go back together?")  # fmt: skip
-    elif "does not require grad" in text:
-        sign = "no-leaves"
-        clue = ("The tensors in `params` do not require a gradient as they are given. Have you made leaves of your own from them, and are those what the loss is "
-                "computed with and differentiated by? Or was the loss cut off from them?")  # fmt: skip
-    return Wrong(Finding(sign, text, failed.finding.where, (clue,))) if sign else failed
+# What an error of autograd means where parameters are made leaves and gradients are added up, over windows perhaps.
+ADDING_UP = (
+    LEAF_CHANGED.but(
+        "A tensor that requires a gradient is changed in place. Is it the running total? Does a total have to require a gradient?",
+        "leaf-changed",
+    ),
+    NO_GRAPH.but(
+        "The tensors in `params` do not require a gradient as they are given. Have you made leaves of your own from them, and are those what the loss is "
+        "computed with and differentiated by? Or was the loss cut off from them?",
+        "no-leaves",
+    ),
+)
+OVER_WINDOWS = GRAPH_FREED.but(
+    "A graph that has gone back once was reached again. Was a state kept with its graph, and a later window begins from it? "
+    "Or do the losses of one window go back one by one, where they could go back together?",
+    "graph-twice",
+    brief=True,  # what follows recommends `retain_graph`
+)
 
 
-def named_training(wrong: Wrong, events: Sequence[dict[str, Any]], x: Tensor, k: int, known: Reference) -> Wrong:
+def named_training(wrong: Wrong, events: Sequence[dict[str, Any]], x: Tensor, k: int, reference: Reference) -> Wrong:
     """The same finding with what was seen: calls of the model, of `zero_grad` and of `step`."""
     signs = set(wrong.finding.sign.replace(" + ", " | ").split(" | "))
     calls = sum(one["what"] == "forward" for one in events)
     if signs == {"last-chunk-dropped"} and calls == -(-x.shape[1] // k):
         clue = "The model has seen every window, and the gradient of the last one has moved nothing. In which order come `backward()` and `step()`?"
         return Wrong(replace(wrong.finding, sign="last-step-missing", clues=(clue,)))
-    if signs & set(known.slips) and "not-trained" not in signs:
+    if signs & set(reference.slips) and "not-trained" not in signs:
         return wrong
     seen = _seen(events, x, k)
     if seen is None:
@@ -261,8 +269,8 @@ def _seen(events: Sequence[dict[str, Any]], x: Tensor, k: int) -> tuple[str, ...
     zeroed = sum(one["what"] == "zero_grad" for one in events)
     if len(steps) != len(asked):
         return "steps-count", f"`step()` was called {len(steps)} times for {len(asked)} windows. How often is it due?"
-    order = [one["what"] for one in events if one["what"] in ("zero_grad", "step")]
-    if zeroed < len(asked) - 1 or any(a == b == "step" for a, b in zip(order, order[1:], strict=False)):
+    due = [one["what"] for one in events if one["what"] in ("zero_grad", "step")]
+    if zeroed < len(asked) - 1 or any(a == b == "step" for a, b in zip(due, due[1:], strict=False)):
         return (
             "zeroing",
             f"`zero_grad()` was called {zeroed} times for {len(asked)} windows. What is in `.grad` when a window begins?",

@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
+from autograder.beside.advice import Raised
 from autograder.beside.wire import Yielded, flags
 from autograder.checking.expect import deny, expect
-from autograder.checking.spec import Finding, LearnerFailed, Wrong
+from autograder.checking.spec import Wrong
 
 
 def judge_detached(got: Any, want: Any, name: str) -> None:
@@ -56,37 +57,19 @@ def graphs_in(got: Any) -> Iterator[bool]:
             yield from graphs_in(part)
 
 
-def kind_missed(failed: LearnerFailed, state: Any) -> LearnerFailed | Wrong:
-    """The kind of state (None, a pair, something nested) on which the learner's function raised."""
-    text, where = failed.finding.summary, failed.finding.where
-    if failed.status != "error" or not any(word in text for word in ("NoneType", "tuple", "list", "Tensor")):
-        return failed
+def other_kinds(state: Any) -> tuple[Raised, ...]:
+    """What an error means for this kind of state: None, a pair, a list or something nested."""
     if state is None:
-        return Wrong(
-            Finding(
-                "none-not-handled",
-                text,
-                where,
-                ("Before the first window there is no state. What should come back for None?",),
-            )
-        )
-    nested = isinstance(state, tuple | list) and any(not isinstance(part, Tensor) for part in state)
-    if nested:
-        return Wrong(Finding("nesting-not-handled", text, where,
-                             ("A part can be a tuple, a list or None itself. Which function knows already what to do with such a part?",)))  # fmt: skip
-    if isinstance(state, list):
-        clue = "A state can be a list as well as a tuple. What should happen to each of its parts?"
-        return Wrong(Finding("list-not-handled", text, where, (clue,)))
-    if isinstance(state, tuple):
-        return Wrong(
-            Finding(
-                "tuple-not-handled",
-                text,
-                where,
-                ("The state of an LSTM is a pair (h, c). What should happen to each of its parts?",),
-            )
-        )
-    return failed
+        kind, asks = "none", "Before the first window there is no state. What should come back for None?"
+    elif not isinstance(state, tuple | list):
+        return ()
+    elif any(not isinstance(part, Tensor) for part in state):
+        kind, asks = "nesting", "A part can be a tuple, a list or None itself. Which function knows already what to do with such a part?"  # fmt: skip
+    elif isinstance(state, list):
+        kind, asks = "list", "A state can be a list as well as a tuple. What should happen to each of its parts?"
+    else:
+        kind, asks = "tuple", "The state of an LSTM is a pair (h, c). What should happen to each of its parts?"
+    return (Raised(("NoneType", "tuple", "list", "Tensor"), asks, f"{kind}-not-handled"),)
 
 
 def form(state: Any) -> str:

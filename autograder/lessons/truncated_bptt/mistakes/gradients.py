@@ -1,76 +1,21 @@
-"""Named mistakes of lesson 05 in truncated gradients: which loss reaches back to which step, and with what weight."""
+"""Named mistakes of lesson 05 in truncated gradients: which loss goes back through which steps, and how often it counts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from functools import cached_property
+from collections.abc import Sequence, Set
+from dataclasses import replace
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from autograder.checking.spec import Slip, reference
-
-RECURRENT = ("weight_ih", "weight_hh", "bias")
-
-
-class Case:
-    """One sequence batch with a read-out, and how much each step gives to the gradient of each step's loss."""
-
-    def __init__(self, x: Tensor, h0: Tensor, params: dict[str, Tensor], targets: Tensor):
-        self.x, self.h0, self.params, self.targets = x, h0, params, targets
-        self.T = x.shape[1]
-
-    @cached_property
-    def parts(self) -> dict[str, Tensor]:
-        """By parameter, entry [t - 1, s - 1]: the gradient of loss t by the copy of the parameter that step s uses.
-
-        Every step has copies of its own (untied weights); the gradient by all copies of all losses together is the ordinary one.
-        """
-        copies = {
-            name: value.detach().expand(self.T, *value.shape).clone().requires_grad_()
-            for name, value in self.params.items()
-        }
-        losses = run(self.x, self.h0, lambda s: {name: value[s] for name, value in copies.items()}, self.targets)
-        rows = [torch.autograd.grad(loss, list(copies.values()), retain_graph=True) for loss in losses]
-        return {name: torch.stack([row[i] for row in rows]) for i, name in enumerate(copies)}
-
-    def weighted(self, weights: Tensor, own: Tensor | None = None) -> dict[str, Tensor]:
-        """The gradient in which loss t and step s count with weights[t - 1, s - 1]; the read-out's with `own[t - 1]`."""
-        own = torch.ones(self.T, dtype=weights.dtype) if own is None else own
-        total = {}
-        for name, part in self.parts.items():
-            mask = (weights if name in RECURRENT else torch.diag(own)).to(part)
-            total[name] = torch.einsum("ts,ts...->...", mask, part)
-        return total
+from autograder.checking.sweeps.step import Params
+from autograder.checking.sweeps.sweep import RECURRENT
+from autograder.checking.sweeps.truncated import BY_HAND, Case, Window
 
 
-def run(
-    x: Tensor, h0: Tensor, params: Callable[[int], dict[str, Tensor]], targets: Tensor, scale: Sequence[float] = ()
-) -> list[Tensor]:
-    """The loss of each step (mean over the batch); `scale[s]` multiplies the state between steps s and s + 1."""
-    h, losses = h0, []
-    for s in range(x.shape[1]):
-        p = params(s)
-        if scale and s:
-            h = h * scale[s - 1]
-        h = torch.tanh(x[:, s] @ p["weight_ih"].T + h @ p["weight_hh"].T + p["bias"])
-        losses.append(F.cross_entropy(h @ p["weight_out"].T + p["bias_out"], targets[:, s]))
-    return losses
-
-
-def gradient_of(case: Case, scale: Sequence[float] = (), first: int = 0, last: int | None = None, h: Tensor | None = None,
-                count: int | None = None) -> dict[str, Tensor]:  # fmt: skip
-    """The gradient on the steps first + 1…last, begun from the state h; only the last `count` losses count."""
-    last = case.T if last is None else last
-    leaves = {name: value.detach().clone().requires_grad_() for name, value in case.params.items()}
-    x, targets = case.x[:, first:last], case.targets[:, first:last]
-    losses = run(x, case.h0 if h is None else h, lambda s: leaves, targets, scale)
-    total = torch.stack(losses[-count:] if count else losses).sum()
-    return dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
-
-
-_WHERE = "Which losses go back from t, and through how many steps?"
+def gradient_of(case: Case, scale: Sequence[float] = ()) -> Params:
+    """The ordinary gradient; `scale[s - 1]` multiplies the state between steps s and s + 1."""
+    return replace(case, scale=scale).truncated(frozenset(), [Window(range(case.T), range(case.T))])
 
 
 @reference(
@@ -102,15 +47,15 @@ _WHERE = "Which losses go back from t, and through how many steps?"
     Slip("mean-in-window", "each window's losses are averaged over its k1 steps", "Is a sum or a mean over time asked for?"),
     Slip("read-out-last", "the read-out's parameters get the loss of each window's last step only",
          "The read-out is used at every step that has a loss. Which of its uses reach your sum?"),
+    *BY_HAND,
 )  # fmt: skip
-def truncated_gradient(slips: Set[str], case: Case, k1: int, k2: int) -> dict[str, Tensor]:
+def truncated_gradient(slips: Set[str], case: Case, k1: int, k2: int) -> Params:
     """At t = k1, 2·k1, … the losses of the last k1 steps go back through the last k2 steps (Williams and Peng 1990)."""
-    T = case.T
     if "k1-k2-swapped" in slips:
         k1, k2 = k2, k1
-    reach = T if "not-cut" in slips else k1 if "k1-back" in slips else k2
+    reach = case.T if "not-cut" in slips else k1 if "k1-back" in slips else k2
     reach += ("cut-late" in slips) - ("cut-early" in slips)
-    ends = list(range(k1, T + 1, k1))
+    ends = list(range(k1, case.T + 1, k1))
     if "last-window-missing" in slips:
         ends = ends[:-1]
     elif "last-window-only" in slips:
@@ -118,33 +63,42 @@ def truncated_gradient(slips: Set[str], case: Case, k1: int, k2: int) -> dict[st
     elif "first-window-only" in slips:
         ends = ends[:1]
     count = reach if "losses-again" in slips else 1 if "last-loss-only" in slips else k1
-    if slips & {"zero-state", "h0-again"}:
-        return _restarted(slips, case, ends, reach, count)
-    weights, own = torch.zeros(T, T, dtype=torch.float64), torch.zeros(T, dtype=torch.float64)
+    windows = []
     for number, end in enumerate(ends):
-        again = len(ends) - number if "stale-gradients" in slips else 1
-        again = again / k1 if "mean-in-window" in slips else again
-        for t in range(max(0, end - count), end):
-            if "k2-windows" in slips:
-                weights[t, t // reach * reach : t + 1] += again
-                own[t] += again
-                continue
-            first = (t + 1 - reach) if "own-window" in slips else t if "cut-every-step" in slips else end - reach
-            weights[t, max(0, first) : t + 1] += again
-            if "read-out-last" not in slips or t == end - 1:
-                own[t] += again
-    over = len(ends) if "mean-of-windows" in slips else T if "mean-over-time" in slips else 1
-    return case.weighted(weights / over, own / over)
+        times = (len(ends) - number if "stale-gradients" in slips else 1) / (k1 if "mean-in-window" in slips else 1)
+        windows += _ways_back(slips, range(max(0, end - count), end), reach, times)
+    if slips & {"zero-state", "h0-again"}:
+        grads = _restarted(slips, case, windows)
+    else:
+        grads = case.truncated(slips, windows)
+    if "read-out-last" in slips:
+        last = case.truncated(slips, [replace(window, losses=window.losses[-1:]) for window in windows])
+        grads |= {name: value for name, value in last.items() if name not in RECURRENT}
+    over = len(ends) if "mean-of-windows" in slips else case.T if "mean-over-time" in slips else 1
+    return {name: value / over for name, value in grads.items()}
 
 
-def _restarted(slips: Set[str], case: Case, ends: list[int], reach: int, count: int) -> dict[str, Tensor]:
-    start = torch.zeros_like(case.h0) if "zero-state" in slips else case.h0
+def _ways_back(slips: Set[str], losses: range, reach: int, times: float) -> list[Window]:
+    """How the losses of one window go back: together, or each by a way of its own."""
+    if not slips & {"own-window", "cut-every-step", "k2-windows"}:
+        return [Window(losses, range(max(0, losses.stop - reach), losses.stop), times)]
+    if "k2-windows" in slips:
+        begins = {t: t // max(reach, 1) * reach for t in losses}
+    else:
+        begins = {t: max(0, t + 1 - reach) if "own-window" in slips else t for t in losses}
+    return [Window(range(t, t + 1), range(begin, t + 1), times) for t, begin in begins.items()]
+
+
+def _restarted(slips: Set[str], case: Case, windows: Sequence[Window]) -> Params:
+    """Each window by itself, begun from a state that is not the one it should begin from."""
     total = {name: torch.zeros_like(value) for name, value in case.params.items()}
-    for end in ends:
-        first = max(0, end - reach)
-        begin = case.h0 if first == 0 else start
-        for name, value in gradient_of(case, (), first, end, begin, min(count, end - first)).items():
-            total[name] += value
+    for window in windows:
+        first, end = window.steps.start, window.steps.stop
+        h = torch.zeros_like(case.h0) if first and "zero-state" in slips else case.h0
+        piece = Case(case.x[:, first:end], h, case.params, case.targets[:, first:end])
+        losses = range(max(0, window.losses.start - first), end - first)
+        alone = piece.truncated(slips, [replace(window, losses=losses, steps=range(end - first))])
+        total = {name: value + alone[name] for name, value in total.items()}
     return total
 
 
@@ -167,7 +121,7 @@ def _restarted(slips: Set[str], case: Case, ends: list[int], reach: int, count: 
     Slip("state-dropped", "the state is set to 0 at a cut",
          "A cut takes the graph away. Does it take the value too?"),
 )  # fmt: skip
-def randomized(slips: Set[str], case: Case, p: float, keep: Sequence[bool]) -> dict[str, Tensor]:
+def randomized(slips: Set[str], case: Case, p: float, keep: Sequence[bool]) -> Params:
     """The gradient for one pattern of cuts: keep[b] says whether the graph is kept between steps b + 1 and b + 2."""
     weight = 1 / p
     if "no-weights" in slips or "weight-where-cut" in slips:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
-from typing import Any
+from collections.abc import Iterator, Sequence, Set
 
 import torch
 from torch import Tensor
@@ -12,10 +11,12 @@ from torch.nn import functional as F
 from autograder.checking.spec import Slip, reference
 
 Weights = dict[str, Tensor]
-State = tuple[Tensor, ...] | None
+State = tuple[Tensor, ...]
 
 
-def forward(kind: str, weights: Weights, tokens: Tensor, state: State, cut: bool = False) -> tuple[Tensor, State]:
+def forward(
+    kind: str, weights: Weights, tokens: Tensor, state: State | None, cut: bool = False
+) -> tuple[Tensor, State]:
     """Logits (B, T, V) and the state of an embedding, a hand-written tanh or LSTM layer, and a read-out."""
     rnn = {name.removeprefix("rnn.").removesuffix("_l0"): value for name, value in weights.items()}
     H = rnn["weight_hh"].shape[1]
@@ -39,7 +40,7 @@ def forward(kind: str, weights: Weights, tokens: Tensor, state: State, cut: bool
 
 def held(state: State) -> State:
     """The same values without their past."""
-    return None if state is None else tuple(part.detach() for part in state)
+    return tuple(part.detach() for part in state)
 
 
 def windows(slips: Set[str], x: Tensor, y: Tensor, k: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -113,8 +114,8 @@ def loss_of(slips: Set[str], logits: Tensor, targets: Tensor) -> Tensor:
          "Where is the state kept between two calls, and what should it be when a pass begins?"),
 )  # fmt: skip
 def train_tbptt(
-    slips: Set[str], kind: str, weights: Weights, x: Tensor, y: Tensor, k: int, lr: float, before: State = None
-) -> tuple[list[float], Weights, State]:
+    slips: Set[str], kind: str, weights: Weights, x: Tensor, y: Tensor, k: int, lr: float, before: State | None = None
+) -> tuple[list[float], Weights, State | None]:
     """One pass of truncated BPTT with plain gradient descent: losses, parameters afterwards, last state.
 
     `before` is the state in which an earlier pass has ended; only a mistake uses it.
@@ -122,39 +123,35 @@ def train_tbptt(
     if kind != "lstm" and slips & {"h-carried-alone", "c-carried-alone"}:
         raise ValueError("this state has one part")
     weights = {name: value.detach().clone().requires_grad_() for name, value in weights.items()}
-    state, losses = before if "carried-pass" in slips else None, []
-    kept: list[Tensor | None] = [None] * len(weights)
-    graphs = []
+    state = before if "carried-pass" in slips else None
+    losses: list[Tensor] = []
+    kept: tuple[Tensor, ...] = ()
     for x_w, y_w in windows(slips, x, y, k):
-        if "reset" in slips:
-            state = None
-        begun = state
-        logits, state = forward(kind, weights, x_w, state, "cut-every-step" in slips)
-        loss = loss_of(slips, logits, y_w)
-        losses.append(loss.item())
-        graphs.append(loss)
-        if state is not None and "one-graph" not in slips:
+        begun = None if "reset" in slips else state
+        logits, state = forward(kind, weights, x_w, begun, "cut-every-step" in slips)
+        losses.append(loss_of(slips, logits, y_w))
+        if "one-graph" not in slips:
             state = held(state)
-        if state is not None and slips & {"h-carried-alone", "c-carried-alone"}:
-            h, c = state
-            state = (h, torch.zeros_like(c)) if "h-carried-alone" in slips else (torch.zeros_like(h), c)
+        if "h-carried-alone" in slips:
+            state = (state[0], torch.zeros_like(state[1]))
+        if "c-carried-alone" in slips:
+            state = (torch.zeros_like(state[0]), state[1])
         if slips & {"step-once", "one-graph", "not-trained"}:
             continue
-        new = list(torch.autograd.grad(loss, list(weights.values())))
-        if "no-zero-grad" in slips:
-            new = [one if old is None else old + one for one, old in zip(new, kept, strict=True)]
-        weights = moved(weights, new, lr)
-        kept = new
+        grads = torch.autograd.grad(losses[-1], list(weights.values()))
+        if "no-zero-grad" in slips and kept:
+            grads = tuple(new + old for new, old in zip(grads, kept, strict=True))
+        weights, kept = moved(weights, grads, lr), grads
         if "state-after-step" in slips:
             state = held(forward(kind, weights, x_w, begun, "cut-every-step" in slips)[1])
     if slips & {"step-once", "one-graph"} and "not-trained" not in slips:
-        weights = moved(weights, list(torch.autograd.grad(sum(graphs), list(weights.values()))), lr)
-    return losses, {name: value.detach() for name, value in weights.items()}, held(state)
+        weights = moved(weights, torch.autograd.grad(torch.stack(losses).sum(), list(weights.values())), lr)
+    return [loss.item() for loss in losses], {name: value.detach() for name, value in weights.items()}, state
 
 
-def moved(weights: Weights, grads: list[Any], lr: float) -> Weights:
+def moved(weights: Weights, grads: Sequence[Tensor], lr: float) -> Weights:
     """The parameters after one step of plain gradient descent."""
     return {
-        name: (value if grad is None else value - lr * grad).detach().requires_grad_()
+        name: (value - lr * grad).detach().requires_grad_()
         for (name, value), grad in zip(weights.items(), grads, strict=True)
     }

@@ -129,7 +129,8 @@ def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) ->
     if "counts-rows" in slips:
         inputs = [inputs[t] for t in range(B)]
     start = torch.zeros_like(h0) if "from-zero" in slips else h0
-    states, h = [], start
+    states: list[Tensor] = []
+    h = start
     for t, x_t in enumerate(inputs):
         before = h
         if "restart" in slips or ("stuck" in slips and t):
