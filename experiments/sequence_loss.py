@@ -14,7 +14,7 @@ def language(seed: int) -> dict:
 
 
 def labelling(seed: int) -> dict:
-    """What training reports and what new sequences say, with the program as it is handed out and mended."""
+    """What training reports and what new sequences say, with the program as it is handed out and fixed."""
     as_found = solved("sequence_loss", released=("sequence-loss-bug",))
     return {"as_found": as_found.train_labeller(seed), "mended": solved("sequence_loss").train_labeller(seed)}
 

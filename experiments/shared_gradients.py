@@ -42,6 +42,6 @@ def roads(seed: int) -> dict:
 
 
 def leaky(seed: int) -> dict:
-    """Loss curves of leaky units with the program as found and mended."""
+    """Loss curves of leaky units with the program as found and fixed."""
     as_found = solved("shared_gradients", released=("shared-gradients-bug",))
     return {"as_found": as_found.fit_leaky(seed), "mended": solved("shared_gradients").fit_leaky(seed)}

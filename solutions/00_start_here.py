@@ -19,7 +19,7 @@
 # | Points | 10: two exercises, two predictions, one question in words |
 #
 # **How to work.** Read a cell, run it with *Shift + Enter*, go on. You write where it says `YOUR CODE HERE`; there, take
-# out the line `raise NotImplementedError()`. In a prediction you replace `None`, and in a hunt for a bug you mend the cell that
+# out the line `raise NotImplementedError()`. In a prediction you replace `None`, and in a hunt for a bug you fix the cell that
 # you find. Cells that you do not have to change are locked. You may add cells wherever you like.
 
 # %% given="setup"
@@ -323,7 +323,7 @@ with needs("tanh_grad"):
 # whenever you check a gradient of your own.
 #
 # The checks of this course compare in float64 too, but they draw their line higher, at $5 \cdot 10^{-6}$ of the largest entry. That is on
-# purpose: an answer that computes in float32 somewhere inside is a right answer, and it shall pass. The price is that a formula which is wrong by
+# purpose: an answer that computes in float32 somewhere inside is a right answer, and it should pass. The price is that a formula which is wrong by
 # a millionth would pass as well. That is no loss here, because a step forgotten, an index shifted or a factor missing mostly changes the
 # first or second digit: the checks draw weights and inputs of order 1, so that no mistake hides in small numbers. But a check can see only what
 # lies above its line. (Your functions must also work on float32 inputs; most checks try that too, with a wider line.)
@@ -335,7 +335,7 @@ with needs("tanh_grad"):
 #
 # The program below fits one unit, $h = \tanh(w x)$, to data by gradient descent. Its loss is the mean of $(h - y)^2$ over the
 # batch. `loss_and_slope` returns that loss and the number $dL/dw$, worked out by hand with the chain rule.
-# The program runs, and the loss goes down. **It has one mistake. Find it and mend it**, in the cell itself.
+# The program runs, and the loss goes down. **It has one mistake. Find it and fix it**, in the cell itself.
 
 
 # %% answer="start-here-bug"
@@ -401,8 +401,8 @@ check("start-here-bug")
 # ### Experiment: what the mistake costs
 #
 # The next cell trains with whatever `loss_and_slope` you have now. The two shaded bands are stored runs over five seeds: one with the
-# program as you found it, one with it mended. Your own run is that of seed 0, one of the five, so it lies inside a band or on its edge. Run the cell before and
-# after you mend it.
+# program as you found it, one with it fixed. Your own run is that of seed 0, one of the five, so it lies inside a band or on its edge. Run the cell before and
+# after you fix it.
 
 
 # %% given="fit"
@@ -431,7 +431,7 @@ with needs("tanh_grad", "loss_and_slope"):
     ax.set(yscale="log", xlabel="step of gradient descent", ylabel="mean squared error")
     ax.set_title("It trains, with the mistake too")
     ax.legend()
-    figures.show(fig, "With the mistake the loss falls as well, and then stops far above the mended program's.")
+    figures.show(fig, "With the mistake the loss falls as well, and then stops far above the fixed program's.")
     print(f"loss before: {losses[0]:.4f}   after 100 steps: {losses[-1]:.2e}")
 
 # %% [markdown]

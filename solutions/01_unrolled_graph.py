@@ -80,7 +80,7 @@ def make_params(D, H, V, seed):
 # Steps are counted $1, …, T$, as on paper; Python counts from 0, so step $t$ stands at index $t-1$. Books write $W x$ with $x$ as a
 # column. We have a batch whose *rows* are examples, so the matrix comes from the right and is transposed. The numbers are the same.
 # Names and shapes are PyTorch's, without the number of the layer: `torch.nn.RNN` says `weight_ih_l0`. It has two biases, which are only ever
-# added together; our `bias` is its `bias_ih_l0`, and its `bias_hh_l0` is 0. A read-out it has not: that is a `torch.nn.Linear`.
+# added together; our `bias` is its `bias_ih_l0`, and its `bias_hh_l0` is 0. It has no read-out: that is a `torch.nn.Linear`.
 #
 # **One rule for all exercises.** A tensor that you make yourself takes its dtype *and* its device from the inputs:
 # `torch.zeros(B, H, dtype=x.dtype, device=x.device)`, `torch.arange(T, device=x.device)`, or shorter `torch.zeros_like(h)`. On your
@@ -146,7 +146,7 @@ check("unrolled-graph-rnn-step")
 # - *the tanh is left out*: then the result is $a_t$ and not yet $h_t$.
 # - *h_t is a tuple of 1 item*: there is a comma at the end of the `return` line.
 # - *h_t has no graph behind it*: the check also sends a gradient back through your step. `detach`, `.data` and `no_grad` stop it.
-# - *cut anew with `reshape` or `view`*: the shapes fit then, and the numbers stand in other places. `reshape` does not swap axes.
+# - *cut up with `reshape` or `view`*: the shapes fit then, and the numbers stand in other places. `reshape` does not swap axes.
 # - *go through a tanh each*: look where the bracket behind $\tanh$ closes in the formula. There is one tanh, around the sum.
 # </details>
 
@@ -310,7 +310,7 @@ check("unrolled-graph-unroll")
 # - *the axes stand in another order*: `torch.stack(states)` puts time first. The batch comes first here.
 # - *every step starts from h_0*: what does the second step start from in your loop?
 # - *Axis 1 has 6 entries instead of 5*, or *h_0 comes first*: $h_0$ is not part of the result.
-# - *cut anew with `reshape` or `view`*: `reshape` does not swap axes, it cuts the same numbers into other rows. `transpose` swaps.
+# - *cut up with `reshape` or `view`*: `reshape` does not swap axes, it cuts the same numbers into other rows. `transpose` swaps.
 # - *every entry of the result is the last state*, or *changed its argument h0 in place*: a state is overwritten that is still needed. Let
 #   each step make a new tensor.
 # - *states has dtype torch.float32*: `torch.zeros(...)` makes float32 unless told otherwise.
@@ -396,7 +396,7 @@ with needs("unroll"):
 # thick). On the way back a gradient comes along each of these arrows, and the leaf adds them up. That is why it is called
 # `AccumulateGrad`, and it is all that "shared weights" means to the backward pass.
 #
-# The graph is recorded anew at every call. A sequence with another $T$ gets another graph, with the same leaves.
+# The graph is recorded again at every call. A sequence with another $T$ gets another graph, with the same leaves.
 #
 # How deep is it? The next cell measures the depth for several $T$, and for two sizes of the state.
 
@@ -899,7 +899,7 @@ with needs("unroll", "unroll_padded"):
 #
 # A network reads $T$ random numbers and has to say, at the end, what the *first* one was. `loss_and_gradients` runs it, logs every state for a
 # plot, and returns the loss and the gradient of each parameter. The states are right. The loss is right, to the last digit. With these gradients, training
-# lowers the loss. **And yet there is one mistake. Find it and mend it**, in the cell itself. The log has to stay.
+# lowers the loss. **And yet there is one mistake. Find it and fix it**, in the cell itself. The log has to stay.
 #
 # You have the tools: which graph did autograd record? `graph.depth(loss)` counts the tanh operations that lie one behind the other, on the way back from `loss`. Make a cell
 # of your own below the next one, and try:
@@ -977,7 +977,7 @@ check("unrolled-graph-bug")
 # ### Experiment: what the mistake costs
 #
 # The next cell trains with whatever `loss_and_gradients` you have now. The shaded bands are stored runs over five seeds, one with the program as you found it,
-# one with it mended. Your own run is that of seed 4, one of the five. Guessing 0 every time costs 1.
+# one with it fixed. Your own run is that of seed 4, one of the five. Guessing 0 every time costs 1.
 
 
 # %% given="recall"
@@ -1016,7 +1016,7 @@ with needs("loss_and_gradients"):
     ax.set(yscale="log", xlabel="training step", ylabel="squared error (mean of 20 steps)")
     ax.set_title("It trains, with the cut too")
     ax.legend()
-    figures.show(fig, "With the cut the loss falls below guessing, and stays far above the mended program's.")
+    figures.show(fig, "With the cut the loss falls below guessing, and stays far above the fixed program's.")
 
     x, h0 = normal(torch.Generator().manual_seed(0), 2, 5, 1), torch.zeros(2, 16, device=device, dtype=dtype)
     loss, _, _ = loss_and_gradients(x, h0, make_params(1, 16, 1, seed=0), x[:, 0, 0])
@@ -1064,7 +1064,7 @@ progress()
 #
 # 1. A recurrent network applies one formula again and again: $h_t = f(h_{t-1}, x_t; \theta)$.
 # 2. Unrolled over $T$ steps it is an ordinary network of depth $T$ whose layers share one $\theta$.
-# 3. PyTorch records this graph while your loop runs, anew at each call; `grad_fn` and `next_functions` let you walk it.
+# 3. PyTorch records this graph while your loop runs, again at each call; `grad_fn` and `next_functions` let you walk it.
 # 4. A shared parameter is *one* leaf with $T$ arrows, and its gradient is added up there.
 # 5. What needs no gradient, such as the inputs, is not recorded.
 # 6. $t$ paths lead from $\theta$ to $L_t$, and $T(T+1)/2$ to all losses. Each is a term of the gradient.

@@ -560,9 +560,9 @@ check("shared-gradients-bptt-last")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *set anew at each step, so that only step t = 1 is left*: `=` where `+=` was meant. The most common mistake of all, and it trains.
+# - *assigned again at each step, so that only step t = 1 is left*: `=` where `+=` was meant. The most common mistake of all, and it trains.
 # - *the way back stops before step t = 1*, or *does not stop behind step t = 1*: print the values of your loop's counter.
-# - *dL/dh_1 is returned in the place of dL/dh_0*: what is left after the loop has passed the first step too.
+# - *dL/dh_1 is returned in place of dL/dh_0*: what is left after the loop has passed the first step too.
 # - *index t − 1 is −1 there*: in Python, `states[-1]` is the last state.
 # - *last step first* or *mixes the rows of the batch*: the list of `dx` was filled from the back; `torch.stack(…, 1)` makes the time axis, and
 #   `reshape` never swaps axes.
@@ -651,8 +651,8 @@ with needs("bptt_last"):
 # second gives $-1$ if $q = y$ and 0 otherwise. So the gradient is *softmax minus one-hot*. For three classes with $p = (0.7, 0.2, 0.1)$ and target 0 it is $(-0.3, 0.2,
 # 0.1)$: push the right score up, the others down, by as much as they are off. The mean over the batch divides it by $B$.
 #
-# **From the scores to the state.** The read-out is a matrix product like the others: the table of section 2 holds with $z_t$ in the place of $a_t$,
-# $W_{out}$ in the place of the weight, $h_t$ in the place of what enters. Its parameters, too, are shared by all steps.
+# **From the scores to the state.** The read-out is a matrix product like the others: the table of section 2 holds with $z_t$ in place of $a_t$,
+# $W_{out}$ in place of the weight, $h_t$ in place of what enters. Its parameters, too, are shared by all steps.
 #
 # ### Exercise: `bptt_every_step`
 #
@@ -927,7 +927,7 @@ check("shared-gradients-finite-difference")
 # - *theta may have any number of axes*: `theta.numel()` counts the entries of any of them, and of a single number too.
 # - *f saw no move of it*, or *`view` … not compatible*: fill a flat step, and give it the shape of `theta` afterwards.
 # - *the step is made to one side*: a central difference evaluates `f` at two points, and neither is `theta` itself.
-# - *an entry that was moved is not moved back*: begin from `theta` anew for each entry.
+# - *an entry that was moved is not moved back*: start from `theta` again for each entry.
 # - *changed its argument theta in place*: `theta.reshape(-1)` shares its memory with `theta`, most of the time; `view` always does, where it works at all.
 # </details>
 
@@ -1259,13 +1259,13 @@ with needs("bptt_every_step", "bptt_last", "total_jacobian"):
 # *difficulty 4 of 5 · importance 5 of 5 · 15 minutes · without autograd*
 #
 # A *leaky* unit keeps a part of its old state and mixes in something new. With a leak $0 < \alpha < 1$ and, for simplicity, one weight $u$ from each
-# unit to itself in the place of a matrix:
+# unit to itself in place of a matrix:
 #
 # $$s_t = \tanh(u \odot h_{t-1} + w\, x_t + b), \qquad h_t = (1 - \alpha)\, h_{t-1} + \alpha\, s_t, \qquad \text{guess}_t = h_t \cdot v.$$
 #
 # `leaky_gradients` returns the mean squared error over batch and time, and the gradients of `u`, `w`, `b` and `v`, each (H,), written by hand. The loss
 # is right. In the experiment below, training with these gradients brings it under a tenth of what guessing 0 costs. **And yet there is one mistake in the backward half. Find
-# it and mend it**, in the cell itself.
+# it and fix it**, in the cell itself.
 #
 # Do not only stare: you have a referee. Make a cell of your own, take a small `x`, `y` and `params`, and compare each gradient with central
 # differences. For `u`, the loss as a function of `u` alone is
@@ -1350,7 +1350,7 @@ check("shared-gradients-bug")
 # ### Experiment: what the mistake costs
 #
 # The task: $y_t$ is a fast running average of $x$ minus a slow one. The next cell trains with whatever `leaky_gradients` you have now; the bands are
-# stored runs over five seeds, with the program as you found it and mended. Guessing 0 all the time costs 1.
+# stored runs over five seeds, with the program as you found it and fixed. Guessing 0 all the time costs 1.
 
 
 # %% given="leaky"
@@ -1399,11 +1399,11 @@ with needs("leaky_gradients"):
     )
     ax.legend()
     figures.show(
-        fig, "With the mistake the error falls well below guessing 0, and the mended program gets several times lower."
+        fig, "With the mistake the error falls well below guessing 0, and the fixed program gets several times lower."
     )
 
 # %% [markdown]
-# **What to see.** As found, the program learns, and you might ship it. The mended one ends several times lower. The way that was missing is the one on
+# **What to see.** As found, the program learns, and you might ship it. The fixed one ends several times lower. The way that was missing is the one on
 # which a leaky unit keeps its memory: the straight way, which no tanh damps. Remember it:
 # in lesson 07 it comes back as the cell of an LSTM.
 

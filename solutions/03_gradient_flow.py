@@ -1096,7 +1096,7 @@ with needs("lyapunov_exponent", "with_spectral_radius", "largest_singular_value"
 # *difficulty 3 of 5 · importance 5 of 5 · 12 minutes*
 #
 # `loss_and_gradients` runs a network over a batch, reads one number out of the last state, and computes the gradients of the squared error by hand: backpropagation through time. With it, training lowers the loss.
-# **It has one mistake. Find it and mend it**, in the cell itself. Autograd may tell you, beside it, what is right; the function itself does without. The last experiment of this lesson trains with it.
+# **It has one mistake. Find it and fix it**, in the cell itself. Autograd may tell you, beside it, what is right; the function itself does without. The last experiment of this lesson trains with it.
 
 
 # %% answer="gradient-flow-bug"
@@ -1168,7 +1168,7 @@ check("gradient-flow-bug")
 # ### Experiment: what the mistake costs
 #
 # The task: read 8 random numbers and say whether the last one and the one four steps before it have the same sign (+1) or not (−1). Always saying 0 costs 1. On the left, training
-# with whatever `loss_and_gradients` you have now, between stored runs of the program as you found it and mended. On the right, before training, whether what arrives 0, 1, 2, … steps
+# with whatever `loss_and_gradients` you have now, between stored runs of the program as you found it and fixed. On the right, before training, whether what arrives 0, 1, 2, … steps
 # back points in the direction of the true gradient (by autograd): the cosine is 1 if it does, 0 at a right angle, −1 if it points the other way. The gradient of a weight is a sum over steps; to see one
 # step alone, the network gets a second input that is 0 everywhere but at that step, and we look at the gradient of its weights.
 
@@ -1248,7 +1248,7 @@ with needs("loss_and_gradients"):
     axes[0].legend(fontsize=9)
     figures.show(
         fig,
-        "As found, the loss falls unevenly and stays high, mended it falls far; the gradient as found is right at the last step only.",
+        "As found, the loss falls unevenly and stays high; once fixed, it falls far; the gradient as found is right at the last step only.",
     )
     print(f"your loss: {losses[0]:.2f} at first, {losses[-1]:.2f} after 400 steps")
     print("your cosines, 0, 1, 2, … steps back: " + " ".join(f"{cosine:.2f}" for cosine in cosines))
@@ -1256,7 +1256,7 @@ with needs("loss_and_gradients"):
 # %% [markdown]
 # **What to see.** At the last step, 0 steps back, the gradient is right with the bug too. From the first step back on you cannot rely on it: in five seeds its cosines lie anywhere between −0.36 and 0.93. Most of them
 # are positive, and a direction with a positive cosine still leads downhill. So the loss falls: the program "trains". It even learns something of the input four steps back, and
-# one seed comes down to 0.43; then the loss rises again. After 400 steps it stands between 0.66 and 0.94 in five seeds, mended between 0.17 and 0.25. From outside that looks like a network that cannot reach far enough back, like a
+# one seed comes down to 0.43; then the loss rises again. After 400 steps it stands between 0.66 and 0.94 in five seeds, fixed between 0.17 and 0.25. From outside that looks like a network that cannot reach far enough back, like a
 # vanishing gradient, and it is a bug. Before you blame the product of Jacobians, check the gradient.
 #
 # ## 9. In your own words

@@ -703,7 +703,7 @@ for name, loss in known.items():
 # `labelling_loss` fills a batch of sequences up to equal length, runs a model, and returns the mean loss per real step. It
 # trains, and trains well: **too well**. Before you change anything, run the cells up to the figure one by one, past the red card of
 # the check; don't read on to *What to see*, and leave the hints closed. In the figure the training loss ends far below the floor.
-# **There is one mistake. Find it and mend it.** The function is to be right for any number of classes: it is not told how many.
+# **There is one mistake. Find it and fix it.** The function is to be right for any number of classes: it is not told how many.
 #
 # (`pad_sequence` makes one tensor of a list of rows and fills up with 0, or with its `padding_value`.)
 
@@ -771,7 +771,7 @@ check("sequence-loss-bug")
 #
 # The next cell trains with whatever `labelling_loss` you have now. Left: the loss that training reports. Right: how often each
 # true condition is named on new sequences. The bands and bars are stored runs over five seeds, one with the program as you found
-# it, one with it mended.
+# it, one with it fixed.
 
 
 # %% given="train-labeller"
@@ -837,7 +837,7 @@ with needs("SequenceModel", "labelling_loss"):
     right.legend(loc="upper left")
     figures.show(
         fig,
-        "Left: compare each reported loss with the floor. Right: compare the three conditions with one another, as found and mended.",
+        "Left: compare each reported loss with the floor. Right: compare the three conditions with one another, as found and fixed.",
     )
     print(
         f"yours on new sequences: {yours['loss']:.3f} nats per step (floor {known['the past']:.3f}), {yours['right']:.1%} of the steps labelled right"
@@ -854,7 +854,7 @@ with needs("SequenceModel", "labelling_loss"):
 # %% [markdown]
 # **What to see.** As found, the program reports a loss far below the floor, in every run. It is the right loss of the wrong
 # question: "given that the condition is not 0, which is it?" Two choices are easier than three. The network has learned never to
-# say 0, and on new sequences its true loss is worse than that of an untrained one, which is about $\ln 3$. Mended, the reported
+# say 0, and on new sequences its true loss is worse than that of an untrained one, which is about $\ln 3$. Fixed, the reported
 # loss comes down to the floor, within a few hundredths of a nat, and each condition is named right about equally often. (For a
 # moment it may even be below the line, by the luck of a batch: the line belongs to the new sequences, the loss to those that
 # are trained on. Section 5 again.)

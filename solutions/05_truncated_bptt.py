@@ -1443,7 +1443,7 @@ with needs("checkpointed_loss"):
 #
 # *difficulty 4 of 5 · importance 5 of 5 · 12 minutes*
 #
-# `train_on_text` trains on a stream of exactly $B\,m\,k + 1$ tokens, in $m$ batches of $B$ windows of $k$ steps. The targets are the next tokens. Each window is a proper piece of the stream, each target is right, the state is carried and cut, the losses fall. **And yet there is one mistake. Find it and mend it**, in the cell itself. It
+# `train_on_text` trains on a stream of exactly $B\,m\,k + 1$ tokens, in $m$ batches of $B$ windows of $k$ steps. The targets are the next tokens. Each window is a proper piece of the stream, each target is right, the state is carried and cut, the losses fall. **And yet there is one mistake. Find it and fix it**, in the cell itself. It
 # should use the same $B \cdot m \cdot k$ tokens, in $m$ batches of shape (B, k).
 #
 # You have the tools: feed it the stream 0, 1, 2, … in a cell of your own, and print what the model would be given.
@@ -1508,7 +1508,7 @@ check("truncated-bptt-bug")
 # ### Experiment: what the mistake costs
 #
 # A text over 4 tokens: each token repeats the one two places before it with probability 0.8, else it is any of the four. So the best loss there can be is known in closed form. Windows have 3 steps: for the first of them, what is repeated stands before the window. The next cell trains with whatever
-# `train_on_text` you have now; the bands are stored runs with the program as you found it, and mended.
+# `train_on_text` you have now; the bands are stored runs with the program as you found it, and fixed.
 
 
 # %% given="bug-cost"
@@ -1541,7 +1541,7 @@ with needs("train_on_text", "detach_state"):
     figures.level(ax, torch.tensor(4.0).log().item(), "guessing: ln 4")
     ax.set(xlabel="batch", ylabel="loss (nats per token, mean of 20)", title="It trains either way", ylim=(0.4, 1.55))
     ax.legend(loc="center right", bbox_to_anchor=(1, 0.38), fontsize=9)
-    figures.show(fig, "As found the loss falls and stays far above the floor; mended it comes down to the floor.")
+    figures.show(fig, "As found the loss falls and stays far above the floor; once fixed, it comes down to the floor.")
 
 # %% [markdown]
 # **What to see.** As found, the loss falls too: some of what can be seen inside a window is learned. What stood before it cannot be used, because the carried state comes from another place of the text. (A mean over few tokens can dip below the floor by chance; the floor holds for the long run.) No shape is wrong, no number looks odd. A stream of numbers in order shows it in one line.

@@ -87,7 +87,7 @@ def _running(got: Tensor, want: Tensor, axes: _Axes) -> Iterator[Clue]:
     for axis, back in itertools.product(axes.long, (False, True)):
         which = "from it on" if back else "up to it"
         if _same(got, _running_total(want, axis, back)):
-            says = f"Along {axes(axis)} each entry is the sum of all that are asked for {which}. Where should the sum begin anew?"
+            says = f"Along {axes(axis)} each entry is the sum of all that are asked for {which}. Where should the sum start over?"
             yield Clue("added-up", says)
         if _same(_running_total(got, axis, back), want):
             says = f"Along {axes(axis)} each entry is one share; what is asked for is the sum of all shares {which}."

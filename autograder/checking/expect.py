@@ -89,11 +89,11 @@ def _tally(found: Sequence[Difference], want: Any, name: Any) -> tuple[str, ...]
         return (f"All other parts are right; only {found[0].name} is wrong.",)
     if len(right) <= len(wrong):
         return (
-            (f"Right are {', '.join(right)}; all others are wrong.",)
+            (f"Right: {', '.join(right)}. All others are wrong.",)
             if len(right) > 1
             else (f"Only {right[0]} is right.",)
         )
-    return (f"Wrong are {', '.join(one.name for one in found)}; all others are right.",)
+    return (f"Wrong: {', '.join(one.name for one in found)}. All others are right.",)
 
 
 def leaves(want: Any, name: Any = "the answer") -> list[tuple[str, Any]]:
@@ -162,7 +162,7 @@ def explain(
     if partly and isinstance(want, dict | tuple | list):
         return " | ".join(partly), (
             *_alternatives([table[id] for id in partly]),
-            f"{first.name[0].upper() if first.name.startswith('the ') else first.name[0]}{first.name[1:]} shows this mistake. The other parts do not all fit it: mend this first, then run the check again.",
+            f"{first.name[0].upper() if first.name.startswith('the ') else first.name[0]}{first.name[1:]} shows this mistake. The other parts do not all fit it: fix this first, then run the check again.",
         )
     return None
 

@@ -1,4 +1,4 @@
-"""General signs of dicts and lists: keys that are missing or named otherwise, items that are missing, too many or packed otherwise."""
+"""General signs of dicts and lists: keys that are missing or named differently, items that are missing, too many or grouped differently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autograder.checking.diagnose import Clue
 
 
 def signs(difference: Difference) -> list[Clue]:
-    """What is there in the place of a key that is missing; empty if nothing is."""
+    """What is there in place of a key that is missing; empty if nothing is."""
     if difference.sign != "keys":
         return []
     got, want = difference.got, difference.want
@@ -72,7 +72,9 @@ def _packed(got: Sequence[Any], want: Sequence[Any]) -> str:
             return ""
         have.pop(same[0])
     return (
-        "" if have else "All values are there and right, but they are packed otherwise. Which of them belong together?"
+        ""
+        if have
+        else "All values are there and right, but they are grouped differently. Which of them belong together?"
     )
 
 

@@ -183,7 +183,7 @@ class _Asker:
         sources = [step.source for step in later if isinstance(step, Run)]
         if verdict.right or verdict.status == "forbidden" or not sources:  # forbidden means settle a check
             return False
-        if verdict.ending.ends:  # it costs time: only if the answer is made anew later
+        if verdict.ending.ends:  # it costs time: only if the answer is defined again later
             return any(re.search(rf"\b{re.escape(load(id).of)}\b", source) for source in sources)
         return True
 

@@ -79,7 +79,7 @@ def _steps(cell: NotebookNode, key: Key | None, handed_out: dict[Key, str], labe
     if role == "check":
         steps.append(Ask(id))
     elif role != "fails":
-        steps += [Ask(name) for name in _CALL.findall(source)]  # a check cell that was typed anew
+        steps += [Ask(name) for name in _CALL.findall(source)]  # a check cell that was typed in again
     return steps
 
 

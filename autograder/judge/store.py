@@ -18,7 +18,7 @@ from autograder.judge.sandbox import BPTT, PACKAGE
 class Store:
     """Files of one verdict each under a folder, named by a hash; written at once or not at all.
 
-    With `refresh`, nothing is looked up, and what is judged anew takes the place of what was there.
+    With `refresh`, nothing is looked up, and what is judged again takes the place of what was there.
     """
 
     def __init__(self, folder: Path, refresh: bool = False):

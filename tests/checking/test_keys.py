@@ -50,7 +50,7 @@ def test_a_key_that_nothing_stands_for_is_missing(got, says):
         ([B, C], [A, B, C], "What belongs at states[0] is missing; all else is right."),
         ([A, B], [A, B, C], "What belongs at states[2] is missing"),
         ([A, B, C], [A, C], "What stands at states[1] is too much; all else is right."),
-        ((A, B, C), (A, {"b": B, "c": C}), "packed otherwise"),
+        ((A, B, C), (A, {"b": B, "c": C}), "grouped differently"),
         ([A, 2 * B], [A, B, C], ""),
         ([], [A, B, C], ""),
         ((A, B, 2 * C), (A, {"b": B, "c": C}), ""),

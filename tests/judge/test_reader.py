@@ -45,7 +45,7 @@ def test_a_link_is_not_followed(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
 def test_a_pipe_is_not_waited_for(tmp_path):
-    """A named pipe in the place of a notebook does not hold the class up."""
+    """A named pipe in place of a notebook does not hold the class up."""
     os.mkfifo(tmp_path / "mine.ipynb")
     assert "not a plain file" in read(tmp_path / "mine.ipynb").problem
 

@@ -196,7 +196,7 @@ def test_all_couplings_have_the_same_radius(lesson):
 
 
 def test_the_bug_trains_but_its_gradient_is_right_at_the_last_step_only():
-    """As found, the loss falls below 1 and stays far above the mended program's; the direction is right 0 steps back."""
+    """As found, the loss falls below 1 and stays far above the fixed program's; the direction is right 0 steps back."""
     for run in runs("bug"):
         found, mended = run["as found"], run["mended"]
         assert min(found["losses"]) < 1 and found["losses"][-1] > 2 * mended["losses"][-1]
@@ -215,7 +215,7 @@ def test_the_numbers_about_the_bug_are_those_of_the_stored_runs(prose):
     assert best["losses"][-1] > 1.5 * min(best["losses"])
     ends = [[run["losses"][-1] for run in kind] for kind in (found, mended)]
     stands = [f"between {min(end):.2f} and {max(end):.2f}" for end in ends]
-    assert f"it stands {stands[0]} in five seeds, mended {stands[1]}" in prose
+    assert f"it stands {stands[0]} in five seeds, fixed {stands[1]}" in prose
 
 
 def test_the_circle_stays_round_until_a_unit_saturates(lesson):

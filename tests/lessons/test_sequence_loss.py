@@ -65,7 +65,7 @@ def test_only_with_memory_does_a_model_pass_the_bigram_floor(lesson):
 
 
 def test_the_bug_reports_a_loss_far_below_the_floor_and_never_names_one_condition(lesson):
-    """As found worse than an untrained model on new sequences; mended it comes down to the floor; in every seed."""
+    """As found worse than an untrained model on new sequences; once fixed, it comes down to the floor; in every seed."""
     for run in runs("labelling"):
         found, mended = run["as_found"], run["mended"]
         assert found["reported"][-1] < 0.7 * lesson.known["the past"]

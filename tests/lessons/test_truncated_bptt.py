@@ -83,7 +83,7 @@ def test_right_coins_are_accepted_for_many_seeds():
 
 
 def test_coins_that_keep_too_seldom_are_refused():
-    """The twin: p² in the place of p is seen for each of these seeds."""
+    """The twin: p² in place of p is seen for each of these seeds."""
     one = case()
     for seed in range(10):
         with pytest.raises(Wrong, match="kept in"):
@@ -200,7 +200,7 @@ def test_a_fixed_cut_beats_one_random_draw_in_a_contracting_network():
 
 
 def test_the_program_with_the_mistake_trains_and_stays_above_the_floor():
-    """Lesson 05: as found the loss falls below guessing by a tenth and ends a quarter above the mended one."""
+    """Lesson 05: as found the loss falls below guessing by a tenth and ends a quarter above the fixed one."""
     for run in stored("bug"):
         assert run["as_found"][-1] < 0.9 * run["as_found"][0] and run["as_found"][-1] > 1.25 * run["mended"][-1]
 

@@ -132,7 +132,7 @@ def about(handed_in):
 
 
 def test_an_update_keeps_the_version_that_was_handed_out(root, tmp_path):
-    """After an update in mid-term both versions are there, and a submission finds its own."""
+    """After an update in mid-semester both versions are there, and a submission finds its own."""
     before = Classroom(root).current(NAME)
     make(root, [updated(tmp_path, "This course is about", "This is about")])
     classroom = Classroom(root)

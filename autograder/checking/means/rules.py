@@ -198,7 +198,7 @@ def _unclear(used: str, name: str, site: Site) -> Finding:
 def _elsewhere(used: str, name: str, site: Site) -> Finding:
     return Finding(
         "look",
-        f"this notebook uses {used}, which can put something else in the place of `{name}` or of what it calls",
+        f"this notebook uses {used}, which can put something else in place of `{name}` or of what it calls",
         site.place,
         ("Leave that out, and the check can judge your answer. Otherwise a person has to look.",),
     )

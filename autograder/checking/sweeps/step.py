@@ -39,7 +39,7 @@ LOCAL = (
          "The way from h_{t-1} to h_t passes a matrix and a tanh. Which of them is missing on the way back?"),
     Slip("carry-transposed", "what is passed back to h_{t-1} is multiplied by weight_hh the wrong way round",
          "Forward it is h_{t-1} W_hhᵀ, in rows. Which matrix takes a row dL/da_t back to dL/dh_{t-1}?"),
-    Slip("h-for-h-prev", "dL/dweight_hh is built with h_t in the place of h_{t-1}", "Which state does weight_hh multiply in step t?"),
+    Slip("h-for-h-prev", "dL/dweight_hh is built with h_t in place of h_{t-1}", "Which state does weight_hh multiply in step t?"),
     Slip("weight-hh-transposed", "dL/dweight_hh comes out transposed",
          "Row i of weight_hh makes unit i of a_t. Which of the two factors gives the rows of its gradient?"),
     Slip("divided-by-batch", "the gradients of the parameters are divided by the size of the batch",

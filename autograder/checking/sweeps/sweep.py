@@ -22,7 +22,7 @@ RECURRENT = ("weight_ih", "weight_hh", "bias")
 STATES = (
     Slip("first-step-wraps", "in the first step dL/dweight_hh is built with the last state: index t − 1 is −1 there, and Python counts from the end",
          "Which state comes before h_1, and where does it stand?"),
-    Slip("first-state-zero", "in the first step dL/dweight_hh is built with zeros in the place of h_0",
+    Slip("first-state-zero", "in the first step dL/dweight_hh is built with zeros in place of h_0",
          "Which state comes before h_1? It is an argument, and need not be zero."),
     Slip("forward-order", "the backward loop runs from the first step to the last",
          "Which δ has to be known before δ_t can be computed: the one of the step before or of the step after?"),
@@ -43,12 +43,12 @@ MEETING = (
 
 
 def overwritten(left: str) -> tuple[Slip, ...]:
-    """A gradient that is set anew at each step: `left` says which step is left in it."""
+    """A gradient that is assigned again at each step: `left` says which step is left in it."""
     return (
         _anew("weight-hh", "weight_hh is", left),
         _anew("weight-ih", "weight_ih is", left),
         _anew("bias", "The bias is", left),
-        Slip("all-overwritten", f"the gradients of all recurrent parameters are set anew at each step, so that only {left} is left in them",
+        Slip("all-overwritten", f"the gradients of all recurrent parameters are assigned again at each step, so that only {left} is left in them",
              "The parameters are used in every step. What happens to the contributions of the other steps?"),
     )  # fmt: skip
 
@@ -57,14 +57,14 @@ def overwritten_readout(left: str) -> tuple[Slip, ...]:
     """The same for the parameters of a read-out."""
     return (
         _anew("weight-out", "weight_out is", left),
-        Slip("readout-overwritten", f"dL/dweight_out and dL/dbias_out are set anew at each step, so that only {left} is left in them",
+        Slip("readout-overwritten", f"dL/dweight_out and dL/dbias_out are assigned again at each step, so that only {left} is left in them",
              "The read-out is used in every step. What happens to the contributions of the other steps?"),
         _anew("bias-out", "bias_out is", left),
     )  # fmt: skip
 
 
 def _anew(id: str, used: str, left: str) -> Slip:
-    return Slip(f"{id}-overwritten", f"dL/d{id.replace('-', '_')} is set anew at each step, so that only {left} is left in it",
+    return Slip(f"{id}-overwritten", f"dL/d{id.replace('-', '_')} is assigned again at each step, so that only {left} is left in it",
                 f"{used} used in every step. What happens to the contributions of the other steps?")  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from autograder.lessons.gradient_flow.oracles import (
 
 # --------------------------------------------------------------------------------------- Jacobians
 AS_FOUND = (
-    "This is the program as it was found. Right are the loss, weight_out and bias_out; the other gradients are wrong.",
+    "This is the program as it was found. The loss, weight_out and bias_out are right; the other gradients are wrong.",
     "For T = 1 all of them are right, for T = 2 they are not. Compare with autograd, for one step and for two.",
 )
 ENTRY = "Take a single entry: only h_{t-1}[j] moves by a little. By how much does h_t[i] move, through which weight and which slope?"

@@ -90,7 +90,7 @@ def _expect_untied(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor
     forbid=("autograd", "differences"),
 )
 def rnn_step_backward(student: Student, draw: Draw) -> None:
-    """`rnn_step_backward` takes dL/dh_t back through one step, to x_t, h_{t-1} and the parameters, at every call anew."""
+    """`rnn_step_backward` takes dL/dh_t back through one step, to x_t, h_{t-1} and the parameters, afresh at every call."""
     for B, D, H in ((3, 2, 4), (1, 2, 4), (2, 3, 1)):
         params = draw.params(D, H)
         one, other = _step_inputs(draw, B, D, H, params), _step_inputs(draw, B, D, H, params)

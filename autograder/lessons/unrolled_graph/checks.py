@@ -53,7 +53,7 @@ def rnn_step(student: Student, draw: Draw) -> None:
     half = draw.to(torch.float32)
     params, x_t, h_prev = half.params(3, 4), half.normal(2, 3), half.normal(2, 4)
     expect(student.rnn_step(x_t, h_prev, params), torch_step(x_t, h_prev, params), "h_t", axes="B H")
-    if student.changed:  # who writes into an argument must mend that first
+    if student.changed:  # whoever writes into an argument has to fix that first
         return
     x_t, toward = draw.normal(2, 3), [draw.normal(2, 4)]
     h_prev, params = asking(draw.normal(2, 4), draw.params(3, 4))
@@ -81,7 +81,7 @@ def unroll(student: Student, draw: Draw) -> None:
     params, x, h0 = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4)
     got, want = student.unroll(x, h0, params), standin_unroll(x, h0, params)
     expect(got, want, "states", axes="B T H", rtol=_rounding(draw))
-    if student.changed:  # who writes into an argument must mend that first
+    if student.changed:  # whoever writes into an argument has to fix that first
         return
     x, toward = draw.normal(2, 4, 3), [draw.normal(2, 4, 5)]
     h0, params = asking(draw.normal(2, 5), draw.params(3, 5))
@@ -237,7 +237,7 @@ def unroll_padded(student: Student, draw: Draw) -> None:
     params, x, h0 = half.params(3, 4), half.normal(2, 3, 3), half.normal(2, 4)
     got, want = student.unroll_padded(x, h0, lengths, params), one_by_one(x, h0, sizes, params)
     expect(got, want, names, axes, rtol=_rounding(draw))
-    if student.changed:  # who writes into an argument must mend that first
+    if student.changed:  # whoever writes into an argument has to fix that first
         return
     sizes = [2, 4, 0]
     x, lengths = draw.normal(3, 4, 2), torch.tensor(sizes, device=draw.device)
@@ -276,7 +276,7 @@ VALUES_FELT = {
     "infinite": BY_VALUE,
 }
 NAN_WITHIN = (
-    "Here a nan stands within a sequence, before its end. It is no padding, so the state must show it: from this step on it is nan.",
+    "Here a nan is inside a sequence, before its end. It is not padding, so the state must show it: from this step on it is nan.",
     "Do you clean by value, or by length? Which entries are padding?",
 )
 WAY_BACK_FELT = {

@@ -37,17 +37,17 @@ AS_FOUND = "as-found"  # the program as it is handed out: its card does not name
     ),
     Slip(
         "slope-moved",
-        "what goes back to h_{t-1} takes the slope at h_{t-1} in the place of that at h_t, behind the weights",
+        "what goes back to h_{t-1} takes the slope at h_{t-1} in place of that at h_t, behind the weights",
         "The slope of step t lies between its weights and h_t. At which state is it written, and before or behind the weights?",
     ),
     Slip(
         "slope-exchanged",
-        "what goes back to h_{t-1} takes the slope at h_{t-1} in the place of that at h_t",
+        "what goes back to h_{t-1} takes the slope at h_{t-1} in place of that at h_t",
         "The output of which tanh is the slope of step t written with?",
     ),
     Slip(
         "other-side",
-        "the gradient that goes back is multiplied from the other side: J_t times a column, in the place of a row times J_t",
+        "the gradient that goes back is multiplied from the other side: J_t times a column, in place of a row times J_t",
         "A gradient is a row. Which does it meet first on its way back: the slopes or the weights, and which way round are these?",
     ),
     Slip(

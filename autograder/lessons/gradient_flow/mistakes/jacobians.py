@@ -29,7 +29,7 @@ SLOPE_TWICE_TANH = Slip(
 )
 SLOPE_COLUMNS = Slip(
     "slope-on-columns",
-    "the slopes scale the columns of weight_hh: W·diag in the place of diag·W",
+    "the slopes scale the columns of weight_hh: W·diag in place of diag·W",
     "A change of the old state meets W first and the tanh second. So which index, i or j, does the slope carry?",
 )
 WEIGHTS_TRANSPOSED = Slip(

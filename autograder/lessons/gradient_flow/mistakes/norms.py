@@ -27,7 +27,7 @@ from autograder.lessons.gradient_flow.mistakes.jacobians import (
     ),
     Slip(
         "other-side",
-        "the gradient is multiplied from the other side: J_t times a column, in the place of a row times J_t",
+        "the gradient is multiplied from the other side: J_t times a column, in place of a row times J_t",
         "A gradient is a row. On which side of J_t does it stand, and which does it meet first: the slopes or the weights?",
     ),
     Slip(
@@ -136,7 +136,7 @@ from autograder.lessons.gradient_flow.mistakes.jacobians import (
     ),
     Slip(
         "from-the-start",
-        "dh_T is multiplied by ∂h_t/∂h_0 in the place of ∂h_T/∂h_t",
+        "dh_T is multiplied by ∂h_t/∂h_0 in place of ∂h_T/∂h_t",
         "Which states lie between the loss and h_t?",
     ),
     Slip(

@@ -37,7 +37,7 @@ PAIRING = (
     Slip(
         "reshape-for-transpose",
         "`reshape` or `view` moves the classes to axis 1, where a transpose was meant",
-        "`reshape` keeps the numbers in their order and cuts them anew. Which operation changes the order of axes?",
+        "`reshape` keeps the numbers in their order and cuts them up differently. Which operation changes the order of axes?",
     ),
 )
 SCORES = (

@@ -30,7 +30,7 @@ from autograder.checking.sweeps.step import Params
     Slip("factor-of-previous", "the slope is taken at h_{t-1}", "Which state came out of the tanh of step t?"),
     Slip(
         "h-for-h-prev",
-        "h_t stands in the place of h_{t-1}",
+        "h_t is used in place of h_{t-1}",
         "Which state does weight_hh multiply in step t?",
     ),
     Slip(
@@ -136,7 +136,7 @@ def immediate_jacobian(slips: Set[str], h_t: Tensor, h_prev: Tensor) -> Tensor:
     ),
     Slip(
         "h-for-h-prev",
-        "the immediate derivative is built with h_t in the place of h_{t-1}",
+        "the immediate derivative is built with h_t in place of h_{t-1}",
         "Which state does weight_hh multiply in step t?",
     ),
     Slip(

@@ -24,7 +24,7 @@ from autograder.checking.sweeps.step import LOCAL, Params, passed_back, shares, 
     ),
     Slip(
         "input-for-state",
-        "dL/dweight_hh is built with dL/da_t in the place of h_{t-1}",
+        "dL/dweight_hh is built with dL/da_t in place of h_{t-1}",
         "Which state does weight_hh multiply?",
     ),
 )

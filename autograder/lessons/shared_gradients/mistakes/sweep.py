@@ -22,7 +22,7 @@ SWEEP = (
     *STOPS,
     *overwritten("step t = 1"),
     *STATES,
-    Slip("dh1-as-dh0", "dL/dh_1 is returned in the place of dL/dh_0", "Between h_0 and h_1 lies one more step. Has the gradient passed it?"),
+    Slip("dh1-as-dh0", "dL/dh_1 is returned in place of dL/dh_0", "Between h_0 and h_1 lies one more step. Has the gradient passed it?"),
     Slip("dx-reversed", "the gradients of x stand in the order in which they were found, last step first",
          "Going backwards, which step's gradient is found first, and where does it belong?"),
     Slip("dx-reshaped", "the gradients of x were stacked with time first and then reshaped, which mixes the rows of the batch",

@@ -224,7 +224,7 @@ def finite_difference(slips: Set[str], f: Callable[[Tensor], Tensor], theta: Ten
     ),
     Slip(
         "overwritten",
-        "the gradients are set anew at each step",
+        "the gradients are assigned again at each step",
         "u, w and b are used in every step. What happens to the contributions of the other steps?",
     ),
 )

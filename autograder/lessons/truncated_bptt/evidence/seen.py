@@ -179,8 +179,8 @@ def still_as_found(wrong: Wrong, same: Sequence[bool], reference: Reference) -> 
     whole, targets, inputs = same
     if whole:
         return Wrong(replace(finding, sign="as-found", clues=(
-            "This is the program as it was found, or one that learns the same. Right are the targets, the number of windows and of updates, the loss, and that the state is carried and cut. "
-            "Wrong are the parameters that it ends with.",
+            "This is the program as it was found, or one that learns the same. The targets, the number of windows and of updates, and the loss are right, and the state is carried and cut. "
+            "The parameters that it ends with are wrong.",
             "Give it a stream in which you know every number, and a model that prints what it is given, call after call.")))  # fmt: skip
     if targets or inputs:
         kept, new = ("targets", "inputs") if targets else ("inputs", "targets")

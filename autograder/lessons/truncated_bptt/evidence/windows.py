@@ -30,7 +30,7 @@ def judge_windows(got: Any, want: list[tuple[Tensor, Tensor]], x: Tensor, y: Ten
     """Raise Wrong unless `got` are the windows `want`, yielded one by one."""
     if isinstance(got, tuple | list) and not isinstance(got, Yielded) and got:
         deny("no-generator", f"chunks returned a {type(got).__name__}; expected a generator",
-             "A generator makes one window at a time, when it is asked for. Which word stands in the place of `return`?")  # fmt: skip
+             "A generator makes one window at a time, when it is asked for. Which word is used in place of `return`?")  # fmt: skip
     if isinstance(got, Yielded) and got and not all(isinstance(one, tuple | list) and len(one) == 2 for one in got):
         odd = next(i for i, one in enumerate(got) if not (isinstance(one, tuple | list) and len(one) == 2))
         deny(

@@ -106,7 +106,7 @@ def _restarted(slips: Set[str], case: Case, windows: Sequence[Window]) -> Params
     Slip("no-weights", "what flows back across a kept boundary is not weighted",
          "A path is there with probability p only. By what must it be multiplied so that its mean is what it would be without cuts?"),
     Slip("weight-p", "what flows back is weighted by p and not by 1/p",
-         "A path that is there with probability p counts too little on average. Does a weight below 1 mend that?"),
+         "A path that is there with probability p counts too little on average. Does a weight below 1 fix that?"),
     Slip("weight-one-minus-p", "what flows back is weighted by 1/(1 − p)", "With which probability is a boundary kept?"),
     Slip("weight-once", "the weight 1/p is used once for a path, however many boundaries it crosses",
          "A path across three boundaries is there with which probability?"),

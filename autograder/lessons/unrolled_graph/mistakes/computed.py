@@ -17,8 +17,8 @@ from autograder.checking.spec import Slip, reference
     Slip("no-recurrence", "h_{t-1} is left out", "Where does the previous state enter the formula?"),
     Slip("no-input", "x_t is left out", "Where does the input enter the formula?"),
     Slip("weight-hh-transposed", "weight_hh is used the other way round", "For row vectors, is it h W or h Wᵀ?"),
-    Slip("sigmoid", "a sigmoid stands in the place of tanh", "Which function maps a_t to h_t here?"),
-    Slip("relu", "a ReLU stands in the place of tanh", "Which function maps a_t to h_t here?"),
+    Slip("sigmoid", "a sigmoid is used in place of tanh", "Which function maps a_t to h_t here?"),
+    Slip("relu", "a ReLU is used in place of tanh", "Which function maps a_t to h_t here?"),
     Slip(
         "state-added",
         "h_{t-1} is added once more, behind the tanh",
@@ -27,7 +27,7 @@ from autograder.checking.spec import Slip, reference
     Slip("bias-outside", "the bias is added behind the tanh", "What stands inside the tanh?"),
     Slip(
         "weight-ih-reshaped",
-        "weight_ih is cut anew with `reshape` or `view` to make the shapes fit",
+        "weight_ih is cut up with `reshape` or `view` to make the shapes fit",
         "`reshape` keeps the order of the numbers in memory: does it swap axes?",
     ),
     Slip(
@@ -79,12 +79,12 @@ def rnn_step(slips: Set[str], x_t: Tensor, h_prev: Tensor, params: dict[str, Ten
     ),
     Slip(
         "reshape-in",
-        "x is cut anew with `reshape` or `view` to put time first",
+        "x is cut up with `reshape` or `view` to put time first",
         "`reshape` keeps the order of the numbers in memory: does it swap axes?",
     ),
     Slip(
         "reshape-out",
-        "the stacked states are cut anew with `reshape` or `view` to put the batch first",
+        "the stacked states are cut up with `reshape` or `view` to put the batch first",
         "`reshape` keeps the order of the numbers in memory: does it swap axes?",
     ),
     Slip("inputs-reversed", "the inputs are read from the last to the first", "In which order does time pass?"),
@@ -177,7 +177,7 @@ def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) ->
     Slip(
         "new-beginning",
         "the way back ends at a detached tensor with `requires_grad_()`, so that nothing reaches h_0 or a parameter",
-        "Does `requires_grad_()` give a detached tensor its past back, or does its graph begin anew?",
+        "Does `requires_grad_()` give a detached tensor its past back, or does its graph start over?",
     ),
 )
 def sent_back(
