@@ -426,7 +426,7 @@ with needs("tanh_grad", "loss_and_slope"):
     runs = stored("start_here", "it_trains")
     fig, ax = plt.subplots()
     figures.band(ax, range(100), [run["as_found"] for run in runs], figures.VERMILION, "as found")
-    figures.band(ax, range(100), [run["mended"] for run in runs], figures.BLUE, "mended")
+    figures.band(ax, range(100), [run["mended"] for run in runs], figures.BLUE, "fixed")
     ax.plot(losses, color=figures.INK, label="yours, seed 0")
     ax.set(yscale="log", xlabel="step of gradient descent", ylabel="mean squared error")
     ax.set_title("It trains, with the mistake too")

@@ -1010,7 +1010,7 @@ with needs("loss_and_gradients"):
     runs = stored("unrolled_graph", "recall")
     fig, ax = plt.subplots()
     figures.band(ax, steps, [run["as_found"] for run in runs], figures.VERMILION, "as found")
-    figures.band(ax, steps, [run["mended"] for run in runs], figures.BLUE, "mended")
+    figures.band(ax, steps, [run["mended"] for run in runs], figures.BLUE, "fixed")
     ax.plot(steps, losses, "o-", color=figures.INK, label="yours, seed 4")
     figures.level(ax, 1, "guessing 0 every time")
     ax.set(yscale="log", xlabel="training step", ylabel="squared error (mean of 20 steps)")

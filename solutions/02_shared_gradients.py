@@ -1387,7 +1387,7 @@ with needs("leaky_gradients"):
     steps = range(20, 241, 20)
     runs = stored("shared_gradients", "leaky")
     figures.band(ax, steps, [run["as_found"] for run in runs], figures.VERMILION, "as found")
-    figures.band(ax, steps, [run["mended"] for run in runs], figures.BLUE, "mended")
+    figures.band(ax, steps, [run["mended"] for run in runs], figures.BLUE, "fixed")
     ax.plot(steps, fit_leaky(seed=0), "o-", color=figures.INK, label="yours, seed 0")
     ax.axhline(1, color=figures.INK, ls=":")
     ax.set(

@@ -1532,7 +1532,7 @@ with needs("train_on_text", "detach_state"):
     runs = stored("truncated_bptt", "bug")
     fig, ax = plt.subplots()
     figures.band(ax, steps, [run["as_found"] for run in runs], figures.VERMILION, "as found")
-    figures.band(ax, steps, [run["mended"] for run in runs], figures.BLUE, "mended")
+    figures.band(ax, steps, [run["mended"] for run in runs], figures.BLUE, "fixed")
     ax.plot(steps, mine, "o-", color=figures.INK, label="yours, seed 0")
     same = torch.tensor(0.8 + 0.2 / 4)
     floor = -(same * same.log() + (1 - same) * ((1 - same) / 3).log()).item()

@@ -49,15 +49,21 @@ def right(folder: Path) -> list[Sample]:
     path = folder / "right.py"
     if not path.exists():
         return []
-    found = [
-        Sample(cell.metadata["of"], cell.metadata["variant"], cell.source)
-        for cell in jupytext.read(path).cells
-        if cell.cell_type == "code" and "variant" in cell.metadata
-    ]
+    cells = [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    for number, cell in enumerate(cells[1:] if _is_docstring(cells[0].source) else cells, 1):
+        if not {"of", "variant"} <= set(cell.metadata):
+            header = 'Write its header as # %% of="CHECK" variant="STYLE"'
+            raise AuthorError(path, f"right answer {number} does not say whose it is and how it differs", header)
+    named = [cell for cell in cells if "of" in cell.metadata]
+    found = [Sample(cell.metadata["of"], cell.metadata["variant"], cell.source) for cell in named]
     names = [(one.of, one.label) for one in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise AuthorError(path, f"{twice[0]} has two right answers called {twice[1]}", "Give one of them another name")
     return found
+
+
+def _is_docstring(source: str) -> bool:
+    return source.lstrip().startswith('"""')
 
 
 def wrong(folder: Path, solutions: Mapping[str, str]) -> list[Sample]:

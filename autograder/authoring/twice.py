@@ -56,7 +56,7 @@ class Twice:
     """Returns the first judge's verdict; `take` returns where the second one disagreed."""
 
     def __init__(self, first: Judge, second: Sandboxed):
-        self.first, self.second, self.level = first, second, second.sandbox.level
+        self.first, self.second = first, second
         self.judged = 0
         self._faults: list[str] = []
 

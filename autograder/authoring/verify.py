@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from autograder.authoring.twice import Judge, Twice
 from autograder.beside.cells import execute
 from autograder.checking import card
 from autograder.checking.spec import Check, Verdict
-from autograder.lessons import load_lesson
+from autograder.errors import AuthorError
 from autograder.notebook import judge_here
 
 Report = Callable[[Check, str, str, Verdict], None]  # hears of each wrong and right answer: check, kind, label, verdict
@@ -69,7 +70,13 @@ def material(script: Path, tests: Path) -> Material:
     keys = ((cell, metadata.key(cell) or ("", "")) for cell in handed_out.cells)
     stub = _program(lesson.name, ((cell.cell_type, *key, cell.source) for cell, key in keys))
     own = {cell.id: cell.source for cell in lesson.cells if cell.role == "answer"}
-    return Material(solution, stub, tuple(answers.wrong(tests, own)), tuple(answers.right(tests)))
+    given = Material(solution, stub, tuple(answers.wrong(tests, own)), tuple(answers.right(tests)))
+    for sample in (*given.wrong, *given.right):
+        if sample.of not in own:
+            near = difflib.get_close_matches(sample.of, own, n=1)
+            remedy = f"Did you mean {near[0]}" if near else f"There are: {', '.join(own)}"
+            raise AuthorError(tests, f"an answer {sample.label} is for {sample.of}, which is no exercise here", remedy)
+    return given
 
 
 def _program(name: str, cells: Iterable[tuple[str, str, str, str]]) -> Program:
@@ -85,16 +92,6 @@ def in_notebook(check: Check, sources: list[str]) -> Verdict:
             with suppress(Exception):  # as in Jupyter, the next cell still runs
                 execute(text, names, f"cell {number}")
         return judge_here(check.id, names, sources)
-
-
-def verify(stem: str, given: Material, judge: Judge, report: Report) -> Iterator[tuple[str, Proof]]:
-    """A Proof for each check of a lesson."""
-    checks = load_lesson(stem)
-    for sample in (*given.wrong, *given.right):
-        if sample.of not in {check.id for check in checks}:
-            raise SystemExit(f"answers for {stem}: there is no check {sample.of!r}")
-    for check in checks:
-        yield check.id, prove(check, given, judge, report)
 
 
 def prove(check: Check, given: Material, judge: Judge, report: Report) -> Proof:

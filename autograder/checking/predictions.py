@@ -14,7 +14,7 @@ from autograder.checking.expect import deny
 from autograder.checking.spec import Check, Finding, LearnerFailed, Noted, check
 from autograder.checking.student import Student
 
-Outcome = Callable[[Any], tuple[Any, str]]  # the guess -> what is true, and why
+Turnout = Callable[[Any], tuple[Any, str]]  # the guess -> what is true, and why
 
 
 def prediction(
@@ -27,7 +27,7 @@ def prediction(
     within: float = 0.0,
     times: float = 1.0,
     close: float = 0.0,
-) -> Callable[[Outcome], Check]:
+) -> Callable[[Turnout], Check]:
     """Register `outcome(guess)`, which gives what is true and why, as the check `id` of the learner's variable `of`.
 
     Its docstring is the claim. The guess is a number `between` two others, perhaps a `whole` one, or one of `options`. It holds if it
@@ -35,7 +35,7 @@ def prediction(
     not hold is close if it is at most `close` away.
     """
 
-    def register(outcome: Outcome) -> Check:
+    def register(outcome: Turnout) -> Check:
         def body(student: Student, draw: Draw) -> Noted:
             guess: Any = _committed(student, of, *between, whole) if between else _chosen(student, of, options)
             true, why = outcome(guess)

@@ -17,7 +17,7 @@ from autograder.checking.means import rules
 from autograder.checking.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, registered
 from autograder.checking.student import Student, Transport
 
-Lent = Mapping[str, str]  # learner's name -> id of the check whose stand-in replaces it
+Standins = Mapping[str, str]  # learner's name -> id of the check whose stand-in replaces it
 
 
 def run_check(check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = ()) -> Verdict:
@@ -26,7 +26,7 @@ def run_check(check: Check, transport: Transport, draw: Draw, cells: Sequence[st
     Where it is not right, it is judged again with right stand-ins for those exercises it needs that are not right themselves.
     """
     first = judge_alone(check, transport, draw, cells)
-    if first.right or not check.needs or first.ending.ends or first.status in ("forbidden", "look"):
+    if first.right or not check.needs or first.ending.ends or first.ending.read:
         return first
     lent = {one.of: one.id for one in lendable(check) if not _judged(one, transport, draw).right}
     return told(first, judge_with(lent, check, transport, draw)) if lent else first
@@ -138,7 +138,7 @@ def _judged(check: Check, transport: Transport, draw: Draw, lent: Mapping[str, s
     return replace(second, finding=replace(second.finding, summary=summary))
 
 
-def judge_with(lent: Lent, check: Check, transport: Transport, draw: Draw) -> Verdict:
+def judge_with(lent: Standins, check: Check, transport: Transport, draw: Draw) -> Verdict:
     """Judge with right stand-ins for some of the learner's names: name -> id of the check that provides it."""
     verdict = _judged(check, transport, draw, lent)
     *others, last = lent

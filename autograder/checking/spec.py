@@ -27,7 +27,7 @@ class Ending:
     earns: bool = False  # points, scaled by the verdict's credit
     awaits: bool = False  # a person: there is no score until someone has looked
     ends: bool = False  # the learner's process is gone
-    replied: bool = False  # the learner's process may report this itself; only the judge may report the others
+    read: bool = False  # from the text of the answer: no stand-in changes it
     kept: bool = True  # by the store; if not, the next run may end differently
     called: bool = False  # the card shows the call that went wrong
     odd: bool = False  # neither the learner's success nor their mistake
@@ -36,14 +36,14 @@ class Ending:
 # In order: of two verdicts on one check, the one whose status comes first says more.
 ENDINGS: dict[Status, Ending] = {
     "right": Ending("right", earns=True),
-    "look": Ending("a person should look at this", awaits=True, odd=True),  # the code hides what it does
-    "wrong": Ending("not yet", replied=True, called=True),  # an answer came back, but not the right one
-    "forbidden": Ending("uses something this exercise rules out"),
-    "error": Ending("your code raised an error", replied=True, called=True),
-    "unsendable": Ending("the answer cannot be judged", replied=True),  # a value that cannot cross the wire
+    "look": Ending("a person should look at this", awaits=True, read=True, odd=True),  # the code hides what it does
+    "wrong": Ending("not yet", called=True),  # an answer came back, but not the right one
+    "forbidden": Ending("uses something this exercise rules out", read=True),
+    "error": Ending("your code raised an error", called=True),
+    "unsendable": Ending("the answer cannot be judged"),  # a value that cannot cross the wire
     "timeout": Ending("no answer in time", ends=True, called=True),
     "crashed": Ending("the process ended", ends=True, called=True),
-    "missing": Ending("not written yet", replied=True),  # the name is undefined, or the stub is still there
+    "missing": Ending("not written yet"),  # the name is undefined, or the stub is still there
     "broken": Ending("the check itself failed", awaits=True, kept=False, odd=True),  # never the learner's fault
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -57,6 +58,19 @@ class Student:
         if name.startswith("_"):
             raise AttributeError(name)
         return lambda *args, **kwargs: self._call(name, None, args, kwargs)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Calls in here look into a wrong answer: a message goes on showing the call before them."""
+        before = self.last
+        try:
+            yield
+        finally:
+            self.last = before
+
+    def show(self, call: str) -> None:
+        """From now on a message shows this as the last call."""
+        self.last = call
 
     def value(self, name: str) -> Any:
         """The value of the learner's variable `name`."""

@@ -78,19 +78,19 @@ def judge(
     brought, problems = files_beside(files, limits)
     version = metadata.version(release)
     steps = plan(notebook, release)
-    handed_in = {
+    received = {
         "notebook": _sum(json.dumps(canonical(steps)).encode()),
         "files": {name: _sum(file.read_bytes()) for name, file in brought},
     }
     rests_on = {
-        **handed_in,
+        **received,
         "release": version,
         "limits": limits.plain(),
         "sandbox": sandbox.level,
         "device": device,
         "versions": versions(),
     }
-    draws = _Draws(key, learner, _sum(json.dumps(handed_in).encode()), device)
+    draws = _Draws(key, learner, _sum(json.dumps(received).encode()), device)
     verdicts: dict[str, Verdict] = {}
     keys: dict[str, str] = {}
     for id in points:
@@ -134,7 +134,7 @@ class _Draws:
         self._askings: Counter[str] = Counter()
 
     def seed(self, check: str, asking: int) -> int:
-        """The seed of the how-manieth asking of a check."""
+        """The seed of the n-th asking of a check."""
         return hidden_seed(self._key, self._learner, check, self._content, asking)
 
     def next(self, check: str) -> Draw:
@@ -191,7 +191,7 @@ class _Asker:
         """The exercises that a check which is not right builds on, and which are not right themselves."""
         verdict = alone[id]
         stub = verdict.finding is not None and verdict.finding.sign == "missing"  # the exercise's own: nothing helps
-        if verdict.right or verdict.status in ("forbidden", "look") or stub:
+        if verdict.right or verdict.ending.read or stub:
             return {}
         return {one.of: one.id for one in lendable(load(id)) if one.id in alone and not alone[one.id].right}
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from autograder.checking.draw import Draw
-from autograder.checking.run import Lent, judge_alone, judge_with, lend
+from autograder.checking.run import Standins, judge_alone, judge_with, lend
 from autograder.checking.spec import Check, Verdict
 from autograder.judge.plan import Run
 from autograder.judge.sandbox import Inside, Sandbox
@@ -24,7 +24,6 @@ class Session:
         until: float | None = None,
     ):
         self.sandbox, self.inside, self.limits, self.say = sandbox, inside, inside.limits, say
-        self.versions: dict[str, str] = {}
         self.problems: list[str] = []
         self.sources: list[str] = []  # of the cells that have run, in order
         self._cells: list[Run] = []
@@ -48,7 +47,7 @@ class Session:
             self._run(len(self._cells) - 1)
         # else: it is run when a child is needed next
 
-    def ask(self, check: Check, draw: Callable[[], Draw], lent: Lent | None = None) -> Verdict:
+    def ask(self, check: Check, draw: Callable[[], Draw], lent: Standins | None = None) -> Verdict:
         """The verdict on a check in a child in which all cells have run; with `lent`, on right stand-ins for these names.
 
         A child that speaks out of turn may do so because of what was asked before: then another one is asked, with another draw.
@@ -67,7 +66,7 @@ class Session:
 
     # -------------------------------------------------------------------------------------- inside
 
-    def _ask(self, check: Check, draw: Draw, lent: Lent | None) -> Verdict:
+    def _ask(self, check: Check, draw: Draw, lent: Standins | None) -> Verdict:
         try:
             patient = Patient(self._ready(), check.id, self._left)
         except Ended as ended:
@@ -82,7 +81,6 @@ class Session:
             if self._left() <= 0:
                 raise Ended("timeout", f"the submission has had its {self.limits.submission:g} s")
             self._child = Child(self.sandbox, self.inside, lend)
-            self.versions = self._child.versions
             for number in range(len(self._cells)):
                 if number not in self._poisoned and self._child.alive:
                     self._run(number)

@@ -11,6 +11,7 @@ from autograder.authoring import verify
 from autograder.authoring.answers import Sample
 from autograder.authoring.source import scripts
 from autograder.checking.spec import Check, Finding, Verdict
+from autograder.errors import AuthorError
 from autograder.house import NOTEBOOKS, SOLUTIONS
 from tests.submissions import material_of
 
@@ -104,3 +105,28 @@ def test_a_notebook_that_was_edited_is_noticed(tmp_path):
     assert verify.as_generated(path, NOTEBOOKS)
     (tmp_path / "00_start_here.ipynb").write_bytes((NOTEBOOKS / "00_start_here.ipynb").read_bytes() + b" ")
     assert not verify.as_generated(path, tmp_path)
+
+
+def test_an_answer_for_an_exercise_that_is_not_there_is_an_error(tmp_path):
+    """An id that is misspelt would otherwise be tried by no check, in silence."""
+    (tmp_path / "wrong.diff").write_text("== start-here-tanh-gard\n\n@@ sign @@\n+def tanh_grad(h):\n+    return h\n")
+    with pytest.raises(AuthorError, match="start-here-tanh-gard.*Did you mean start-here-tanh-grad"):
+        verify.material(SOLUTIONS / "00_start_here.py", tmp_path)
+
+
+def test_a_right_answer_without_a_name_is_an_error(tmp_path):
+    """A misspelt key in a header would otherwise lose the answer, in silence."""
+    (tmp_path / "right.py").write_text('# %% of="start-here-tanh-grad" varaint="x"\ntanh_grad = 1\n')
+    with pytest.raises(AuthorError, match="right answer 1 does not say"):
+        verify.material(SOLUTIONS / "00_start_here.py", tmp_path)
+
+
+def test_an_edit_whose_line_is_not_there_names_both(tmp_path):
+    """The error says which wrong answer, of which right one, and which line."""
+    (tmp_path / "wrong.diff").write_text(
+        "== start-here-tanh-grad\n\n@@ sign @@ solution\n-    return 7\n+    return 8\n"
+    )
+    with pytest.raises(
+        AuthorError, match="sign of start-here-tanh-grad: `return 7` is not in the right answer solution"
+    ):
+        verify.material(SOLUTIONS / "00_start_here.py", tmp_path)

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from autograder.authoring import verify
 from autograder.authoring.twice import Sandboxed, Twice
+from autograder.lessons import load_lesson
 from tests import kinds
 
 
@@ -31,7 +32,8 @@ def rows(tmp_path_factory, sandbox):
         patch.chdir(folder)
         with Sandboxed(sandbox, files=((file.name, file),)) as second:
             given = verify.material(kinds.SCRIPT, kinds.FOLDER)
-            yield dict(verify.verify("kinds", given, Twice(in_notebook, second), report)), said
+            judge = Twice(in_notebook, second)
+            yield {check.id: verify.prove(check, given, judge, report) for check in load_lesson("kinds")}, said
 
 
 EXERCISES = "train cache model finite-difference chunks guess weights double quadruple".split()

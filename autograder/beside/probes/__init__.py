@@ -33,9 +33,9 @@ class Refused(Exception):
 
 def probe(run: Callable[..., Any]) -> Callable[..., Any]:
     """Register `run(names, **plain)` under its name; `names` are the learner's. ValueError if another probe has that name."""
-    known = PROBES.setdefault(run.__name__, run)
-    if known.__module__ != run.__module__:
-        raise ValueError(f"{known.__module__} and {run.__module__} both have a probe called {run.__name__}")
+    code, known = run.__code__, PROBES.get(run.__name__, run).__code__
+    if (known.co_filename, known.co_firstlineno) != (code.co_filename, code.co_firstlineno):
+        raise ValueError(f"{known.co_filename} and {code.co_filename} both have a probe called {run.__name__}")
     PROBES[run.__name__] = run
     return run
 

@@ -75,7 +75,7 @@ def is_overwritten(slips: Set[str], name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Run:
+class Forward:
     """A forward pass, time first."""
 
     x: Tensor  # (T, B, D)
@@ -84,7 +84,7 @@ class Run:
     scale: Sequence[float] = ()  # by what h_1…h_{T-1} are multiplied before the next step reads them
 
 
-def forward(slips: Set[str], x: Tensor, h0: Tensor, params: Params, scale: Sequence[float] = ()) -> Run:
+def forward(slips: Set[str], x: Tensor, h0: Tensor, params: Params, scale: Sequence[float] = ()) -> Forward:
     """The states of a simple RNN on x (B, T, D) from h0 (B, H)."""
     B, T, D = x.shape
     inputs = x.reshape(T, B, D) if "x-reshaped" in slips else x.transpose(0, 1)
@@ -93,7 +93,7 @@ def forward(slips: Set[str], x: Tensor, h0: Tensor, params: Params, scale: Seque
         h = states[-1] * scale[t - 1] if scale and t else states[-1]
         a.append(from_x + h @ params["weight_hh"].T)
         states.append(a[-1] if "left-linear" in slips else torch.tanh(a[-1]))
-    return Run(inputs, torch.stack(a), torch.stack(states), scale)
+    return Forward(inputs, torch.stack(a), torch.stack(states), scale)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Swept:
     after: Tensor  # (L, B, H): and what that step has passed back
 
 
-def sweep(slips: Set[str], run: Run, own: Tensor, params: Params, begin: Tensor | None = None) -> Swept:
+def sweep(slips: Set[str], run: Forward, own: Tensor, params: Params, begin: Tensor | None = None) -> Swept:
     """Back from step T to step 1. `own` (L, T+1, B, H): what each of L losses gives to each state, indexed as in Swept.
 
     `begin` (B, H) is what arrives at h_T besides.

@@ -104,13 +104,11 @@ def jacobian_product(student: Student, draw: Draw) -> None:
 
 def _about_one_step(student: Student, states: Tensor, x: Tensor, h0: Tensor, params: Params) -> str:
     """A clue for a wrong product that nothing explains: is a single step right?"""
-    asked = student.last
     try:
-        one = student.jacobian_product(states, params, 0, 1)
+        with student.aside():
+            one = student.jacobian_product(states, params, 0, 1)
     except LearnerFailed:
         return ""
-    finally:
-        student.last = asked  # the card shows the call that was wrong, not the one that looked into it
     if first_difference(one, torch_product(x, h0, params, 0, 1)) is None:
         return "A single step, k = 0 and t = 1, is right. So the factors are, and what joins them is not."
     return "Already a single step, k = 0 and t = 1, is wrong. Begin with it: it is the Jacobian of step 1, and nothing else."
@@ -171,18 +169,16 @@ PLAIN = (  # matrices with eigenvalues that can be worked out by hand
 
 def _about_a_plain_matrix(student: Student, like: Tensor) -> str:
     """A clue for a wrong radius that nothing explains: a matrix that is worked out by hand, and wrong as well."""
-    asked = student.last
     try:
         for numbers, eigenvalues in PLAIN:
             W = like.new_tensor(numbers)
-            got = student.spectral_radius(W)
+            with student.aside():
+                got = student.spectral_radius(W)
             if first_difference(got, torch.linalg.eigvals(W).abs().max().item()):
                 shown = f"{got:.4g}" if isinstance(got, float) else describe(got)
                 return f"Try W = {numbers}. Its eigenvalues are {eigenvalues}, and your function gives {shown}."
     except LearnerFailed:
         return ""
-    finally:
-        student.last = asked
     return NOT_ALL
 
 

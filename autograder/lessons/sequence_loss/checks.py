@@ -49,10 +49,9 @@ def narrowed(
     except Wrong as wrong:
         if wrong.finding.sign != "value" or wrong.finding.clues:
             raise
-        asked = student.last
         logits, targets = logits[:1, :1], targets[:1, :1]
-        got, want = alone(logits, targets), token_losses(logits, targets).sum()
-        student.last = asked
+        with student.aside():
+            got, want = alone(logits, targets), token_losses(logits, targets).sum()
         if first_difference(got, want) is None:
             sign, clue = (
                 "put-together",
@@ -177,7 +176,7 @@ def its_gradients(student: Student, draw: Draw, model: Handle, weights: Weights)
     h, toward = draw.normal(1, 2, H), [draw.normal(2, 3, V), draw.normal(2, 4, V), draw.normal(1, 2, H)]
     twin = student.probe("sequence_model", weights=weights)
     got = twin.sent_back(model, pieces, h, toward)
-    student.last = "two calls of the model, its state handed on, and a backward() through both"
+    student.show("two calls of the model, its state handed on, and a backward() through both")
     if isinstance(got, dict) and all(value is None for value in got.values()):
         deny("graph-lost", "the values are right, but no graph is behind them: backward() cannot reach the parameters",
              "Which line of `forward` takes the numbers out of the graph: `.detach()`, `.data`, `no_grad`?")  # fmt: skip

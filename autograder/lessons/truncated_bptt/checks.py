@@ -216,7 +216,7 @@ def _reached(student: Student, x: Tensor, cuts: list[int], losses: list[Any]) ->
         got = ask(losses)
     except LearnerFailed as failed:
         named = reach_failed(failed, losses, ask)
-        student.last = shown
+        student.show(shown)
         raise named from None
     if not isinstance(got, list | tuple) or len(got) != len(want):
         judge_number(got, want)
