@@ -103,7 +103,7 @@ import autograder.beside.beside, autograder.beside.probes
 for module in (autograder.beside.beside, autograder.beside.probes):
     for name, value in list(vars(module).items()):
         if callable(value) and not isinstance(value, type) and not name.startswith("__"):
-            setattr(module, name, lambda *a, **k: {"ok": True, "value": 1, "changed": []})
+            setattr(module, name, lambda *a, **k: {"ok": True, "value": "1", "changed": []})
 """
 SHADOW = "class CheckFailed(Exception): ...\ndef check(id, seed=None): return 1\ndef progress(): ...\n"
 ACTIVE = "<script>alert('me')</script> [press](javascript:alert(1)) <img src=x onerror=alert(2)>"
