@@ -50,7 +50,7 @@ def right(folder: Path) -> list[Sample]:
     if not path.exists():
         return []
     cells = [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
-    for number, cell in enumerate(cells[1:] if _is_docstring(cells[0].source) else cells, 1):
+    for number, cell in enumerate(cells[1:] if cells and _is_docstring(cells[0].source) else cells, 1):
         if not {"of", "variant"} <= set(cell.metadata):
             header = 'Write its header as # %% of="CHECK" variant="STYLE"'
             raise AuthorError(path, f"right answer {number} does not say whose it is and how it differs", header)

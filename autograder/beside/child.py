@@ -118,8 +118,7 @@ def _limit(options: dict[str, Any]) -> None:
             at_most(resource.RLIMIT_AS, limits["memory"] + 4 * 2**30)
 
 
-def _bring(files: list[list[str]], home: Path) -> None:
+def _bring(folder: str, home: Path) -> None:
     """Copy what was handed in beside the notebook to where the cells run, so that they may change it."""
-    for source, name in files:
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, home / name)
+    if folder:
+        shutil.copytree(folder, home, copy_function=shutil.copyfile, dirs_exist_ok=True)

@@ -167,5 +167,5 @@ def _how(names: Sequence[str], ways: Sequence[str | int], sizes: Sequence[int], 
     parts = [f"{way} over {' and '.join(over[way])}" for way in ("summed", "averaged") if over.get(way)]
     parts += [f"of step t = {way + 1} alone" for way in ways if isinstance(way, int)]
     parts += [f"one for each entry of {' and '.join(over['kept'])}"] if more and over.get("kept") else []
-    says = f"The terms are right, and here they are {', '.join(parts)}. Over which axes is to be summed, and over which averaged?"
+    says = f"The terms are right, and here they are {', '.join(parts)}. Over which axes should you sum, and over which average?"
     return Clue("reduction", says)

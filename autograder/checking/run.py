@@ -48,10 +48,11 @@ def lendable(check: Check) -> list[Check]:
 
 
 def told(alone: Verdict, with_standins: Verdict) -> Verdict:
-    """Which of two verdicts on one check is shown: the one with stand-ins, unless it found the same."""
+    """Which of two verdicts on one check is shown: the one with stand-ins, unless it found the same or nothing."""
     if with_standins.right or not alone.finding or not with_standins.finding:
         return with_standins
-    return alone if with_standins.finding.sign == alone.finding.sign else with_standins
+    same = with_standins.finding.sign == alone.finding.sign
+    return alone if same or with_standins.ending.ends else with_standins
 
 
 def _judged_there(check: Check) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import stat
 import sys
 
 NEWNS, BIND, REC, PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000  # from linux/sched.h and linux/mount.h
@@ -27,14 +28,17 @@ def main() -> None:
 
     must(libc.unshare(NEWNS), "a mount namespace")
     must(libc.mount(b"none", b"/", None, REC | PRIVATE, None), "/ made private")
+    held = [os.open(folder, os.O_PATH) for folder in folders]  # one may lie below PLACE, which is covered next
     must(libc.mount(b"tmpfs", PLACE.encode(), b"tmpfs", 0, b"mode=755"), f"a tmpfs on {PLACE}")
-    for number, folder in enumerate(folders):
+    for number, (folder, fd) in enumerate(zip(folders, held, strict=True)):
         shown = f"{PLACE}/{number}"
-        if os.path.isdir(folder):
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
             os.mkdir(shown)
         else:
             os.close(os.open(shown, os.O_CREAT | os.O_EXCL))
-        must(libc.mount(folder.encode(), shown.encode(), None, BIND | REC, None), f"{folder} shown as {shown}")
+        must(libc.mount(f"/proc/self/fd/{fd}".encode(), shown.encode(), None, BIND | REC, None), f"{folder} shown")
+        os.close(fd)
+    os.chdir("/")
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)

@@ -77,9 +77,7 @@ class Bubblewrap:
     level = "bubblewrap"
 
     def start(self, inside: Inside, reads: int, writes: int) -> Started:
-        place = Path(tempfile.mkdtemp(prefix="bptt-judge-"))
-        place.chmod(0o755)
-        options = _options(inside, [[f"/submission/{name}", name] for name, _ in inside.files], alone=True)
+        options = _options(inside, "/submission" if inside.files else "", alone=True)
         python = [
             sys.executable,
             "-I",
@@ -88,11 +86,14 @@ class Bubblewrap:
             str(reads),
             str(writes),
         ]
+        place = Path(tempfile.mkdtemp(prefix="bptt-judge-")) if inside.files else None
         try:
-            brought = copied(inside.files, place / "submission")
-            return Started(_popen([*self.command(inside, brought), *python, options], (reads, writes)), place)
+            if place is not None:
+                copied(inside.files, place)
+            return Started(_popen([*self.command(inside, place), *python, options], (reads, writes)), place)
         except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
+            if place is not None:
+                shutil.rmtree(place, ignore_errors=True)
             raise
 
     def command(self, inside: Inside, brought: Path | None = None) -> list[str]:
@@ -141,16 +142,15 @@ class Bubblewrap:
         return descended(line) if os.geteuid() == 0 else line
 
 
-def copied(files: Sequence[tuple[str, Path]], folder: Path) -> Path:
-    """Copies of what was handed in, for anybody to read; a link is not followed. OSError for what cannot be copied."""
-    folder.mkdir(mode=0o755)
+def copied(files: Sequence[tuple[str, Path]], folder: Path) -> None:
+    """Put copies of what was handed in into `folder`, for anybody to read; a link is not followed. OSError if one cannot be."""
     for name, file in files:
         there = folder / name
-        there.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        there.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as source, there.open("xb") as target:
             shutil.copyfileobj(source, target)
-        there.chmod(0o644)
-    return folder
+    for path in (folder, *folder.rglob("*")):  # whatever the umask of whoever grades
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def descended(line: list[str]) -> list[str]:
@@ -179,7 +179,9 @@ class Unsafe:
         (home / ".matplotlib").mkdir(parents=True)
         for file in _font_lists():
             shutil.copyfile(file, home / ".matplotlib" / file.name)
-        options = _options(inside, [[str(file.resolve()), name] for name, file in inside.files], alone=False)
+        (place / "submission").mkdir()
+        copied(inside.files, place / "submission")
+        options = _options(inside, str(place / "submission"), alone=False)
         start = _START.format(paths=[str(course), *_extra_paths()])
         command = [sys.executable, "-I", "-c", start, str(reads), str(writes), options]
         return Started(_popen(command, (reads, writes), cwd=home, env=_environment(str(home), inside.device)), place)
@@ -235,7 +237,7 @@ def _popen(command: list[str], fds: tuple[int, int], **options: object) -> subpr
     )
 
 
-def _options(inside: Inside, files: list[list[str]], alone: bool) -> str:
+def _options(inside: Inside, files: str, alone: bool) -> str:
     return json.dumps({"limits": inside.limits.plain(), "device": inside.device, "files": files, "alone": alone})
 
 

@@ -58,19 +58,21 @@ class _Looking(IPythonRenderer):
         return super().link(text, url, title)
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        self._vet(url)
-        if re.match(r"\s*[a-z][a-z0-9+.-]*:", url, re.IGNORECASE) and not url.startswith("attachment:"):
+        if re.match(r"(?!attachment:)[a-z][a-z0-9+.-]*:", self._vet(url), re.IGNORECASE):
             raise _Active  # a picture from elsewhere tells its owner who looks at it, and when
         return super().image(text, url, title)
 
-    def _vet(self, url: str) -> None:
+    def _vet(self, url: str) -> str:
+        """The address as a browser takes it; _Active if following it could do anything but open a page."""
         # A colon before the first slash makes a scheme, in which browsers skip control characters and spaces.
         # nbconvert takes `files/` away from the front of an address: what is behind it becomes the address.
-        plain = re.sub(r"^(?:/?files/)+", "", re.sub(r"[\x00-\x20\x7f-\xa0]", "", url), flags=re.IGNORECASE)
+        plain = re.sub(r"[\x00-\x20\x7f-\xa0]", "", url)
+        plain = re.sub(r"^(?:/?files/)+", "", plain, flags=re.IGNORECASE)
         if not _LINK.match(plain) and re.search(r"^[^/?#]*(?::|&)", plain):
             raise _Active
         if plain.startswith("//") or (plain.startswith("attachment:") and plain[11:] not in self.attachments):
             raise _Active
+        return plain
 
 
 def markdown(source: str, attachments: Mapping[str, Any]) -> str:

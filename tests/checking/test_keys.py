@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from autograder.checking import keys
 from autograder.checking.compare import first_difference
 from autograder.checking.expect import expect
 from autograder.checking.keys import missing, signs
@@ -71,3 +72,19 @@ def test_what_the_check_says_itself_comes_first():
     with pytest.raises(Wrong) as caught:
         expect({"weight_ih": A, "weight_hh": B}, WANT, clue="Which gradients are asked for?")
     assert ("Which gradients are asked for?",) == caught.value.finding.clues
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        ({f"k{i}": A for i in range(5000)}, WANT),
+        ([[A]] * 5000, [B] * 5000 + [C]),
+    ],
+)
+def test_thousands_of_keys_or_items_are_not_compared_with_one_another(monkeypatch, got, want):
+    """What an answer may make the judge compare does not grow with its square; the twin: what is there once is compared."""
+    asked = []
+    monkeypatch.setattr(keys, "first_difference", lambda *two: asked.append(two) or first_difference(*two))
+    found = first_difference(got, want)
+    assert signs(found) + missing(found) is not None
+    assert 0 < len(asked) <= 5001

@@ -10,7 +10,7 @@ from autograder.beside.cells import execute
 from autograder.checking import run
 from autograder.checking.draw import Draw
 from autograder.checking.expect import expect
-from autograder.checking.spec import CHECKS, Check, CheckError, Wrong, check
+from autograder.checking.spec import CHECKS, Check, CheckError, Finding, Verdict, Wrong, check
 from autograder.lessons import load
 
 RIGHT = """
@@ -231,3 +231,11 @@ def test_expect_names_two_mistakes_at_once():
         expect(rnn_step(*args, slips=("no-bias", "sigmoid")), torch_step(*args), slips=rnn_step.on(*args))
     assert caught.value.finding.sign == "no-bias + sigmoid"
     assert "two mistakes at once" in caught.value.finding.clues[0]
+
+
+@pytest.mark.parametrize("status, sign, shown", [("wrong", "zero", 0), ("timeout", "timeout", 0), ("wrong", "sign", 1)])
+def test_the_verdict_with_stand_ins_is_shown_if_it_tells_more(status, sign, shown):
+    """Not if it found the same, or only that no answer came in time."""
+    alone = Verdict("a-b", "wrong", finding=Finding("zero", "alone"))
+    other = Verdict("a-b", status, finding=Finding(sign, "with stand-ins"))
+    assert (alone, other)[shown] is run.told(alone, other)

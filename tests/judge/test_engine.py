@@ -127,6 +127,22 @@ def test_a_name_that_is_no_text_costs_its_file_only(tmp_path):
     assert (["data.txt"], 1) == ([name for name, _ in found], len(problems)) and "UTF-8" in problems[0]
 
 
+def test_what_was_handed_in_is_copied_for_anybody_to_read(tmp_path):
+    """Whatever the umask of whoever grades: the sandbox's uid can read every copy. A link is refused, not followed."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "data.txt").write_text("1")
+    (tmp_path / "link").symlink_to(tmp_path / "mine" / "data.txt")
+    before = os.umask(0o077)
+    try:
+        (there := tmp_path / "there").mkdir()
+        sandbox.copied([("a/b/data.txt", tmp_path / "mine" / "data.txt")], there)
+    finally:
+        os.umask(before)
+    assert {0o755, 0o644} == {path.stat().st_mode & 0o777 for path in (there, *there.rglob("*"))}
+    with pytest.raises(OSError):
+        sandbox.copied([("link", tmp_path / "link")], there)
+
+
 def test_an_unknown_lesson_version_or_course_is_named(one, tmp_path):
     """A notebook of another course, lesson or version says which; a version with the same checks is judged with a remark."""
     (tmp_path / "90_kinds.ipynb").write_text(nbformat.writes(one.handed_out))

@@ -34,6 +34,7 @@ HARMFUL = [
     "<javascript:alert(1)>",
     "![x](data:image/svg+xml;base64,PHN2Zz4=)",
     "![tracking](https://example.org/pixel.png)",
+    "![tracking](files///example.org/pixel.png)",
     "[click](files/javascript:alert(1))",
     "[click](/files/files/javascript:alert(1))",
     "[click](FILES/javascript:alert(1))",
