@@ -44,7 +44,7 @@ def _renamed(got: Mapping[Any, Any], want: Mapping[Any, Any], gone: Sequence[Any
                 return f"{key!r} stands where {gone[0]!r} is asked for{rest}. Which names does the exercise give?"
     for name in gone:
         if held := [key for key in others if first_difference(got[key], want[name]) is None]:
-            return f"Under {held[0]!r} stands what is asked for under {name!r}. Which names does the exercise give?"
+            return f"{held[0]!r} holds what is asked for under {name!r}. Which names does the exercise give?"
     if near := difflib.get_close_matches(str(gone[0]), [str(key) for key in others], n=1):
         return f"There is {near[0]!r}. Is that {gone[0]!r} under another name?"
     return f"In its place there is {_listed(list(map(repr, others)))}. What belongs to the name {gone[0]!r}?"

@@ -16,7 +16,7 @@ WANT = {"weight_ih": A, "weight_hh": B, "bias": C}
 @pytest.mark.parametrize(
     ("got", "says"),
     [
-        ({"weight_ih": A, "weight_hh": B, "b": C}, "Under 'b' stands what is asked for under 'bias'."),
+        ({"weight_ih": A, "weight_hh": B, "b": C}, "'b' holds what is asked for under 'bias'."),
         ({"dweight_ih": A, "dweight_hh": B, "dbias": C}, "'dweight_ih' stands where 'weight_ih' is asked for, and so do the others."),
         ({"weight_ih_l0": A, "weight_hh_l0": B, "bias_l0": C}, "'weight_ih_l0' stands where"),
         ({"weight_ih": A, "weight_hh": B, "d_bias": 2 * C}, "'d_bias' stands where 'bias' is asked for. Which"),
@@ -68,7 +68,7 @@ def test_what_the_check_says_itself_comes_first():
     with pytest.raises(Wrong) as caught:
         expect({"weight_ih": A, "weight_hh": B, "b": C}, WANT, clue="Which gradients are asked for?")
     first, second = caught.value.finding.clues
-    assert ("Which gradients are asked for?", True) == (first, second.startswith("Under 'b' stands"))
+    assert ("Which gradients are asked for?", True) == (first, second.startswith("'b' holds"))
     with pytest.raises(Wrong) as caught:
         expect({"weight_ih": A, "weight_hh": B}, WANT, clue="Which gradients are asked for?")
     assert ("Which gradients are asked for?",) == caught.value.finding.clues

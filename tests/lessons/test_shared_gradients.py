@@ -198,3 +198,18 @@ def test_training_the_recurrence_for_the_present_alone_spoils_it():
         own, alone = entry["measured"]["own_step"], entry["measured"]["readout_alone"]
         assert 0.32 <= round(alone[-1], 2) <= 0.44 and alone == sorted(alone, reverse=True)
         assert 0.70 <= round(own[-1], 2) <= 1.00 and own[-1] > min(own) + 0.1
+
+
+def test_gradients_under_other_names_are_not_called_wrong():
+    """What was not compared is not judged: a clue about values wants them under their names. The twin: wrong ones are."""
+    want = {"weight_ih": torch.ones(2, 3), "weight_hh": torch.ones(2, 2), "bias": torch.ones(2)}
+    assert "" == clues.of_one_step({f"d_{name}": value for name, value in want.items()}, want)
+    assert "" == clues.of_one_step({}, want)
+    assert "all three parameters are wrong" in clues.of_one_step(
+        {name: 2 * value for name, value in want.items()}, want
+    )
+    every = want | {"weight_out": torch.ones(3, 2), "bias_out": torch.ones(3), "x": torch.ones(1, 2, 3)}
+    renamed = {name: every[name] for name in ("weight_ih", "weight_hh", "bias")}
+    assert "gradients of the read-out are not" not in clues.of_every_step(
+        (torch.tensor(1.0), renamed), (torch.tensor(1.0), every)
+    )

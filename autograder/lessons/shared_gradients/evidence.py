@@ -40,9 +40,9 @@ TOTAL = (AXES_OF_FACTORS.but(_ROW), FACTORS.but(_ROW))
 
 def of_one_step(dparams: Any, want: Params) -> str:
     """What the gradient of the bias tells: it is the sum of da over the batch and nothing else."""
-    if not isinstance(dparams, dict):
+    if not isinstance(dparams, dict) or not set(want) <= set(dparams):
         return ""
-    wrong = [name for name in want if _wrong(dparams.get(name), want[name])]
+    wrong = [name for name in want if _wrong(dparams[name], want[name])]
     if "bias" not in wrong:
         return "The gradient of the bias is right, so da is. What is da multiplied by, and over what is it summed?"
     if len(wrong) == len(want):
@@ -80,7 +80,8 @@ def of_every_step(got: Any, want: tuple[Tensor, Params]) -> str:
     (loss, grads), (right_loss, right) = got, want
     if _wrong(loss, right_loss):
         return "The loss comes first. How is it made from the scores, and does each step get its own target?"
-    if isinstance(grads, dict) and all(_wrong(grads.get(name), right[name]) for name in ("weight_out", "bias_out")):
+    readout = ("weight_out", "bias_out")
+    if isinstance(grads, dict) and all(name in grads and _wrong(grads[name], right[name]) for name in readout):
         return (
             "The loss is right, and the gradients of the read-out are not. They come first in the sweep: look at the gradient of the "
             "scores. For one row, hold it against softmax minus one-hot, divided by B."
