@@ -12,11 +12,11 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
-from autograder.beside import frames
+from autograder.beside import frames, walls
 from autograder.beside.beside import Beside
 from autograder.beside.cells import Shell
 from autograder.beside.protocol import Reply, Request, answered, failed
@@ -26,11 +26,11 @@ HIGH = 200  # the protocol's descriptors go up there, out of the way of those th
 
 
 def main() -> None:
-    """Serve until the judge closes the pipe. argv: descriptors to read and write, options as JSON."""
-    reads, writes = (_aside(int(fd)) for fd in sys.argv[1:3])
+    """Serve in a process of its own until the judge closes the pipe. argv: descriptors to read and write, options as JSON."""
+    reads, writes = (aside(int(fd)) for fd in sys.argv[1:3])
     options = json.loads(sys.argv[3])
-    _limit(options)
-    _bring(options["files"], Path.cwd())
+    walls.limit(options["limits"], alone=options["alone"], mapped=options["mapped"])
+    shutil.copytree(options["files"], Path.cwd(), copy_function=shutil.copyfile, dirs_exist_ok=True)
     shell = Shell()
     sys.path.insert(0, "")  # as in Jupyter, but only now, so that no file of the learner's can replace a module of ours
     Service(reads, writes, shell).serve()
@@ -44,7 +44,7 @@ class Service:
         self.beside = Beside(shell.names, self.lend)
         self.id = 0
 
-    def serve(self) -> None:
+    def serve(self) -> NoReturn:
         """Say hello, then answer one request after another."""
         self.send(answered({"python": sys.version.split()[0], "torch": torch.__version__}))
         while True:
@@ -89,36 +89,8 @@ class Service:
         return answer["value"]
 
 
-def _aside(fd: int) -> int:
+def aside(fd: int) -> int:
     """The same end of a pipe under a high number, which no process started from here inherits."""
     high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH)
     os.close(fd)
     return high
-
-
-def _limit(options: dict[str, Any]) -> None:
-    import resource
-
-    limits = options["limits"]  # all of judge/limits.py, by name
-
-    def at_most(what: int, value: float) -> None:
-        hard = resource.getrlimit(what)[1]
-        most = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
-        resource.setrlimit(what, (most, most))
-
-    at_most(resource.RLIMIT_CPU, limits["cpu"])
-    at_most(resource.RLIMIT_FSIZE, limits["file"])
-    at_most(resource.RLIMIT_CORE, 0)
-    at_most(resource.RLIMIT_NOFILE, 1024)
-    if sys.platform == "linux":
-        if options["alone"]:  # in a user namespace of its own; elsewhere it would count the user's other processes
-            at_most(resource.RLIMIT_NPROC, limits["processes"])
-        if not options["device"].startswith("cuda"):  # CUDA maps far more than it uses
-            at_most(resource.RLIMIT_DATA, limits["memory"])
-            at_most(resource.RLIMIT_AS, limits["memory"] + 4 * 2**30)
-
-
-def _bring(folder: str, home: Path) -> None:
-    """Copy what was handed in beside the notebook to where the cells run, so that they may change it."""
-    if folder:
-        shutil.copytree(folder, home, copy_function=shutil.copyfile, dirs_exist_ok=True)

@@ -116,6 +116,7 @@ def judge(
             problems += session.problems
     provenance = {
         **rests_on,
+        "sandbox lacks": sandbox.lacks,
         "learner": learner,
         "seeds": {id: verdict.seed for id, verdict in verdicts.items()},
         "from the store": known,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.checking.spec import Check, Finding, Verdict
-from autograder.judge.sandbox import BPTT, PACKAGE
+from autograder.judge.sandbox.machine import BPTT, PACKAGE
 
 
 class Store:

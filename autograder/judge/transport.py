@@ -6,7 +6,6 @@ import os
 import secrets
 import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol, cast, get_args
@@ -18,7 +17,6 @@ from autograder.beside.protocol import Frame, Lent, Question, Reply, ReplyStatus
 from autograder.beside.wire import Ref, WireError, pack
 from autograder.checking.spec import Check, Finding, LearnerFailed, Status
 from autograder.judge.sandbox import Inside, Sandbox
-from autograder.judge.usage import usage
 
 TICK = 0.25  # seconds between looks at what a busy child uses
 TEXT = 2000  # characters of any text in a reply
@@ -61,9 +59,8 @@ class Child:
         finally:
             for fd in (theirs_in, theirs_out):
                 os.close(fd)
-        self.process = self._started.process
-        assert self.process.stdout is not None
-        self._output = self.process.stdout.fileno()
+        self._output = self._started.output
+        self._looked = 0.0  # time.monotonic() when it was last looked at what the process uses
         self._select = selectors.DefaultSelector()
         for fd in (self._reads, self._output):
             os.set_blocking(fd, False)
@@ -79,6 +76,11 @@ class Child:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    @property
+    def pid(self) -> int:
+        """The process that everything of the submission ends with."""
+        return self._started.pid
 
     def allow(self, seconds: float, what: str) -> None:
         """From now on, `what` has so many seconds."""
@@ -143,7 +145,7 @@ class Child:
                 raise self._end("timeout", f"no answer within {self._seconds:g} s",
                                 "Is there a loop that never ends, or far more work than the exercise needs?")  # fmt: skip
             ready = self._select.select(min(left, TICK))
-            if not ready:
+            if time.monotonic() > self._looked + TICK:  # whatever flows meanwhile
                 self._look()
             for key, _ in ready:
                 self._drain() if key.fd == self._output else self._fill()
@@ -169,8 +171,9 @@ class Child:
                             "Is there a print in a loop that runs very often?")  # fmt: skip
 
     def _look(self) -> None:
-        use = usage(self.process.pid)
-        if use.processes > self.limits.processes + 3:  # bubblewrap itself and Python
+        self._looked = time.monotonic()
+        use = self._started.use(self.limits.memory)
+        if use.processes > self.limits.processes:
             raise self._end("crashed", f"more than {self.limits.processes} processes were started")
         if use.memory > self.limits.memory:
             raise self._end("crashed", f"more than {_size(self.limits.memory)} of memory were used")
@@ -200,9 +203,8 @@ class Child:
                         raise self._end_of_process() from None
 
     def _end_of_process(self) -> Ended:
-        try:
-            code = self.process.wait(2)
-        except subprocess.TimeoutExpired:
+        code = self._started.wait(2)
+        if code is None:
             return self._end("crashed", "the process closed its pipe")
         if self._id == 0:  # our own side failed, not the learner's
             self._speaks()

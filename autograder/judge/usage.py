@@ -11,14 +11,17 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Usage:
-    """How many processes, and how many bytes are resident in them."""
+    """How many processes, and how many bytes of memory."""
 
     processes: int = 0
     memory: int = 0
 
 
-def usage(pid: int) -> Usage:
-    """The use of `pid` and its descendants. Root is not held to RLIMIT_NPROC, and no limit sums over processes."""
+def usage(pid: int, enough: int = 0) -> Usage:
+    """The use of `pid` and its descendants. Root is not held to RLIMIT_NPROC, and no limit sums over processes.
+
+    What several processes share is counted in each, unless that sum is over `enough` bytes: then each is given its part of it.
+    """
     children: dict[int, list[int]] = defaultdict(list)
     resident: dict[int, int] = {}
     try:
@@ -38,4 +41,16 @@ def usage(pid: int) -> Usage:
     while todo:
         found.append(one := todo.pop())
         todo += children.get(one, [])
-    return Usage(len(found), sum(resident.get(one, 0) for one in found))
+    memory = sum(resident.get(one, 0) for one in found)
+    if memory > enough:
+        memory = sum(_part(one, resident.get(one, 0)) for one in found)
+    return Usage(len(found), memory)
+
+
+def _part(pid: int, resident: int) -> int:
+    """The process's part of the memory that it shares, in bytes; all of it where the kernel does not say."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
+    except (OSError, ValueError):
+        return resident

@@ -16,12 +16,22 @@ from autograder.beside.wire import WireError
 from autograder.checking.spec import Finding, Verdict
 from autograder.commands import grade
 from autograder.house import NOTEBOOKS, SOLUTIONS
-from autograder.judge import engine, sandbox, transport
+from autograder.judge import engine, transport
 from autograder.judge.engine import files_beside, judge
 from autograder.judge.limits import Limits
 from autograder.judge.plan import Ask, Run, plan
 from autograder.judge.releases import Releases
-from autograder.judge.sandbox import Bubblewrap, Inside, NoSandbox, Unsafe, choose
+from autograder.judge.sandbox import (
+    Bubblewrap,
+    Container,
+    Inside,
+    NoSandbox,
+    Unsafe,
+    bubblewrap,
+    choose,
+    machine,
+    server,
+)
 from autograder.judge.store import Store
 from autograder.judge.submissions import Unreadable, collect
 from tests import kinds
@@ -135,12 +145,12 @@ def test_what_was_handed_in_is_copied_for_anybody_to_read(tmp_path):
     before = os.umask(0o077)
     try:
         (there := tmp_path / "there").mkdir()
-        sandbox.copied([("a/b/data.txt", tmp_path / "mine" / "data.txt")], there)
+        server.copied([("a/b/data.txt", tmp_path / "mine" / "data.txt")], there)
     finally:
         os.umask(before)
     assert {0o755, 0o644} == {path.stat().st_mode & 0o777 for path in (there, *there.rglob("*"))}
     with pytest.raises(OSError):
-        sandbox.copied([("link", tmp_path / "link")], there)
+        server.copied([("link", tmp_path / "link")], there)
 
 
 def test_an_unknown_lesson_version_or_course_is_named(one, tmp_path):
@@ -190,27 +200,30 @@ def test_a_path_without_notebooks_is_misuse(tmp_path, capsys, name, said):
 
 
 @pytest.fixture
-def fresh():
-    """The probe forgets what it found."""
-    sandbox._refusal.cache_clear()
+def ordinary(monkeypatch):
+    """An ordinary user grades; what a machine allows is found out anew."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    for level in (Bubblewrap, Container):
+        level.refusal.cache_clear()
     yield
-    sandbox._refusal.cache_clear()
+    for level in (Bubblewrap, Container):
+        level.refusal.cache_clear()
 
 
-def test_without_bubblewrap_grading_refuses(fresh, monkeypatch, tmp_path, capsys):
+def test_without_bubblewrap_grading_refuses(ordinary, monkeypatch, tmp_path, capsys):
     """Without bubblewrap `course grade` says how to get it, and ends with 2."""
-    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: None)
     (tmp_path / "a.ipynb").write_text("{}")
     assert 2 == cli.main(["grade", str(tmp_path)])
     assert "apt install bubblewrap" in capsys.readouterr().err
 
 
-def test_where_namespaces_are_denied_grading_refuses(fresh, monkeypatch):
-    """A bubblewrap that is there but may not make namespaces is found out by trying, with both remedies."""
-    monkeypatch.setattr(sandbox.shutil, "which", lambda name: "/usr/bin/bwrap")
+def test_where_namespaces_are_denied_grading_refuses(ordinary, monkeypatch):
+    """A bubblewrap that is there but may not make namespaces is found out by trying, with the remedies."""
+    monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: "/usr/bin/bwrap")
     denied = subprocess.CompletedProcess([], 1, "", "bwrap: setting up uid map: Permission denied\n")
-    monkeypatch.setattr(sandbox.subprocess, "run", lambda *a, **k: denied)
-    with pytest.raises(NoSandbox, match="apparmor_restrict_unprivileged_userns.*seccomp"):
+    monkeypatch.setattr(bubblewrap.subprocess, "run", lambda *a, **k: denied)
+    with pytest.raises(NoSandbox, match="apparmor_restrict_unprivileged_userns.*seccomp.*as root"):
         choose()
 
 
@@ -222,12 +235,12 @@ def test_without_a_sandbox_only_on_request():
 def test_the_child_is_given_no_check(monkeypatch):
     """Of autograder the sandbox holds what runs beside the learner's code, and nothing that knows an answer."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)  # root shows the same folders under other names first
-    line = Bubblewrap().command(Inside(Limits()))
+    line = bubblewrap._room(Inside(Limits()))
     bound = {line[at + 2]: Path(line[at + 1]) for at, word in enumerate(line) if word == "--ro-bind"}
     ours = {there: here for there, here in bound.items() if there.startswith("/course/autograder")}
     assert ours == {
-        "/course/autograder/beside": sandbox.BESIDE,
-        "/course/autograder/__init__.py": sandbox.BESIDE / "dummy.py",
+        "/course/autograder/beside": machine.BESIDE,
+        "/course/autograder/__init__.py": machine.BESIDE / "dummy.py",
     }
 
 
@@ -244,7 +257,7 @@ def test_one_judges_own_work_without_a_sandbox(one):
 class Forbidden:
     """A sandbox that must not be started."""
 
-    level = "bubblewrap"
+    level, lacks = "bubblewrap", ()
 
     def start(self, *args):
         raise AssertionError("a child was started")

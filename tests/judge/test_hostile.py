@@ -213,7 +213,7 @@ def test_the_learners_process_reaches_what_is_its_own(looked):
 def test_the_learners_process_has_nobodys_rights(sandbox):
     """Whoever grades, also root: outside, the process has a uid without rights; inside, nothing of /proc can be written to."""
     with Child(sandbox, Inside(SMALL), lend) as child:
-        status = Path(f"/proc/{child.process.pid}/status").read_text()
+        status = Path(f"/proc/{child.pid}/status").read_text()
         uids = {int(uid) for uid in re.search(r"Uid:(.*)", status)[1].split()}
         assert 0 not in uids
         child.allow(60, "a cell")
