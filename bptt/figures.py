@@ -55,7 +55,8 @@ def show(fig: Figure, says: str) -> None:
     In a notebook the picture keeps its clear background (matplotlib's own display would put it on white as soon as the
     page is dark). Elsewhere nothing is drawn on a screen: the sentence is printed.
     """
-    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None and "image/png" in shell.display_formatter.active_types:
         from IPython.display import display
 
         data, metadata = rendered(fig, says)
