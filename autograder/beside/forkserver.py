@@ -129,7 +129,7 @@ def _keep_among_others(wanted: Process, fds: list[int], shell: Shell) -> NoRetur
         tempfile.tempdir = None
         _unpack(fds, place)
         os.chdir(place)
-        devices = ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"]
+        devices = ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx", "/dev/pts", "/dev/tty"]
         walls.allow_files(wanted["readable"], [place, *devices])
         _serve(wanted, fds, shell)
     _wait(pid, fds, clear)

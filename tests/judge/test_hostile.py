@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,12 +16,19 @@ from autograder.judge.limits import MB, Limits
 from autograder.judge.sandbox import Inside
 from autograder.judge.transport import Child, Ended
 from tests import kinds
+from tests.levels import levels
 from tests.submissions import HandOut, add, cell, copy_of, delete, lesson, write
 
 pytestmark = [pytest.mark.needs_bubblewrap, pytest.mark.filterwarnings("ignore")]
 
 SMALL = Limits(cell=20, memory=1024 * MB, processes=24, disk=32 * MB, output=1 * MB)
 IDS = "train cache model finite-difference chunks guess weights double quadruple".split()
+
+
+@pytest.fixture(scope="module", params=levels(), ids=lambda level: level.level)
+def sandbox(request):
+    """Each level that whoever runs the tests can have."""
+    return request.param()
 
 
 @pytest.fixture(scope="module")
@@ -166,70 +172,7 @@ def test_forged_replies_end_the_process_and_shift_no_answer(one, grade):
     assert {"kinds-double"} == {id for id, verdict in judged.verdicts.items() if not verdict.right}
 
 
-# ---------------------------------------------------------------------------------------- what the child sees
-
-LOOKS = {
-    "passwd": "open('/etc/passwd').read()",
-    "gradebook": f"open({str(kinds.FOLDER)!r} + '/kinds.py').read()",
-    "checks": "__import__('autograder.checking')",
-    "mistakes": "__import__('autograder.lessons')",
-    "expect": "__import__('autograder.checking.expect')",
-    "solutions": f"__import__('os').listdir({str(kinds.FOLDER.parents[1] / 'solutions')!r})",
-    "home of the grader": "__import__('os').listdir('/root') if __import__('os').getuid() == 0 else 1 / 0",
-    "network": "__import__('socket').create_connection(('1.1.1.1', 53), 2)",
-    "write outside": "open('/course/x', 'w')",
-    "write to packages": "open(__import__('torch').__file__, 'a')",
-    "write to the root": "open('/x', 'w')",
-    "other processes": "[p for p in __import__('os').listdir('/proc') if p.isdigit() and int(p) > 100][0]",
-}
-
-
-@pytest.fixture(scope="module")
-def looked(sandbox):
-    """What a cell of each kind ends as, in one child."""
-    with Child(sandbox, Inside(SMALL), lend) as child:
-
-        def run(source: str) -> str:
-            child.allow(20, "a cell")
-            return child.ask({"do": "run", "source": source})["value"]
-
-        said = {name: run(source) for name, source in LOOKS.items()}
-        said["twin"] = run("open('mine', 'w').write('x'); open('mine').read(); import torch, bptt, autograder")
-        run("import os; seen = dict(os.environ), os.getcwd(), os.path.expanduser('~')")
-        return said, child.ask({"do": "value", "name": "seen", "lend": {}})["value"]
-
-
-@pytest.mark.parametrize("what", LOOKS)
-def test_the_learners_process_does_not_reach(looked, what):
-    """Files of the machine, checks, solutions, network and other processes are out of reach."""
-    assert looked[0][what] != ""
-
-
-def test_the_learners_process_reaches_what_is_its_own(looked):
-    """It writes and reads files of its own, and imports torch, bptt and the stand-in."""
-    assert "" == looked[0]["twin"]
-
-
-def test_the_learners_process_has_nobodys_rights(sandbox):
-    """Whoever grades, also root: outside, the process has a uid without rights; inside, nothing of /proc can be written to."""
-    with Child(sandbox, Inside(SMALL), lend) as child:
-        status = Path(f"/proc/{child.pid}/status").read_text()
-        uids = {int(uid) for uid in re.search(r"Uid:(.*)", status)[1].split()}
-        assert 0 not in uids
-        child.allow(60, "a cell")
-        child.ask({"do": "run", "source": (
-            "import os\nseen = []\nfor folder, _, files in os.walk('/proc/sys'):\n    for name in files:\n        try:\n"
-            "            os.close(os.open(os.path.join(folder, name), os.O_WRONLY)); seen.append(name)\n"
-            "        except OSError:\n            pass")})  # fmt: skip
-        assert [] == child.ask({"do": "value", "name": "seen", "lend": {}})["value"]
-
-
-def test_the_environment_is_not_the_graders(looked, monkeypatch):
-    """No variable of the grader's environment, and a home of its own."""
-    environment, place, home = looked[1]
-    assert "/home/learner" == place == home
-    assert {"PATH", "HOME"} <= set(environment)
-    assert not {"VIRTUAL_ENV", "PYTEST_CURRENT_TEST", "OLDPWD", "MAIL"} & set(environment)
+# ------------------------------------------------------------------------------------------------- the pipe
 
 
 def test_a_process_that_speaks_unasked_is_ended(sandbox):
