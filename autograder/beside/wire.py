@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 MAX_BYTES = 64 * 2**20  # one message
+MAX_HEAD = 4 * 2**20  # all of it but the entries of tensors
 MAX_DEPTH = 12  # nesting of containers
 MAX_BITS = 1000  # of an integer: larger ones are no floating-point numbers
 MAX_ITEMS = 20_000  # in one container, or taken from one generator
+MAX_KEYS = 2_000  # of a dict or a set: the keys may be chosen so that all of them collide
 
 
 class Flags(NamedTuple):
@@ -103,8 +105,10 @@ def pack(value: Any, keep: Callable[[Any], Ref], arguments: Sequence[Tensor] = (
     def inner(item: Any) -> Any:
         return pack(item, keep, arguments, depth + 1)
 
-    if isinstance(value, list | tuple | set | frozenset | dict) and len(value) > MAX_ITEMS:
-        raise WireError(f"a {type(value).__name__} of {len(value)} items; at most {MAX_ITEMS} can be judged")
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        most = MAX_ITEMS if isinstance(value, list | tuple) else MAX_KEYS
+        if len(value) > most:
+            raise WireError(f"a {type(value).__name__} of {len(value)} items; at most {most} can be judged")
     if isinstance(value, dict):
         return {_key(key): inner(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -184,6 +188,8 @@ def dumps(value: Any) -> bytes:
     blobs: list[bytes] = []
     head = json.dumps(_encode(value, blobs)).encode()
     message = struct.pack(">Q", len(head)) + head + b"".join(blobs)
+    if len(head) > MAX_HEAD:
+        raise WireError(f"{len(head)} bytes beside tensors; at most {MAX_HEAD} can be judged")
     if len(message) > MAX_BYTES:
         raise WireError(f"{len(message)} bytes; at most {MAX_BYTES} can be judged")
     return message
@@ -193,8 +199,8 @@ def loads(message: bytes) -> Any:
     """Plain values from bytes; raises WireError for anything that `dumps` does not write."""
     try:
         (length,) = struct.unpack_from(">Q", message)
-        if length > len(message) - 8:
-            raise WireError("the head is longer than the message")
+        if length > min(MAX_HEAD, len(message) - 8):
+            raise WireError("the head is too long")
         return _decode(json.loads(message[8 : 8 + length]), _Reader(message, 8 + length), 0)
     except WireError:
         raise
@@ -278,7 +284,9 @@ def _decode(head: Any, blobs: _Reader, depth: int) -> Any:
     if not isinstance(head, dict):
         raise WireError("an unknown kind of value")
 
-    def items(name: str) -> list[Any]:
+    def items(name: str, most: int = MAX_ITEMS) -> list[Any]:
+        if len(head[name]) > most:
+            raise WireError(f"a {name} of {len(head[name])} items")
         return [_decode(item, blobs, depth + 1) for item in head[name]]
 
     if "tensor" in head:
@@ -299,8 +307,10 @@ def _decode(head: Any, blobs: _Reader, depth: int) -> Any:
     if "tuple" in head:
         return tuple(items("tuple"))
     if "set" in head:
-        return {_key(item) for item in items("set")}
+        return {_key(item) for item in items("set", MAX_KEYS)}
     if "dict" in head:
+        if len(head["dict"]) > MAX_KEYS:
+            raise WireError(f"a dict of {len(head['dict'])} items")
         return {_key(_decode(key, blobs, depth + 1)): _decode(item, blobs, depth + 1) for key, item in head["dict"]}
     raise WireError("an unknown kind of value")
 

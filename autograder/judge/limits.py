@@ -21,7 +21,7 @@ class Limits:
     disk: int = 256 * MB  # all files written, in each of the places for them
     output: int = 32 * MB  # printed in all; more ends the child
     files: int = 64 * MB  # handed in beside the notebook
-    notebook: int = 64 * MB  # the notebook itself
+    notebook: int = 32 * MB  # the notebook itself
 
     def plain(self) -> dict[str, float]:
         """As a dict, for the provenance of a verdict."""

@@ -17,7 +17,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
-LARGEST = 64 << 20  # bytes of a notebook that we read
+LARGEST = 32 << 20  # bytes of a notebook that we read
+MOST = 3000  # cells; a lesson has about a hundred
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -90,6 +91,10 @@ def parse(raw: bytes) -> NotebookNode:
     cells = found.get("cells")
     if not isinstance(cells, list):
         raise ValueError("The file is not a notebook: its JSON holds no cells.")
+    if len(cells) > MOST:
+        raise ValueError(
+            f"The notebook has {len(cells)} cells; no more than {MOST} are read. Delete what you do not need."
+        )
     if (language := _language(found)) != "python":
         raise ValueError(f"The notebook is written for another language ({language}); the course's run in Python.")
     notebook = new_notebook(metadata=_metadata(found))
@@ -143,7 +148,7 @@ def _cell(given: Mapping[str, Any], taken: set[str]) -> NotebookNode:
 
 def unused(identity: str, taken: set[str]) -> str:
     """`identity` if it is a cell id and nobody has it, else one that nobody has; it is taken afterwards."""
-    count, candidate = 0, identity
+    count, candidate = len(taken), identity  # not from 1: what is taken already need not be tried again
     while candidate in taken or not _ID.fullmatch(candidate):
         count, candidate = count + 1, f"own-{count + 1}"
     taken.add(candidate)

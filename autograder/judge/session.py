@@ -12,6 +12,8 @@ from autograder.judge.plan import Run
 from autograder.judge.sandbox import Inside, Sandbox
 from autograder.judge.transport import Child, Ended, Patient
 
+LONGEST = 2**20  # characters of a cell
+
 
 class Session:
     """The cells that have run so far, in a child that may have to be replaced."""
@@ -89,6 +91,10 @@ class Session:
     def _run(self, number: int) -> None:
         assert self._child is not None
         cell = self._cells[number]
+        if len(cell.source) > LONGEST:
+            self._poisoned.add(number)
+            self._note(f"{cell.label} was not run: it has more than {LONGEST // 2**20} million characters")
+            return
         self._child.allow(min(self.limits.cell, self._left()), cell.label)
         try:
             reply = self._child.ask({"do": "run", "source": cell.source})

@@ -1,5 +1,6 @@
 """Does what crosses the wire arrive as it was, and is everything else refused?"""
 
+import json
 import math
 
 import pytest
@@ -87,6 +88,19 @@ def test_bottomless_and_huge_values_are_refused():
         pack(loop, keep)
     with pytest.raises(WireError, match="items"):
         pack([0] * (wire.MAX_ITEMS + 1), keep)
+    with pytest.raises(WireError, match="items"):
+        pack(dict.fromkeys(range(wire.MAX_KEYS + 1)), keep)
+
+
+def test_what_is_forged_to_be_slow_is_refused():
+    """Keys chosen to collide, a list without end, a head of many megabytes: refused before they are built."""
+    colliding = [[{"int": f"{n * (2**61 - 1):x}"}, None] for n in range(wire.MAX_KEYS + 1)]
+    for forged in ({"dict": colliding}, {"set": [key for key, _ in colliding]}, {"list": [0] * (wire.MAX_ITEMS + 1)}):
+        head = json.dumps(forged).encode()
+        with pytest.raises(WireError, match="items"):
+            loads(len(head).to_bytes(8, "big") + head)
+    with pytest.raises(WireError, match="too long"):
+        loads((wire.MAX_HEAD + 1).to_bytes(8, "big") + b" " * (wire.MAX_HEAD + 1))
 
 
 @pytest.mark.parametrize(

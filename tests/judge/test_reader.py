@@ -66,3 +66,10 @@ def test_a_file_within_the_limit_is_read(tmp_path):
     """The twin: what is small enough is read."""
     (tmp_path / "mine.ipynb").write_bytes(b'{"cells": [{"cell_type": "code", "source": "x"}]}')
     assert [cell.source for cell in read(tmp_path / "mine.ipynb", 2**19).notebook.cells] == ["x"]
+
+
+def test_cells_without_end_are_not_read(tmp_path):
+    """A notebook with far more cells than any lesson is refused by their number, at once."""
+    cells = b",".join([b'{"cell_type": "code", "source": ""}'] * 3001)
+    (tmp_path / "mine.ipynb").write_bytes(b'{"cells": [' + cells + b"]}")
+    assert "3001 cells" in read(tmp_path / "mine.ipynb").problem
