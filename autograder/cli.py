@@ -47,6 +47,10 @@ Each command explains itself: course lab --help
 """
 
 
+# nbformat's validator compiles forty grammars of internet addresses for it, two seconds for each command; without it, they are not checked.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+
 def _module(name: str) -> ModuleType:
     return importlib.import_module(f"autograder.commands.{name}")
 
