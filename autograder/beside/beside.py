@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from autograder.beside import advice, hygiene, probes
+from autograder.beside import advice, hygiene, observers, probes
 from autograder.beside.protocol import Call, Probe, Question, Reply, Value, answered, failed
 from autograder.beside.wire import Ref, WireError, Yielded, flags, mapped, pack, plain, tensors
 
@@ -34,6 +34,7 @@ class Beside:
     names: dict[str, Any]
     lend: Callable[..., Any] | None = None
     objects: list[Any] = field(default_factory=list)
+    observer: observers.Observer = field(default_factory=observers.of_this_process)
 
     def begin(self, check: object) -> None:
         """Another check begins: drop what was kept for the one before."""
@@ -44,7 +45,19 @@ class Beside:
         if request["do"] == "forget":
             self.objects.clear()
             return answered()
+        watch = request.get("watch")
+        if watch is None:
+            return self._ask(request)
+        reply, seen = self.observer.watch(lambda: self._ask(request, watch["graph"]), watch)
+        reply["seen"] = seen
+        return reply
+
+    # -------------------------------------------------------------------------------------- requests
+
+    def _ask(self, request: Call | Value | Probe, graph: bool = True) -> Reply:
         before = self._lend(request["lend"])
+        graph_before = torch.is_grad_enabled()  # a cell may have turned it off for good
+        torch.set_grad_enabled(graph)
         try:
             if request["do"] == "call":
                 return self._call(request)
@@ -54,9 +67,8 @@ class Beside:
         except WireError as error:
             return failed("unsendable", "unsendable", f"what {_shown(request)} returned cannot be judged: {error}")
         finally:
+            torch.set_grad_enabled(graph_before)
             self._restore(before)
-
-    # -------------------------------------------------------------------------------------- requests
 
     def _call(self, request: Call) -> Reply:
         """Call a learner's name, or a kept object or a method of it, with copies of the arguments."""
@@ -168,7 +180,7 @@ class Beside:
     def _lent(self, check: str, args: tuple[Any, ...]) -> Any:
         """What the stand-in returns for these arguments, with a way back to those that require a gradient."""
         assert self.lend is not None
-        lend, sent = self.lend, pack(args, self._keep)
+        lend, sent = self.observer.aside(self.lend), pack(args, self._keep)
         value = lend(check, sent)  # in a notebook with its graph; through a pipe with a flag that says so
         toward_them = [tensor for _, tensor in tensors(args) if tensor.requires_grad] if torch.is_grad_enabled() else []
         own = {id(tensor) for _, tensor in tensors(sent)}  # an argument that is returned as it is has no graph

@@ -19,6 +19,7 @@ import torch
 from autograder.beside import frames, walls
 from autograder.beside.beside import Beside
 from autograder.beside.cells import Shell
+from autograder.beside.observers import observer
 from autograder.beside.protocol import Reply, Request, answered, failed
 from autograder.beside.wire import WireError
 
@@ -41,7 +42,8 @@ class Service:
 
     def __init__(self, reads: int, writes: int, shell: Shell):
         self.reads, self.writes, self.shell = reads, writes, shell
-        self.beside = Beside(shell.names, self.lend)
+        self.beside = Beside(shell.names, self.lend, observer=observer())
+        self.ask = self.beside.ask  # bound before a cell could replace it
         self.id = 0
 
     def serve(self) -> NoReturn:
@@ -64,7 +66,7 @@ class Service:
                 self.beside.begin(None)
                 self.shell.reset()
                 return answered()
-            return self.beside.ask(request)
+            return self.ask(request)
         except BaseException as error:  # KeyboardInterrupt and the like, raised by the learner's code
             return failed("error", "raised", f"{type(error).__name__}: {str(error)[:200]}")
 
