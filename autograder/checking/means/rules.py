@@ -91,8 +91,7 @@ _HIDING = (*(f"builtins.{f}" for f in ("exec", "eval", "compile", "__import__"))
            "torch.utils.cpp_extension", "torch.library", "torch.compile", "torch.jit", "torch.fx", "torch.export", "torch._functorch",
            "torch._dynamo", "torch.func.linearize", "torch.multiprocessing")  # fmt: skip
 _HIDING_ATTRIBUTES = frozenset(
-    "__getattribute__ __globals__ __builtins__ __subclasses__ __code__ __closure__ cell_contents f_back f_globals "
-    "f_locals grad_fn next_functions".split()
+    "__getattribute__ __globals__ __builtins__ __subclasses__ __code__ __closure__ cell_contents f_back f_globals f_locals".split()
 )
 _GETTERS = ("builtins.getattr", "builtins.setattr", "operator.attrgetter", "operator.methodcaller")
 # Modules whose names can be judged by their names; anything else is code that does not stand in the notebook.
