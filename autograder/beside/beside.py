@@ -180,7 +180,7 @@ class Beside:
     def _lent(self, check: str, args: tuple[Any, ...]) -> Any:
         """What the stand-in returns for these arguments, with a way back to those that require a gradient."""
         assert self.lend is not None
-        lend, sent = self.observer.aside(self.lend), pack(args, self._keep)
+        lend, sent = self.lend, pack(args, self._keep)
         value = lend(check, sent)  # in a notebook with its graph; through a pipe with a flag that says so
         toward_them = [tensor for _, tensor in tensors(args) if tensor.requires_grad] if torch.is_grad_enabled() else []
         own = {id(tensor) for _, tensor in tensors(sent)}  # an argument that is returned as it is has no graph

@@ -19,7 +19,8 @@ import torch
 from autograder.beside.protocol import Seen, Watch
 
 _OUTSIDE = frozenset("subprocess.Popen os.system os.fork os.forkpty os.posix_spawn os.exec os.spawn".split())
-_ABOVE_ALL_DEVICES = ("_make_dual", "view_as_real")  # the other operators are caught where they fall into parts
+# Caught above the kernels of all devices; the other operators, where they fall into parts.
+_ABOVE = ("_make_dual", "view_as_real", "_native_multi_head_attention", "_transformer_encoder_layer_fwd")
 _TORCH, _PROBES = str(Path(torch.__file__).parent), str(Path(__file__).parent / "probes")
 
 
@@ -84,7 +85,7 @@ def observer() -> Observer:
                 return lifted(function, *args, **kwargs)
             finally:
                 now[0].lent_nodes += nodes() - node
-                now[0].lent_runs += tick() - first + 1  # the two ticks themselves count, too
+                now[0].lent_runs += tick() - first + 1  # the two ticks themselves are runs, too
 
         return unwatched
 
@@ -95,12 +96,13 @@ def _ticking() -> Callable[[], int]:
     """A function that returns the number of the process's next backward pass, and uses it up; -1 if it cannot."""
     one, zeros, hook, number = torch.ones(()), torch.zeros, torch.Tensor.register_hook, torch._C._current_graph_task_id
     engine = torch.autograd.Variable._execution_engine
-    backward, plainly, recorded = type(engine).run_backward, torch._C.DisableTorchFunction, torch.enable_grad
+    backward, recorded = type(engine).run_backward, torch.enable_grad
+    plainly, normal = torch._C.DisableTorchFunction, torch.inference_mode
 
     def tick() -> int:
         seen: list[int] = []
         try:
-            with plainly(), recorded():
+            with plainly(), normal(False), recorded():
                 leaf = zeros((), requires_grad=True, device="cpu", dtype=one.dtype)
                 hook(leaf, lambda grad: seen.append(number()))
                 backward(engine, (leaf,), (one,), False, False, (), True, True)
@@ -118,7 +120,7 @@ def _turning_away(now: list[_Now]) -> tuple[Callable[[], None], Callable[..., An
     `caught()` says whether one that we call ourselves is turned away. The process's own dispatcher does it: in all threads, in
     TorchScript, whatever modes are on. Those that a model of ours calls pass.
     """
-    library, frame, aten, above = torch._C._dispatch_library, sys._getframe, torch.ops.aten, _ABOVE_ALL_DEVICES
+    library, frame, aten, above = torch._C._dispatch_library, sys._getframe, torch.ops.aten, _ABOVE
     of_torch, of_ours, one = _TORCH, _PROBES, torch.ones(())
     canaries = {"_make_dual": (aten._make_dual.default, (one, one, 0)),
                 "lstm_cell": (aten.lstm_cell.default, (one, [one, one], one, one))}  # fmt: skip

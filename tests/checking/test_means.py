@@ -8,7 +8,7 @@ import torch
 
 from autograder.beside.beside import Beside
 from autograder.beside.cells import execute
-from autograder.beside.observers import observer
+from autograder.beside.observers import observer, of_this_process
 from autograder.checking import run
 from autograder.checking.draw import Draw
 from autograder.checking.means import rules
@@ -42,8 +42,8 @@ def verdict(*cells, id=STEP, observed=None):
     names = {"__name__": "__main__"}
     for number, source in enumerate(sources, 1):
         execute(source, names, f"cell {number}")
-    beside = Beside(names, run.lend) if observed is None else Beside(names, run.lend, observer=observed)
-    return run.run_check(load(id), beside, Draw(5), sources)
+    observed = observed or of_this_process()
+    return run.run_check(load(id), Beside(names, observed.aside(run.lend), observer=observed), Draw(5), sources)
 
 
 def by(gradient, before=""):
