@@ -43,11 +43,12 @@ class Service:
     def __init__(self, reads: int, writes: int, shell: Shell):
         self.reads, self.writes, self.shell = reads, writes, shell
         self.beside = Beside(shell.names, self.lend, observer=observer())
-        self.ask = self.beside.ask  # bound before a cell could replace it
+        self.ask = self.beside.ask  # bound before a cell could replace it, as is `answer` in serve
         self.id = 0
 
     def serve(self) -> NoReturn:
         """Say hello, then answer one request after another."""
+        answer = self.answer
         self.send(answered({"python": sys.version.split()[0], "torch": torch.__version__}))
         while True:
             try:
@@ -55,7 +56,7 @@ class Service:
             except EOFError:
                 os._exit(0)
             self.id = frame["id"]
-            self.send(self.answer(frame["request"]))
+            self.send(answer(frame["request"]))
 
     def answer(self, request: Request) -> Reply:
         """The reply to one request; whatever the learner's code raises becomes one."""

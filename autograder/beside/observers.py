@@ -51,7 +51,7 @@ def observer() -> Observer:
     tick, nodes = _ticking(), torch.autograd._get_sequence_nr
     now: list[_Now] = []  # the call that is being watched, if any
     hold, lifted, caught = _turning_away(now)
-    outside = _OUTSIDE
+    outside, begun = _OUTSIDE, _Now
 
     def audit(event: str, args: Any) -> None:
         if now and event in outside:
@@ -60,7 +60,7 @@ def observer() -> Observer:
     sys.addaudithook(audit)
 
     def watch(call: Callable[[], Any], what: Watch) -> tuple[Any, Seen]:
-        seen = _Now(what["turn_away"])
+        seen = begun(what["turn_away"])
         now[:] = [seen]
         hold()
         first, node = tick(), nodes()
@@ -122,6 +122,7 @@ def _turning_away(now: list[_Now]) -> tuple[Callable[[], None], Callable[..., An
     """
     library, frame, aten, above = torch._C._dispatch_library, sys._getframe, torch.ops.aten, _ABOVE
     of_torch, of_ours, one = _TORCH, _PROBES, torch.ones(())
+    partial, suppress = functools.partial, contextlib.suppress
     canaries = {"_make_dual": (aten._make_dual.default, (one, one, 0)),
                 "lstm_cell": (aten.lstm_cell.default, (one, [one, one], one, one))}  # fmt: skip
     held: list[Any] = []  # the libraries of the kernels that are in force
@@ -132,7 +133,7 @@ def _turning_away(now: list[_Now]) -> tuple[Callable[[], None], Callable[..., An
             held.append(library("IMPL", "aten", ""))
             for name in now[0].names:
                 key = "Autograd" if name in above else "CompositeImplicitAutograd"
-                held[0].impl(name, key, functools.partial(kernel, name))
+                held[0].impl(name, key, partial(kernel, name))
 
     def lifted(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         held.clear()
@@ -155,7 +156,7 @@ def _turning_away(now: list[_Now]) -> tuple[Callable[[], None], Callable[..., An
         asked = [canaries[name] for name in now[0].names if name in canaries]
         before = len(now[0].away)
         for operator, args in asked:
-            with contextlib.suppress(Exception):
+            with suppress(Exception):
                 operator(*args)
         return len(now[0].away) == before + len(asked)
 
