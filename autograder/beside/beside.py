@@ -82,7 +82,7 @@ class Beside:
             return failed("missing", "missing", f"{shown} is still None", clues=("Replace None with your answer.",))
         args, kwargs = self._copies(request["args"]), self._copies(request["kwargs"])
         given = list(tensors((args, kwargs)))
-        before = [(tensor, tensor.detach().clone(), tensor._version) for _, tensor in given]
+        before = [tensor.detach().clone() for _, tensor in given]
         try:
             if request["pretend"]:
                 value = _away(function, args, kwargs, given)
@@ -100,8 +100,8 @@ class Beside:
             return failed("error", "exit", f"{shown} called exit()", clues=("A function returns its value; it never needs to end Python.",))  # fmt: skip
         changed = [
             _where(function, path)
-            for (path, _), (tensor, old, version) in zip(given, before, strict=True)
-            if tensor._version != version and not _same(tensor.detach(), old)
+            for (path, tensor), old in zip(given, before, strict=True)
+            if not _same(tensor.detach(), old)
         ]
         return answered(value, changed)
 
