@@ -12,8 +12,11 @@ from autograder.beside.observers import observer, of_this_process
 from autograder.checking import run
 from autograder.checking.draw import Draw
 from autograder.checking.means import rules
+from autograder.checking.means.exact import EXACT, worst
 from autograder.checking.spec import CheckError
+from autograder.checking.student import Student
 from autograder.lessons import load
+from tests.submissions import material_of
 
 STEP = "shared-gradients-step-backward"
 HONEST = """
@@ -34,6 +37,12 @@ def parts(x_t, h_prev, params):
 def answer(dx, dh, *own):
     return dx, dh, dict(zip(("weight_ih", "weight_hh", "bias"), own))
 """
+
+
+def ruled_out(stem):
+    """The checks of a lesson that rule out other derivatives."""
+    ids = {sample.of for sample in material_of(stem).wrong}
+    return sorted(id for id in ids if load(id).exact is not None)
 
 
 def verdict(*cells, id=STEP, observed=None):
@@ -146,6 +155,8 @@ def torch_as_it_was():
     yield
     torch.sin = kept[0]
     torch.set_grad_enabled(kept[1])
+    torch.set_default_device(None)
+    torch.autograd.set_detect_anomaly(False)
 
 
 @pytest.mark.parametrize("cell", [*REVERSE.values(), *FORWARD.values()], ids=[*REVERSE, *FORWARD])
@@ -218,6 +229,23 @@ def test_the_helper_that_is_named_is_where_the_digits_were_lost():
     assert "`finite_difference`" in got.finding.summary and "finite_difference(at" in got.finding.where
 
 
+RULED = [(stem, check) for stem in ("shared_gradients", "gradient_flow") for check in ruled_out(stem)]
+
+
+@pytest.mark.parametrize("stem, check", RULED, ids=[check for _, check in RULED])
+def test_honest_answers_have_all_their_digits(stem, check):
+    """Every right answer that is written here is ten times as exact as it has to be."""
+    given, found = material_of(stem), []
+    for source in [sample.source for sample in given.right if sample.of == check] + [None]:
+        names = {"__name__": "__main__"}
+        for cell in given.solution.sources(check, source):
+            execute(cell, names, "cell")
+        student = Student(Beside(names, run.lend))
+        for seed in range(3):
+            found.append(worst(*load(check).exact(student, Draw(seed)))[0])
+    assert max(found) < EXACT / 10
+
+
 HABITS = {
     "from math import *": "from math import *",
     "from torch import *": "from torch import *",
@@ -231,6 +259,8 @@ HABITS = {
     "autograd elsewhere": "y = torch.ones(2, requires_grad=True)\ny.sum().backward()",
     "set_grad_enabled(False)": "torch.set_grad_enabled(False)",
     "a value's gradient is set": "value = torch.ones(2)\nvalue.grad = torch.ones(2)",
+    "a default device": "torch.set_default_device('cpu')",
+    "anomalies are looked for": "torch.autograd.set_detect_anomaly(True)",
     "a frame": "import sys\nsys._getframe(0)",
     "collecting garbage": "import gc\ngc.collect()",
     "a function of torch is wrapped": "real = torch.tanh\ntorch.tanh = lambda *a: real(*a)",

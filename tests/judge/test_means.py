@@ -3,7 +3,10 @@
 import pytest
 
 from autograder.authoring.twice import Sandboxed
+from autograder.house import SOLUTIONS
+from autograder.judge.engine import judge as judged
 from autograder.lessons import load
+from tests.submissions import add, lesson, write
 
 pytestmark = pytest.mark.needs_bubblewrap
 
@@ -45,3 +48,17 @@ def test_the_sandbox_says_what_the_notebook_says(sandbox):
         got = judge(load(STEP), [CHEAT])
         assert (got.status, got.finding.sign) == ("forbidden", "autograd")
         assert judge(load(STEP), ["import torch\ntorch.set_grad_enabled(False)", HONEST]).status == "right"
+
+
+def test_in_a_submission_only_the_exercise_that_breaks_the_rule_loses(sandbox):
+    """What builds on it is judged with a right one, in a process of its own; scratch cells cost nothing."""
+    notebook = lesson(SOLUTIONS / "02_shared_gradients.py").right()
+    write(notebook, "answer", STEP, CHEAT)
+    for at, habit in enumerate(
+        ("from math import *", "print(len(locals()))", "import sys\nprint('torch' in sys.modules)"), 1
+    ):
+        add(notebook, at, habit)
+    handed_out = lesson(SOLUTIONS / "02_shared_gradients.py").handed_out
+    found = judged(notebook, handed_out, key=b"k" * 16, learner="ada", sandbox=sandbox).verdicts
+    assert {id: verdict.status for id, verdict in found.items() if not verdict.right} == {STEP: "forbidden"}
+    assert "in its place" in found["shared-gradients-bptt"].notes[-1]

@@ -23,7 +23,7 @@ def judge_digits(got: Any, want: Any, differences: bool) -> None:
     `want` is float64 tensors in dicts, lists and tuples, and `got` has the same structure. The sign is "differences" where nothing else explains it,
     "single-precision" where each number is one of float32, else "inexact".
     """
-    error, part = max(((_error(*pair), pair[0]) for pair in _pairs(got, want)), key=lambda found: found[0])
+    error, part = worst(got, want)
     if error <= EXACT:
         return
     digits = (
@@ -35,6 +35,11 @@ def judge_digits(got: Any, want: Any, differences: bool) -> None:
     if differences or error < SINGLE:
         raise Wrong(Finding("differences", digits, clues=(clue,)))
     raise Wrong(Finding("inexact", digits, clues=(f"{clue} Is a derivative replaced by a difference? Or:", _SINGLE)))
+
+
+def worst(got: Any, want: Any) -> tuple[float, Tensor]:
+    """The largest deviation of an answer, relative to the largest entry of its tensor, and that tensor."""
+    return max(((_error(*pair), pair[0]) for pair in _pairs(got, want)), key=lambda found: found[0])
 
 
 _SINGLE = (
@@ -52,6 +57,5 @@ def _pairs(got: Any, want: Any) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _error(got: Tensor, want: Tensor) -> float:
-    """The largest deviation, relative to the largest entry."""
     size = want.abs().max().item() or 1.0
     return (got.double() - want).abs().max().item() / size
