@@ -3,6 +3,7 @@
 import textwrap
 from dataclasses import replace
 
+import numpy
 import pytest
 import torch
 
@@ -434,6 +435,55 @@ def test_a_derivative_made_before_the_call_is_not_seen():
     make = make.replace("known={}", "known")
     assert verdict(make, f"graphs = {traced}", answer).status == "look"
     assert verdict(make, f"for graphs in [{traced}]:\n    pass", answer).status == "right"
+
+
+LONG = """
+import numpy as np
+up, long = np.array(dh.tolist()), [np.array(a.tolist(), dtype=np.longdouble) for a in args]
+out = []
+for i, a in enumerate(long):
+    g = np.zeros_like(a)
+    for j in np.ndindex(*a.shape):
+        def at(e):
+            x, h, wi, wh, b = [one.copy() if k == i else one for k, one in enumerate(long)]
+            (x, h, wi, wh, b)[i][j] += e
+            return (np.tanh(x @ wi.T + h @ wh.T + b) * up).sum()
+        e = np.longdouble(1e-6)
+        g[j] = (8 * (at(e) - at(-e)) - at(2 * e) + at(-2 * e)) / (12 * e)
+    out.append(torch.tensor(g.astype(np.float64).tolist(), dtype=dh.dtype, device=dh.device))
+return answer(*out)
+"""
+
+
+def test_differences_of_longer_numbers_are_not_seen():
+    """Numpy's long numbers have digits to lose, where the machine has them: it passes, and docs/security.md says so."""
+    assert verdict(by(LONG)).status == ("right" if numpy.finfo(numpy.longdouble).eps < 1e-18 else "forbidden")
+
+
+def test_a_process_of_an_earlier_cell_is_not_seen():
+    """Known by its name, it is for a person; under a name that the text does not tell, it passes, and docs/security.md says so."""
+    program = """
+    import json, sys, torch
+    for line in sys.stdin:
+        dh, *args = [torch.tensor(one, dtype=torch.float64, requires_grad=True) for one in json.loads(line)]
+        x, h, wi, wh, b = args
+        grads = torch.autograd.grad(torch.tanh(x @ wi.T + h @ wh.T + b), args, dh)
+        print(json.dumps([g.tolist() for g in grads]), flush=True)
+    """
+    start = f"""
+    import json, subprocess, sys
+    def helper_of(text):
+        return subprocess.Popen([sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    program = {textwrap.dedent(program)!r}
+    """
+    answer = by(
+        """
+        print(json.dumps([one.tolist() for one in (dh, *args)]), file=helper.stdin, flush=True)
+        return answer(*(torch.tensor(one, dtype=dh.dtype, device=dh.device) for one in json.loads(helper.stdout.readline())))
+        """
+    )
+    assert verdict(start, "helper = helper_of(program)", answer).status == "look"
+    assert verdict(start, "for helper in [helper_of(program)]:\n    pass", answer).status == "right"
 
 
 def test_observers_that_are_forged_are_not_seen():
