@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from autograder.beside.beside import Beside
+from autograder.beside.observers import of_this_process
 from autograder.checking import card, run
 from autograder.checking.draw import Draw, open_seed
 from autograder.checking.spec import CheckError, Verdict
@@ -50,7 +51,7 @@ def judge_here(id: str, names: dict[str, Any], cells: list[str], seed: int | Non
     """The verdict of check `id` on the names of this process; the transport is a function call."""
     found = load(id)
     draw = Draw(open_seed(id) if seed is None else seed, device=os.environ.get("BPTT_DEVICE", "cpu"))
-    return run.run_check(found, Beside(names, lend=run.lend), draw, cells)
+    return run.run_check(found, Beside(names, lend=of_this_process().aside(run.lend)), draw, cells)
 
 
 def progress() -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from autograder.beside import advice, hygiene, probes
+from autograder.beside import advice, hygiene, observers, probes
 from autograder.beside.protocol import Call, Probe, Question, Reply, Value, answered, failed
 from autograder.beside.wire import Ref, WireError, Yielded, flags, mapped, pack, plain, tensors
 
@@ -34,6 +34,7 @@ class Beside:
     names: dict[str, Any]
     lend: Callable[..., Any] | None = None
     objects: list[Any] = field(default_factory=list)
+    observer: observers.Observer = field(default_factory=observers.of_this_process)
 
     def begin(self, check: object) -> None:
         """Another check begins: drop what was kept for the one before."""
@@ -44,7 +45,19 @@ class Beside:
         if request["do"] == "forget":
             self.objects.clear()
             return answered()
+        watch = request.get("watch")
+        if watch is None:
+            return self._ask(request)
+        reply, seen = self.observer.watch(lambda: self._ask(request, watch["graph"]), watch)
+        reply["seen"] = seen
+        return reply
+
+    # -------------------------------------------------------------------------------------- requests
+
+    def _ask(self, request: Call | Value | Probe, graph: bool = True) -> Reply:
         before = self._lend(request["lend"])
+        graph_before = torch.is_grad_enabled()  # a cell may have turned it off for good
+        torch.set_grad_enabled(graph)
         try:
             if request["do"] == "call":
                 return self._call(request)
@@ -54,9 +67,8 @@ class Beside:
         except WireError as error:
             return failed("unsendable", "unsendable", f"what {_shown(request)} returned cannot be judged: {error}")
         finally:
+            torch.set_grad_enabled(graph_before)
             self._restore(before)
-
-    # -------------------------------------------------------------------------------------- requests
 
     def _call(self, request: Call) -> Reply:
         """Call a learner's name, or a kept object or a method of it, with copies of the arguments."""
@@ -70,7 +82,7 @@ class Beside:
             return failed("missing", "missing", f"{shown} is still None", clues=("Replace None with your answer.",))
         args, kwargs = self._copies(request["args"]), self._copies(request["kwargs"])
         given = list(tensors((args, kwargs)))
-        before = [(tensor, tensor.detach().clone(), tensor._version) for _, tensor in given]
+        before = [tensor.detach().clone() for _, tensor in given]
         try:
             if request["pretend"]:
                 value = _away(function, args, kwargs, given)
@@ -88,8 +100,8 @@ class Beside:
             return failed("error", "exit", f"{shown} called exit()", clues=("A function returns its value; it never needs to end Python.",))  # fmt: skip
         changed = [
             _where(function, path)
-            for (path, _), (tensor, old, version) in zip(given, before, strict=True)
-            if tensor._version != version and not _same(tensor.detach(), old)
+            for (path, tensor), old in zip(given, before, strict=True)
+            if not _same(tensor.detach(), old)
         ]
         return answered(value, changed)
 

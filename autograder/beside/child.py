@@ -19,6 +19,7 @@ import torch
 from autograder.beside import frames, walls
 from autograder.beside.beside import Beside
 from autograder.beside.cells import Shell
+from autograder.beside.observers import observer
 from autograder.beside.protocol import Reply, Request, answered, failed
 from autograder.beside.wire import WireError
 
@@ -41,11 +42,13 @@ class Service:
 
     def __init__(self, reads: int, writes: int, shell: Shell):
         self.reads, self.writes, self.shell = reads, writes, shell
-        self.beside = Beside(shell.names, self.lend)
+        self.beside = Beside(shell.names, self.lend, observer=observer())
+        self.ask = self.beside.ask  # bound before a cell could replace it, as is `answer` in serve
         self.id = 0
 
     def serve(self) -> NoReturn:
         """Say hello, then answer one request after another."""
+        answer = self.answer
         self.send(answered({"python": sys.version.split()[0], "torch": torch.__version__}))
         while True:
             try:
@@ -53,7 +56,7 @@ class Service:
             except EOFError:
                 os._exit(0)
             self.id = frame["id"]
-            self.send(self.answer(frame["request"]))
+            self.send(answer(frame["request"]))
 
     def answer(self, request: Request) -> Reply:
         """The reply to one request; whatever the learner's code raises becomes one."""
@@ -64,7 +67,7 @@ class Service:
                 self.beside.begin(None)
                 self.shell.reset()
                 return answered()
-            return self.beside.ask(request)
+            return self.ask(request)
         except BaseException as error:  # KeyboardInterrupt and the like, raised by the learner's code
             return failed("error", "raised", f"{type(error).__name__}: {str(error)[:200]}")
 

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
 from autograder.beside.wire import Ref
+
+
+class Watch(TypedDict):
+    """What is to be seen of a call (observers.py)."""
+
+    turn_away: list[str]  # aten operators that are turned away meanwhile
+    graph: bool  # whether autograd records, as it does by default
+
+
+class Seen(TypedDict):
+    """What ran during a call that was watched, beside what was lent."""
+
+    canary: bool  # whether the observers saw what they ran themselves
+    runs: int  # backward passes
+    nodes: int  # of graphs that were recorded
+    away: list[str]  # operators that were turned away
+    outside: list[str]  # audit events of processes that were started
 
 
 class Call(TypedDict):
@@ -17,6 +35,7 @@ class Call(TypedDict):
     kwargs: dict[str, Any]
     pretend: bool  # whether tensor arguments pose as GPU tensors
     lend: dict[str, str]  # name -> id of the check whose stand-in replaces it meanwhile
+    watch: NotRequired[Watch]
 
 
 class Value(TypedDict):
@@ -25,6 +44,7 @@ class Value(TypedDict):
     do: Literal["value"]
     name: str
     lend: dict[str, str]
+    watch: NotRequired[Watch]
 
 
 class Probe(TypedDict):
@@ -35,6 +55,7 @@ class Probe(TypedDict):
     kwargs: dict[str, Any]
     shown: str | None  # what a message calls it
     lend: dict[str, str]
+    watch: NotRequired[Watch]
 
 
 class Forget(TypedDict):
@@ -68,6 +89,7 @@ class Answered(TypedDict):
     ok: Literal[True]
     value: Any
     changed: list[str]
+    seen: NotRequired[Seen]
 
 
 class Failed(TypedDict):
@@ -79,6 +101,7 @@ class Failed(TypedDict):
     summary: str
     where: str
     clues: tuple[str, ...]
+    seen: NotRequired[Seen]
 
 
 Reply = Answered | Failed
@@ -127,3 +150,17 @@ def answered(value: Any = None, changed: list[str] | None = None) -> Answered:
 def failed(status: ReplyStatus, sign: str, summary: str, where: str = "", clues: tuple[str, ...] = ()) -> Failed:
     """The reply without one, and why."""
     return {"ok": False, "status": status, "sign": sign, "summary": summary, "where": where, "clues": tuple(clues)}
+
+
+def seen_in(reply: Mapping[str, Any]) -> Seen | None:
+    """What a reply says was seen during the call; None if it says nothing of the right form."""
+    seen = reply.get("seen")
+    if not isinstance(seen, dict):
+        return None
+    canary, runs, nodes, away, outside = (seen.get(key) for key in Seen.__annotations__)
+    if not (type(canary) is bool and type(runs) is int and type(nodes) is int):
+        return None
+    if not (isinstance(away, list) and isinstance(outside, list)):
+        return None
+    names = ([str(name)[:60] for name in one[:20]] for one in (away, outside))
+    return Seen(canary=canary, runs=runs, nodes=nodes, away=next(names), outside=next(names))

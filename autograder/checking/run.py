@@ -13,7 +13,9 @@ from autograder.beside import advice
 from autograder.beside.hygiene import full_precision
 from autograder.beside.wire import flags, tensors
 from autograder.checking.draw import Draw
+from autograder.checking.expect import expect
 from autograder.checking.means import rules
+from autograder.checking.means.exact import judge_digits
 from autograder.checking.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, registered
 from autograder.checking.student import Student, Transport
 
@@ -28,18 +30,17 @@ def run_check(check: Check, transport: Transport, draw: Draw, cells: Sequence[st
     first = judge_alone(check, transport, draw, cells)
     if first.right or not check.needs or first.ending.ends or first.ending.read:
         return first
-    lent = {one.of: one.id for one in lendable(check) if not _judged(one, transport, draw).right}
-    return told(first, judge_with(lent, check, transport, draw)) if lent else first
+    every = first.status == "forbidden"  # perhaps by what it calls: even a right answer may use what another may not
+    lent = {one.of: one.id for one in lendable(check) if every or not _judged(one, transport, draw, cells).right}
+    return told(first, judge_with(lent, check, transport, draw, cells)) if lent else first
 
 
 def judge_alone(check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = ()) -> Verdict:
     """Judge `check` on what the learner has written, with nothing lent. Never raises for anything the learner's code does.
 
-    `cells` are the sources of the learner's cells in the order in which they ran: forbidden means are read from them.
+    `cells` are the sources of the learner's cells in the order in which they ran: where a forbidden means is used is read there.
     """
-    if check.forbid and (seen := rules.inspect(cells, check.of, check.forbid, _judged_there(check))):
-        return Verdict(check.id, seen.status, check.claim, check.of, seen.finding)
-    return _judged(check, transport, draw)
+    return _judged(check, transport, draw, cells)
 
 
 def lendable(check: Check) -> list[Check]:
@@ -49,15 +50,13 @@ def lendable(check: Check) -> list[Check]:
 
 def told(alone: Verdict, with_standins: Verdict) -> Verdict:
     """Which of two verdicts on one check is shown: the one with stand-ins, unless it found the same or nothing."""
+    if with_standins.right and alone.status == "forbidden":
+        note = "Another exercise that it calls uses what is ruled out here. This check was run with a correct one in its place."
+        return replace(with_standins, notes=(*with_standins.notes[:-1], note))
     if with_standins.right or not alone.finding or not with_standins.finding:
         return with_standins
     same = with_standins.finding.sign == alone.finding.sign
     return alone if same or with_standins.ending.ends else with_standins
-
-
-def _judged_there(check: Check) -> list[str]:
-    """Names of needed exercises: their own checks say what those may use."""
-    return [registered(id).of for id in check.needs]
 
 
 def lend(check_id: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None = None) -> Any:
@@ -79,15 +78,12 @@ def lend(check_id: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None =
     return list(torch.autograd.grad(made, asked, list(toward), allow_unused=True))
 
 
-def _once(
-    check: Check, transport: Transport, draw: Draw, lent: Mapping[str, str] = {}, pretend: bool = False
-) -> Verdict:
+def _once(check: Check, transport: Transport, draw: Draw, student: Student) -> Verdict:
     """One run of the body on the draw from its beginning."""
-    student = Student(transport, check.of, lent=lent, pretend=pretend)
     draw = Draw(draw.seed, draw.dtype, draw.device)
     try:
         transport.begin(check)
-        with full_precision(draw.device):
+        with full_precision(draw.device), torch.enable_grad():  # a cell may have turned it off for good
             outcome = check.body(student, draw)
     except Wrong as wrong:
         finding = wrong.finding
@@ -127,21 +123,58 @@ def _outcome(outcome: Any) -> tuple[float, str]:
     return (1.0 if outcome is None else float(outcome)), ""
 
 
-def _judged(check: Check, transport: Transport, draw: Draw, lent: Mapping[str, str] = {}) -> Verdict:
-    """The verdict on the values and, if they are right, on whether the answer would mix devices on a GPU; no GPU is needed."""
-    first = _once(check, transport, draw, lent)
-    if not first.right or not check.hygiene or draw.device.type != "cpu":
-        return first
-    second = _once(check, transport, draw, lent, pretend=True)
-    if not second.finding or second.finding.sign != "device":
-        return first
-    summary = f"the values are right, but {second.finding.summary}"
-    return replace(second, finding=replace(second.finding, summary=summary))
+def _judged(
+    check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = (), lent: Mapping[str, str] = {}
+) -> Verdict:
+    """The verdict on the values, on what was used and, if all is right, on whether the answer would mix devices on a GPU; none is needed."""
+    student = Student(transport, check.of, lent=lent, watch=rules.watch(check.forbid))
+    verdict = _once(check, transport, draw, student)
+    if check.forbid:
+        text = rules.Text(cells, check.of, [registered(id).of for id in check.needs])
+        if found := rules.forbidden(check.forbid, student.seen, text):
+            return Verdict(check.id, "forbidden", check.claim, check.of, found)
+        if verdict.right and check.exact is not None:
+            verdict = _exact(check, transport, draw, lent, text) or verdict
+        if verdict.right and (found := rules.unclear(student.seen, text)):
+            return Verdict(check.id, "look", check.claim, check.of, found)
+        if verdict.status in ("wrong", "error") and verdict.finding is not None:
+            verdict = replace(verdict, finding=rules.with_a_word(verdict.finding, check.forbid, text))
+    if not verdict.right or not check.hygiene or draw.device.type != "cpu":
+        return verdict
+    pretended = _once(check, transport, draw, Student(transport, check.of, lent=lent, pretend=True))
+    if not pretended.finding or pretended.finding.sign != "device":
+        return verdict
+    summary = f"the values are right, but {pretended.finding.summary}"
+    return replace(pretended, finding=replace(pretended.finding, summary=summary))
 
 
-def judge_with(lent: Standins, check: Check, transport: Transport, draw: Draw) -> Verdict:
+def _exact(check: Check, transport: Transport, draw: Draw, lent: Mapping[str, str], text: rules.Text) -> Verdict | None:
+    """What speaks against a right answer in one more case, on numbers of its own: too few digits, or a graph where none was begun."""
+
+    def body(student: Student, draw: Draw) -> None:
+        assert check.exact is not None
+        got, want = check.exact(student, draw)
+        expect(got, want)
+        if "differences" in check.forbid:
+            judge_digits(got, want, rules.named("differences", text) is not None)
+
+    student = Student(transport, check.of, lent=lent, watch=rules.watch(check.forbid, graph=False))
+    verdict = _once(replace(check, body=body), transport, Draw(draw.seed ^ 1), student)
+    found = rules.forbidden(check.forbid, student.seen, text)
+    if found is None and verdict.finding is not None and verdict.finding.sign == "differences":
+        found = rules.breach("differences", text, verdict.finding.summary)
+    if found is not None:
+        return Verdict(check.id, "forbidden", check.claim, check.of, found)
+    if not verdict.right:
+        return replace(verdict, claim=check.claim)
+    if found := rules.unclear(student.seen, text) or rules.recorded(student.seen, check.of):
+        return Verdict(check.id, "look", check.claim, check.of, found)
+    return None
+
+
+def judge_with(lent: Standins, check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = ()) -> Verdict:
     """Judge with right stand-ins for some of the learner's names: name -> id of the check that provides it."""
-    verdict = _judged(check, transport, draw, lent)
+    verdict = _judged(check, transport, draw, cells, lent)
     *others, last = lent
     names = f"{', '.join(others)} and {last}" if others else last
     right, place = ("correct", "their place") if others else ("a correct", "its place")

@@ -38,7 +38,7 @@ ENDINGS: dict[Status, Ending] = {
     "right": Ending("right", earns=True),
     "look": Ending("a person should look at this", awaits=True, read=True, odd=True),  # the code hides what it does
     "wrong": Ending("not yet", called=True),  # an answer came back, but not the right one
-    "forbidden": Ending("uses something this exercise rules out", read=True),
+    "forbidden": Ending("uses something this exercise rules out"),
     "error": Ending("your code raised an error", called=True),
     "unsendable": Ending("the answer cannot be judged"),  # a value that cannot cross the wire
     "timeout": Ending("no answer in time", ends=True, called=True),
@@ -170,6 +170,7 @@ class Check:
     needs: tuple[str, ...] = ()  # ids of checks whose exercises this one builds on
     standin: Callable[..., Any] | None = None  # a right answer, lent to dependent checks while they are judged
     forbid: tuple[str, ...] = ()  # names of rules in rules.py
+    exact: Callable[[Any, Any], tuple[Any, Any]] | None = None  # (student, draw) -> one float64 case: (got, want)
     deadline: float = 20.0  # seconds for the whole body in grading
     hygiene: bool = True  # whether a right answer is run once more on a pretend GPU
     lesson: str = ""
@@ -196,6 +197,10 @@ def check(id: str, of: str, **options: Any) -> Callable[[Callable[..., Any]], Ch
             raise CheckError(f"the check {id!r} is in lessons/{lesson}/, so its id must begin with {prefix}")
         if id in CHECKS and CHECKS[id].body.__code__.co_filename != body.__code__.co_filename:
             raise CheckError(f"two checks are called {id!r}")
+        if {"autograd", "differences"} & set(options.get("forbid", ())) and "exact" not in options:
+            raise CheckError(
+                f"the check {id!r} rules out other derivatives, so it needs `exact`: a case to tell them by"
+            )
         if not body.__doc__:
             raise CheckError(f"the check {id!r} has no docstring: it is the claim that the check tests")
         made = CHECKS[id] = Check(id, of, body, lesson=lesson, **options)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
-from autograder.beside.protocol import Question, Reply
+from autograder.beside.protocol import Call, Probe, Question, Reply, Seen, Value, Watch, seen_in
 from autograder.beside.wire import Ref
 from autograder.checking.describe import describe
 from autograder.checking.spec import Check, Finding, LearnerFailed
@@ -45,14 +45,23 @@ class Student:
     """The learner's side of one run of a check's body. `student.rnn_step(x_t, h_prev, params)` calls the learner's function.
 
     Raises LearnerFailed when no answer comes. `changed` collects the arguments that calls have modified; `last` is the latest call, as
-    the learner would write it. `lent` maps names that stand-ins replace to the checks that provide them. With `pretend`, tensors among
+    the learner would write it. With `watch`, `seen` collects what ran during each call: None where nothing came. `lent` maps names that stand-ins replace to the checks that provide them. With `pretend`, tensors among
     the arguments pose as GPU tensors (beside/hygiene.py).
     """
 
-    def __init__(self, transport: Transport, of: str = "", *, lent: Mapping[str, str] = {}, pretend: bool = False):
-        self._transport, self._lent, self.pretend = transport, dict(lent), pretend
+    def __init__(
+        self,
+        transport: Transport,
+        of: str = "",
+        *,
+        lent: Mapping[str, str] = {},
+        pretend: bool = False,
+        watch: Watch | None = None,
+    ):
+        self._transport, self._lent, self.pretend, self._watch = transport, dict(lent), pretend, watch
         self.last = of
         self.changed: list[str] = []
+        self.seen: list[Seen | None] = []
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
@@ -108,8 +117,12 @@ class Student:
             }
         )
 
-    def _ask(self, question: Question) -> Any:
+    def _ask(self, question: Call | Value | Probe) -> Any:
+        if self._watch is not None:
+            question["watch"] = self._watch
         reply = self._transport.ask(question)
+        if self._watch is not None:
+            self.seen.append(seen_in(reply))
         if not reply["ok"]:
             finding = Finding(reply["sign"], reply["summary"], reply["where"], tuple(reply["clues"]))
             raise LearnerFailed(reply["status"], finding)

@@ -194,7 +194,8 @@ class _Asker:
         stub = verdict.finding is not None and verdict.finding.sign == "missing"  # the exercise's own: nothing helps
         if verdict.right or verdict.ending.read or stub:
             return {}
-        return {one.of: one.id for one in lendable(load(id)) if one.id in alone and not alone[one.id].right}
+        every = verdict.status == "forbidden"  # perhaps by what it calls, in which case the answer itself is right
+        return {one.of: one.id for one in lendable(load(id)) if one.id in alone and (every or not alone[one.id].right)}
 
     def _ask(self, session: Session, id: str, lent: dict[str, str] | None = None) -> Verdict:
         session.say(id)

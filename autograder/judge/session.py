@@ -74,7 +74,7 @@ class Session:
         except Ended as ended:
             return Verdict(check.id, ended.status, check.claim, check.of, ended.finding)
         if lent is not None:
-            return judge_with(lent, check, patient, draw)
+            return judge_with(lent, check, patient, draw, self.sources)
         return judge_alone(check, patient, draw, self.sources)
 
     def _ready(self) -> Child:

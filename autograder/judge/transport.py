@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast, get_args
 from torch import Tensor
 
 from autograder.beside import frames
-from autograder.beside.protocol import Frame, Lent, Question, Reply, ReplyStatus, Request, answered, failed
+from autograder.beside.protocol import Frame, Lent, Question, Reply, ReplyStatus, Request, answered, failed, seen_in
 from autograder.beside.wire import Ref, WireError, pack
 from autograder.checking.spec import Check, Finding, LearnerFailed, Status
 from autograder.judge.sandbox import Inside, Sandbox
@@ -254,6 +254,13 @@ def _weight(value: Any) -> int:
 
 def _checked(reply: Any, end: Callable[[Status, str], Ended]) -> Reply:
     """The reply with exactly the fields that a Student reads, of the right types and bounded; else the child is ended."""
+    checked = _checked_answer(reply, end)
+    if seen := seen_in(reply):
+        checked["seen"] = seen
+    return checked
+
+
+def _checked_answer(reply: Any, end: Callable[[Status, str], Ended]) -> Reply:
     if isinstance(reply, dict):
         if reply.get("ok") is True and "value" in reply and _texts(reply.get("changed")):
             return answered(reply["value"], [name[:200] for name in reply["changed"][:20]])

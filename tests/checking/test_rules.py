@@ -1,19 +1,22 @@
-"""Are forbidden means found through aliases and helpers, without a false alarm where only the word occurs?"""
+"""Does the text say where a means is named, through aliases and helpers, and what hides?"""
 
 import pytest
 
-from autograder.checking.means.rules import RULES, inspect
+from autograder.checking.means.rules import RULES, Text, forbidden, named, unclear, watch
 from autograder.checking.spec import CheckError
 
 
-def found(*cells: str, name: str = "f", forbid: tuple[str, ...] = ("autograd",), judged: tuple[str, ...] = ()):
-    """(status, sign) of an inspection, or None."""
-    inspection = inspect(cells, name, forbid, judged)
-    return inspection and (inspection.status, inspection.finding.sign)
+def place(*cells: str, rule: str = "autograd", judged: tuple[str, ...] = ()):
+    """What the text names of a rule's means within reach of `f`, and where; None if nothing."""
+    return named(rule, Text(cells, "f", judged))
+
+
+def hides(*cells: str) -> bool:
+    """Whether the text of a right answer `f` is for a person."""
+    return unclear([], Text(cells, "f")) is not None
 
 
 TORCH = "import torch"
-FORBIDDEN = ("forbidden", "autograd")
 
 USES = {
     "in full": ["def f(y, x):\n    return torch.autograd.grad(y, x)"],
@@ -26,10 +29,6 @@ USES = {
     "imported inside": ["def f(y, x):\n    from torch.autograd import grad as g\n    return g(y, x)"],
     "a local alias": ["def f(y, x):\n    a = torch\n    return a.autograd.grad(y, x)"],
     "a method": ["def f(y, x):\n    y.sum().backward()\n    return x.grad"],
-    "a leaf": ["def f(x):\n    w = x.clone().requires_grad_()\n    return w"],
-    "a leaf by assignment": ["def f(x):\n    x.requires_grad = True\n    return x"],
-    "a leaf by keyword": ["def f(x):\n    return torch.zeros(3, requires_grad=True)"],
-    "a parameter": ["def f(x):\n    return torch.nn.Parameter(x)"],
     "a helper": ["def h(y, x):\n    return torch.autograd.grad(y, x)", "def f(y, x):\n    return h(y, x)"],
     "a helper of a helper, defined later": [
         "def f(y):\n    return h(y)",
@@ -73,7 +72,7 @@ USES = {
 @pytest.mark.parametrize("cells", USES.values(), ids=USES)
 def test_autograd_is_found(cells):
     """Autograd within reach of the exercise's function is found, whatever it is called."""
-    assert found(TORCH, *cells) == FORBIDDEN
+    assert place(TORCH, *cells)
 
 
 CLEAN = {
@@ -106,114 +105,60 @@ CLEAN = {
 
 @pytest.mark.parametrize("cells", CLEAN.values(), ids=CLEAN)
 def test_no_false_alarm(cells):
-    """The word alone, or a use elsewhere, does not break the rule."""
-    assert found(TORCH, *cells) is None
+    """The word alone, or a use elsewhere, is no place."""
+    assert place(TORCH, *cells) is None
 
 
-UNCLEAR = {
+HIDES = {
     "exec": ["def f(x):\n    exec('y = x')\n    return x"],
     "exec under another name": ["run = exec", "def f(x):\n    run('y = x')"],
     "eval in a helper": ["def h(s):\n    return eval(s)", "def f(x):\n    return h('x')"],
     "a computed getattr": ["def f(x):\n    return getattr(torch, 'auto' + 'grad')"],
     "__import__": ["def f(x):\n    return __import__('torch')"],
     "importlib": ["import importlib", "def f(x):\n    return importlib.import_module('torch')"],
-    "a dictionary of names": ["def f(x):\n    return torch.__dict__['autograd']"],
-    "globals": ["def f(x):\n    return globals()['h'](x)"],
     "a module of one's own": ["from mine import solve", "def f(x):\n    return solve(x)"],
     "imported under the exercise's name": ["from mine import f"],
     "defined by exec": ["exec('def f(x): return x')"],
-    "replaced by exec": ["def f(x):\n    return x", "exec('def f(x): return 2 * x')"],
-    "replaced by way of globals": ["def f(x):\n    return x", "globals()['f'] = abs"],
-    "the grader's own answers": ["from autograder.mistakes import shared_gradients as s", "def f(x):\n    return s.bptt(x)"],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("cells", UNCLEAR.values(), ids=UNCLEAR)
-def test_what_cannot_be_read_is_for_a_person(cells):
-    """Code that hides what it does is neither right nor wrong: a person should look."""
-    assert found(TORCH, *cells) == ("look", "look")
-
-
-TAMPERING = {
-    "the text of later cells is changed": ["get_ipython().input_transformers_cleanup.append(lambda lines: lines)"],
-    "the syntax of later cells is changed": ["shell = get_ipython()\nshell.ast_transformers.append(None)"],
-    "a cell is run by the shell": ["get_ipython().run_cell(bytes([100]).decode())"],
-    "a name is set in the shell": ["get_ipython().user_ns['f'] = torch.autograd.grad"],
-    "another file is run": ["%run helper.py"],
-    "an unknown cell magic": ["%%mine\nx"],
-    "a module of one's own is imported": ["import mine"],
-    "the frame": ["import sys\nsys._getframe(0).f_globals['f'] = torch.autograd.grad"],
-    "the main module": ["import __main__\n__main__.f = torch.autograd.grad"],
-    "the loaded modules": ["import sys\nsys.modules['__main__'].f = torch.autograd.grad"],
-    "a function of torch": ["torch.tanh = 3"],
-    "torch handed on": ["def go(m):\n    m.tanh = 3\ngo(torch)"],
-    "an operator of tensors": ["torch.Tensor.__mul__ = lambda a, b: torch.autograd.grad(a, a)"],
-    "the code of the function": ["def g(x):\n    return torch.autograd.grad(x, x)\nf.__code__ = g.__code__"],
-    "its defaults": ["f.__defaults__ = (torch.autograd.grad,)"],
-    "setattr on a module": ["setattr(torch, 'tanh', 3)"],
-    "setattr with a computed name": ["setattr(f, '__co' + 'de__', 3)"],
-    "the table of names under another name": ["table = globals\ntable()['f'] = 3"],
-    "the table of a module": ["vars(torch)['tanh'] = 3"],
-    "text that does such a thing": ["exec('import __main__ as m')"],
-    "computed text": ["exec(bytes([100]).decode())"],
+    "run by a magic": ["%run helper.py"],
+    "algebra before the call": ["import sympy\ng = sympy.lambdify(1, 2)", "def f(x):\n    return g(x)"],
+    "compiled before the call": ["g = torch.compile(abs)", "def f(x):\n    return g(x)"],
+    "the grader's own answers": [
+        "from autograder.mistakes import shared_gradients as s",
+        "def f(x):\n    return s.bptt(x)",
+    ],
 }
 
 
-@pytest.mark.parametrize("cell", [cell for (cell,) in TAMPERING.values()], ids=TAMPERING)
-def test_a_cell_that_could_replace_anything_is_for_a_person(cell):
-    """A cell that changes functions, cells or names behind the reader's back is neither right nor wrong: a person should look."""
-    clean = (TORCH, "def f(x):\n    return torch.tanh(x) * x")
-    assert found(*clean) is None
-    assert found(*clean, cell) == ("look", "look")
+@pytest.mark.parametrize("cells", HIDES.values(), ids=HIDES)
+def test_what_hides_is_for_a_person(cells):
+    """What may work before the call, or on the observers, within reach of a right answer: a person should look."""
+    assert hides(TORCH, *cells)
 
 
-HARMLESS = {
-    "magics": ["%matplotlib inline", "%timeit f(1)", "!ls", "%%time\nx = 1", "%%bash\nls", "%load_ext autoreload"],
-    "settings": ["torch.backends.cudnn.deterministic = True", "import matplotlib\nmatplotlib.rcParams.update({})"],
-    "a module of the learner's": ["class M(torch.nn.Module):\n    def __init__(self):\n        self.softmax = self.__h = 3"],
-    "parameters": ["def g(p):\n    p.grad = None\n    p.data = p.data * 2\n    p.requires_grad = True"],
-    "a counter on a function": ["def g(p):\n    return 1\ng.calls = 0"],
-    "setattr with a plain name": ["class M:\n    def go(self):\n        setattr(self, 'a', 3)"],
-    "asking for a name": ["if 'x' in globals():\n    y = globals().get('x')", "print(vars(f))"],
-    "collecting garbage": ["import gc\ngc.collect()"],
-    "reading one's own code": ["import inspect\nprint(inspect.getsource(f))"],
-    "an optimizer": ["opt = torch.optim.SGD([torch.zeros(1)], lr=1)\nopt.param_groups[0]['lr'] = 3"],
-    "asking for the shell": ["if get_ipython() is not None:\n    pass"],
-    "an installed package": ["from tqdm.auto import tqdm"],
-}  # fmt: skip
+OPEN = {
+    **CLEAN,
+    "a name of a loop": ["for f in [torch.tanh]:\n    pass"],
+    "a dictionary of names": ["def f(x):\n    return torch.__dict__['tanh'](x)"],
+    "names of the cell": ["def f(x):\n    print(locals(), vars(), globals().keys())\n    return x"],
+    "exec elsewhere": ["exec('z = 1')", "def f(x):\n    return x"],
+    "a cell that is nested too deep": ["def f(x):\n    return x", "x = 0" + "+0" * 20_000],
+    "another one": ["def f(x):\n    return x", "x = a" + ".b" * 5000],
+    "an installed package": ["from tqdm.auto import tqdm", "def f(x):\n    return list(tqdm(x))"],
+    "magics": ["%matplotlib inline", "%%mine\nx", "def f(x):\n    return x"],
+}
 
 
-@pytest.mark.parametrize("cells", HARMLESS.values(), ids=HARMLESS)
-def test_what_notebooks_do_is_no_tampering(cells):
-    """Magics, settings, counters and the like do not call for a person."""
-    assert found(TORCH, "def f(x):\n    return x", *cells) is None
-
-
-@pytest.mark.parametrize("cell", ["x = 0" + "+0" * 20_000, "x = a" + ".b" * 5000])
-def test_a_cell_that_cannot_be_read_is_for_a_person(cell):
-    """Expressions nested deeper than Python can parse end in a look, not in an error of ours."""
-    assert found(TORCH, "def f(x):\n    return x", cell) == ("look", "look")
-
-
-def test_computed_code_elsewhere_is_no_matter():
-    """An exec of plain text that has nothing to do with the exercise does not call for a person."""
-    assert found(TORCH, "exec('z = 1')", "def f(x):\n    return x") is None
+@pytest.mark.parametrize("cells", OPEN.values(), ids=OPEN)
+def test_what_hides_nothing_is_for_nobody(cells):
+    """A plain answer calls for no person, whatever other cells do."""
+    assert not hides(TORCH, *cells)
 
 
 def test_a_helper_with_a_check_of_its_own_is_not_entered():
-    """A breach in an exercise that has its own check counts there, once."""
+    """A breach in an exercise that has its own check is named there, once."""
     cells = (TORCH, "def step(y):\n    y.backward()", "def f(y):\n    return step(y)")
-    assert found(*cells, judged=("step",)) is None
-    assert found(*cells) == FORBIDDEN
-
-
-def test_the_message_says_where_and_what_is_asked_instead():
-    """A learner reads which name breaks the rule, how it is reached, in which line, and what to do instead."""
-    cells = (TORCH, "def h(y, x):\n    return torch.autograd.grad(y, x)", "def f(y, x):\n    return h(y, x)")
-    finding = inspect(cells, "f", ("autograd",)).finding
-    assert "`torch.autograd.grad`, by way of `h`" in finding.summary
-    assert finding.where == "line 2 of the cell: return torch.autograd.grad(y, x)"
-    assert "Write the derivative yourself" in finding.clues[0]
+    assert place(*cells, judged=("step",)) is None
+    assert place(*cells) == ("`.backward()`, by way of `step`", "line 2 of the cell: y.backward()")
 
 
 OTHERS = {
@@ -228,20 +173,22 @@ OTHERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("rule,cell", [(rule, cell) for rule, cells in OTHERS.items() for cell in cells])
-def test_each_rule_finds_what_it_names(rule, cell):
-    """Every rule finds its own means, and no other rule claims them."""
-    others = tuple(key for key in RULES if key != rule)
-    assert found(TORCH, cell, forbid=(rule,)) == ("forbidden", rule)
-    assert found(TORCH, cell, forbid=others) is None
+@pytest.mark.parametrize("rule, cell", [(rule, cell) for rule, cells in OTHERS.items() for cell in cells])
+def test_each_rule_names_its_own_means(rule, cell):
+    """The text names a means for its own rule, and for no other one."""
+    assert [key for key in RULES if place(TORCH, cell, rule=key)] == [rule]
+
+
+@pytest.mark.parametrize("rule", ["clip", "checkpoint"])
+def test_what_is_written_in_python_is_read(rule):
+    """No observer sees PyTorch's functions that are Python themselves: their names decide."""
+    assert watch((rule,)) is None
+    for cell in OTHERS[rule]:
+        assert forbidden((rule,), [], Text((TORCH, cell), "f")).sign == rule
+    assert forbidden((rule,), [], Text((TORCH, "def f(x):\n    return x"), "f")) is None
 
 
 def test_an_unknown_rule_is_an_authors_error():
     """A check that forbids something unknown is told which rules there are."""
     with pytest.raises(CheckError, match="no rule 'magic'; there are autograd"):
-        inspect((), "f", ("magic",))
-
-
-def test_nothing_is_said_of_a_name_that_no_cell_defines():
-    """A missing answer is not a breach: the check itself says that it is missing."""
-    assert found(TORCH, "def g(x):\n    return x") is None
+        watch(("magic",))

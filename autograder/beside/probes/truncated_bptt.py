@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autograder.beside.probes import Kept, named, probe
 from autograder.beside.probes.models import NextToken
+from autograder.beside.wire import mapped, tensors
 
 
 class Model(NextToken):
@@ -68,22 +69,31 @@ def events(names: dict[str, Any], of: Model) -> list[dict[str, Any]]:
 
 
 @probe
-def with_a_past(names: dict[str, Any], call: str, state: Any) -> Any:
-    """`call(state)`, where every tensor of the state was computed from others and has a graph behind it."""
-    return named(names, call)(_computed(state))
+def with_a_past(names: dict[str, Any], call: str, state: Any, own: Any) -> dict[str, Any]:
+    """What `call(state)` returns where every tensor of the state has a graph behind it, and what gradient is left.
 
-
-def _computed(state: Any) -> Any:
-    if isinstance(state, Tensor):
-        return state.detach().clone().requires_grad_() * 1
-    return type(state)(_computed(part) for part in state) if isinstance(state, list | tuple) else state
+    That is the gradient of Σ own · source + Σ result by each `source` from which a tensor of the state was computed: `own` itself
+    where nothing goes back through the result. `own` and `left` have the structure of the state.
+    """
+    sources = mapped(state, lambda part: part.detach().clone().requires_grad_() if isinstance(part, Tensor) else part)
+    given = mapped(sources, lambda part: part * 1 if isinstance(part, Tensor) else part)
+    value = named(names, call)(given)
+    total = torch.zeros(())
+    with torch._C.DisableTorchFunction():  # a subclass may say anything of itself
+        for (_, part), (_, one) in zip(tensors(sources), tensors(own), strict=True):
+            total = total + (part * one).sum()
+        for _, part in tensors(value):
+            total = total + Tensor.sum(Tensor.as_subclass(part, Tensor))
+    if total.requires_grad:
+        total.backward()
+    return {"value": value, "left": mapped(sources, lambda part: part.grad if isinstance(part, Tensor) else part)}
 
 
 @probe
-def reached(
-    names: dict[str, Any], call: str, x: Tensor, weight: Tensor, cuts: Sequence[int], losses: Sequence[Any]
-) -> Any:
-    """`call(losses, x)` for losses on the states of a small recurrence over x (B, T, D) that is cut after the steps `cuts`.
+def losses_on(
+    names: dict[str, Any], x: Tensor, weight: Tensor, cuts: Sequence[int], losses: Sequence[Any]
+) -> dict[str, Any]:
+    """Losses on the states of a small recurrence over x (B, T, D) that is cut after the steps `cuts`, and its inputs.
 
     Each of `losses` is (steps, rows, factors, signs): Σ over steps and rows of the step's factor · signs · state; or
     "constant"; or "elsewhere", a loss whose graph leads to another leaf; or "zero", one whose gradient is 0 everywhere.
@@ -106,18 +116,31 @@ def reached(
             steps, rows, factors, signs = one
             parts = [factor * (states[t - 1][rows] * signs).sum() for t, factor in zip(steps, factors, strict=True)]
             values.append(torch.stack(parts).sum())
-    return named(names, call)(values, inputs)
+    return {"losses": [Kept(value) for value in values], "inputs": Kept(inputs)}
 
 
 @probe
-def backward_of(names: dict[str, Any], call: str, model: Model, x: Tensor, y: Tensor, segments: int) -> dict[str, Any]:
-    """`call(model, x, y, segments)` and its backward pass: the loss, the gradients, and the peak of bytes alive."""
+def backward_of(
+    names: dict[str, Any],
+    call: str,
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    segments: int,
+    moved: dict[str, Tensor] | None = None,
+) -> dict[str, Any]:
+    """`call(model, x, y, segments)` and its backward pass: the loss, the gradients, and the peak of bytes alive.
+
+    With `moved` these weights take the model's place between the two passes: what is computed again comes out otherwise.
+    """
     from bptt.meters import peak_bytes
 
     function, kept = named(names, call), {}
 
     def both() -> None:
         kept["loss"] = function(model, x, y, segments)
+        for name, value in (moved or {}).items():
+            model.get_parameter(name).data.copy_(value)
         if isinstance(kept["loss"], Tensor) and kept["loss"].dim() == 0 and kept["loss"].requires_grad:
             kept["loss"].backward()
 

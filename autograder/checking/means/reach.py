@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from autograder.checking.means.syntax import parse
-from autograder.checking.means.tampering import tampering
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _BUILTINS = frozenset(dir(builtins))
@@ -51,37 +51,43 @@ class Scope:
 
 
 @dataclass
+class Statement:
+    """A statement at the top of a cell: what it binds, what it sets on attributes, which methods its classes define."""
+
+    lines: list[str]  # of its cell
+    bound: list[tuple[str, ast.AST | None, str, bool]]
+    starred: list[str] = field(default_factory=list)
+    patched: list[tuple[str, ast.expr]] = field(default_factory=list)
+    methods: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Cells:
     """The learner's cells, read: what is bound at the top, and what is set on attributes there."""
 
     top: Scope = field(default_factory=lambda: Scope({}))
     starred: list[str] = field(default_factory=list)
     patched: dict[str, list[Binding]] = field(default_factory=dict)
-    statements: list[ast.stmt] = field(default_factory=list)
-    lines: dict[int, list[str]] = field(default_factory=dict)  # by id of a top-level statement
+    lines: dict[int, list[str]] = field(default_factory=dict)  # by number of a top-level statement
     methods: set[str] = field(default_factory=set)
+    count: Iterator[int] = field(default_factory=itertools.count)
 
 
 def walk(cells: Sequence[str], name: str, judged: Collection[str] = ()) -> Iterator[Site]:
     """All nodes in reach of `name`; of two definitions the later one counts. Names in `judged` are not entered."""
     read = _read(tuple(cells))
     reach = _Reach(read, set(judged) - {name})
-    found = reach.lookup(name, read.top, None)
-    for binding in found:
+    for binding in reach.lookup(name, read.top, None):
         if binding.path and not binding.path.startswith("builtins."):  # imported under this name
             yield Site(ast.Name(name), frozenset({binding.path}), frozenset(), read.methods, (name,), "")
         reach.enter(binding, (name,))
     yield from reach.drain()
-    yield from reach.rewritten({name, *reach.names}, known=bool(found))
 
 
-def tampered(cells: Sequence[str]) -> Iterator[tuple[Site, str]]:
-    """Places anywhere in the cells that could put something else in a name's place, and what they use (tampering.py)."""
+def defined(cells: Sequence[str], name: str) -> bool:
+    """Whether the text of the cells says how `name` got its value."""
     read = _read(tuple(cells))
-    reach = _Reach(read, set())
-    for at, statement in enumerate(read.statements):
-        for node, used in tampering(statement, lambda part: reach.paths(part, read.top, None)):
-            yield reach.site(node, frozenset(), frozenset(), at, ()), used
+    return bool(_Reach(read, set()).lookup(name, read.top, None))
 
 
 # ------------------------------------------------------------------------------------------ reading cells
@@ -89,37 +95,47 @@ def tampered(cells: Sequence[str]) -> Iterator[tuple[Site, str]]:
 
 @lru_cache(4)
 def _read(cells: tuple[str, ...]) -> Cells:
+    """The cells, read as if each had run once, the last time that it did: a notebook keeps what has run a hundred times."""
     read = Cells()
-    for source in cells:
-        tree, lines = _parse(source)
-        for statement in tree.body:
-            at = len(read.statements)
-            read.statements.append(statement)
-            read.lines[at] = lines
-            for name, node, path, perhaps in _bound([statement]):
+    for source in reversed(dict.fromkeys(reversed(cells))):
+        for one in _statements(source):
+            at = next(read.count)
+            read.lines[at] = one.lines
+            for name, node, path, perhaps in one.bound:
                 read.top.names.setdefault(name, []).append(Binding(node, path, at, perhaps))
-            for node in ast.walk(statement):
-                if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-                    read.starred.append(node.module or "")
-                if isinstance(node, ast.ClassDef):
-                    read.methods |= {item.name for item in node.body if isinstance(item, Function)}
-                if isinstance(node, ast.Assign):
-                    for target in node.targets:
-                        if isinstance(target, ast.Attribute):
-                            read.patched.setdefault(target.attr, []).append(Binding(node.value, "", at, True))
+            read.starred += one.starred
+            read.methods |= one.methods
+            for name, value in one.patched:
+                read.patched.setdefault(name, []).append(Binding(value, "", at, True))
     return read
 
 
 @lru_cache(512)  # a notebook reads all its cells again at each check
-def _parse(source: str) -> tuple[ast.Module, list[str]]:
-    """A cell's syntax; what is no Python (a magic, a broken line that never ran) is left out.
+def _statements(source: str) -> list[Statement]:
+    tree, lines = _parse(source)
+    return [_statement(one, lines) for one in tree.body]
 
-    RecursionError or MemoryError for one that is nested too deep.
-    """
+
+def _statement(statement: ast.stmt, lines: list[str]) -> Statement:
+    read = Statement(lines, list(_bound([statement])))
+    for node in ast.walk(statement):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            read.starred.append(node.module or "")
+        if isinstance(node, ast.ClassDef):
+            read.methods |= {item.name for item in node.body if isinstance(item, Function)}
+        if isinstance(node, ast.Assign):
+            read.patched += [(to.attr, node.value) for to in node.targets if isinstance(to, ast.Attribute)]
+    return read
+
+
+def _parse(source: str) -> tuple[ast.Module, list[str]]:
+    """A cell's syntax; what is no Python (a magic, a broken line that never ran) or nested too deep is left out."""
     if source.lstrip().startswith(_RUN_THE_REST):
         source = "#" + source.lstrip()
     try:
         return parse(source), source.split("\n")
+    except (RecursionError, MemoryError):
+        return ast.Module([], []), []
     except (SyntaxError, UnicodeEncodeError):
         pass
     try:
@@ -127,7 +143,7 @@ def _parse(source: str) -> tuple[ast.Module, list[str]]:
 
         source = TransformerManager().transform_cell(source)
         return parse(source), source.split("\n")
-    except (SyntaxError, UnicodeEncodeError, ImportError):
+    except (SyntaxError, UnicodeEncodeError, ImportError, RecursionError, MemoryError):
         return ast.Module([], []), []
 
 
@@ -196,7 +212,6 @@ class _Reach:
         self.read, self.judged = read, judged
         self.waiting: list[tuple[ast.AST, int, tuple[str, ...]]] = []
         self.seen: set[int] = set()
-        self.names: set[str] = set()
 
     def enter(self, binding: Binding, chain: tuple[str, ...]) -> None:
         """Put a definition on the list of what is still to be read."""
@@ -207,22 +222,7 @@ class _Reach:
     def drain(self) -> Iterator[Site]:
         while self.waiting:
             node, at, chain = self.waiting.pop(0)
-            self.names |= set(chain)
             yield from self.visit(node, self.read.top, at, at, chain)
-
-    def rewritten(self, names: set[str], known: bool) -> Iterator[Site]:
-        """Places at the top where text that is run, or a table of names, could define one of `names`."""
-        for at, statement in enumerate(self.read.statements):
-            if isinstance(statement, Function | ast.ClassDef):
-                continue
-            text = [n.value for n in ast.walk(statement) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-            if known and not any(name in one for name in names for one in text):
-                continue
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Call):
-                    called = self.paths(node.func, self.read.top, at)
-                    if called & {"builtins.exec", "builtins.eval", "builtins.globals", "builtins.setattr"}:
-                        yield self.site(node, called, frozenset(), at, (min(names),))
 
     def lookup(self, name: str, scope: Scope, before: int | None) -> list[Binding]:
         """The bindings that `name` may have in `scope`; at the top, those made before statement `before` (None: at the end)."""

@@ -1,26 +1,37 @@
-"""Forbidden means, read from the syntax tree of the learner's cells; one implementation for notebook and grading."""
+"""What an exercise rules out: decided by what the observers saw while the answer ran, and by how exact its numbers are.
+
+The text of the cells says where a means was used. It decides only where nothing can be seen: of what hides, within reach of a right
+answer, a person decides; and of functions that are written in Python themselves, their names decide.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from autograder.checking.means.reach import Site, tampered, walk
-from autograder.checking.spec import CheckError, Finding, Status
+from autograder.beside.protocol import Seen, Watch
+from autograder.checking.means.reach import Site, defined, walk
+from autograder.checking.spec import CheckError, Finding
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What one name in `forbid=` rules out: dotted names (with *), methods and attributes, and what is asked instead."""
+    """What one name in `forbid=` rules out, how it is seen, and what is asked instead."""
 
     means: str  # what is forbidden, in words
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # dotted, with *: where it may stand in the text
     instead: str
-    attributes: tuple[str, ...] = ()  # of objects that cannot be told from the syntax: `loss.backward`
-    keywords: tuple[str, ...] = ()  # arguments by keyword: `requires_grad=True`
+    methods: tuple[str, ...] = ()  # of objects that cannot be told from the syntax: `loss.backward`
     allowed: tuple[str, ...] = ()  # exceptions to `names`
+    runs: bool = False  # whether a backward pass breaks it
+    operators: tuple[str, ...] = ()  # aten operators that are turned away during a call
+    exact: bool = False  # whether it shows in the last digits (exact.py)
+
+    @property
+    def seen(self) -> bool:
+        return self.runs or self.exact or bool(self.operators)
 
 
 _CELLS = ("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell", "RNNBase", "RNNCellBase")
@@ -29,39 +40,42 @@ _FUSED = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_t
 RULES: dict[str, Rule] = {
     "autograd": Rule(
         "automatic differentiation",
-        ("torch.autograd", "torch.Tensor.backward", "functorch", "torch.nn.Parameter",
-         *(f"torch.func.{f}" for f in ("grad", "grad_and_value", "vjp", "jvp", "jacrev", "jacfwd", "hessian", "linearize")),
-         "jax", "autograd", "tensorflow"),
+        ("torch.autograd", "torch.Tensor.backward", "functorch",
+         *(f"torch.func.{f}" for f in ("grad", "grad_and_value", "vjp", "jvp", "jacrev", "jacfwd", "hessian"))),
         "Write the derivative yourself, from its formula: what comes from above times the local factors, step by step. "
         "Autograd is the referee here, not the player.",
-        attributes=("backward", "requires_grad_", "requires_grad", "retain_grad", "register_hook", "grad_fn"),
-        keywords=("requires_grad", "create_graph", "retain_graph"),
+        methods=("backward",),
         allowed=("torch.autograd.no_grad", "torch.autograd.inference_mode", "torch.autograd.set_grad_enabled",
-                 "torch.autograd.profiler"),
+                 "torch.autograd.enable_grad", "torch.autograd.profiler", "torch.autograd.Variable"),
+        runs=True,
+        operators=("_make_dual",),
     ),
     "differences": Rule(
         "finite differences",
         ("here.finite_difference", "scipy.optimize.approx_fprime", "scipy.differentiate.*", "numpy.gradient", "torch.gradient"),
         "Finite differences give the numbers, and one forward pass for each of them. Here the chain rule is asked.",
+        operators=("view_as_real",),  # a complex step ends in an imaginary part
+        exact=True,
     ),
     "cells": Rule(
         "PyTorch's own recurrent cells",
-        (*(f"torch.nn.{c}" for c in _CELLS), "torch.nn.modules.rnn", "torch.nn.quantiz*",
-         "torch.ao.nn", *(f"{m}.{f}" for m in ("torch", "torch._VF", "torch._C._VariableFunctions") for f in _FUSED),
-         *(f"torch.ops.aten.{f}*" for f in _FUSED), "torch.ops.aten._thnn_*", "torch._thnn_*"),
+        (*(f"torch.nn.{c}" for c in _CELLS), "torch.nn.modules.rnn", "torch.nn.quantiz*", "torch.ao.nn",
+         *(f"{m}.{f}" for m in ("torch", "torch._VF", "torch._C._VariableFunctions") for f in _FUSED),
+         *(f"torch.ops.aten.{f}*" for f in _FUSED)),
         "Write the gates yourself, from the formulas: matrix products, sigmoids and tanhs.",
+        operators=(*(f"{f}.{form}" for f in _FUSED[:4] for form in ("input", "data")), *_FUSED[4:]),
+    ),
+    "attention": Rule(
+        "PyTorch's own attention",
+        ("torch.nn.functional.scaled_dot_product_attention", "torch.nn.functional.multi_head_attention_forward",
+         "torch.nn.MultiheadAttention", "torch.nn.Transformer*", "torch.nn.attention", "torch.ops.aten.*attention*"),
+        "Write the attention yourself: scores, mask, softmax, weighted sum.",
+        operators=("scaled_dot_product_attention", "_native_multi_head_attention", "_transformer_encoder_layer_fwd"),
     ),
     "clip": Rule(
         "PyTorch's own clipping",
         ("torch.nn.utils.clip_grad*", "torch.nn.utils.clip_grads_with_norm_", "torch.nn.utils.get_total_norm"),
         "Write the clipping yourself: measure, compare with the limit, scale.",
-    ),
-    "attention": Rule(
-        "PyTorch's own attention",
-        ("torch.nn.functional.scaled_dot_product_attention", "torch.nn.functional.multi_head_attention_forward",
-         "torch.nn.MultiheadAttention", "torch.nn.Transformer*", "torch.nn.attention",
-         "torch.ops.aten.*attention*"),
-        "Write the attention yourself: scores, mask, softmax, weighted sum.",
     ),
     "checkpoint": Rule(
         "PyTorch's own checkpointing",
@@ -69,12 +83,16 @@ RULES: dict[str, Rule] = {
         "Write it yourself: run a segment without a graph, keep its first state, run it again on the way back.",
     ),
 }  # fmt: skip
+_IN_WORDS = {"_make_dual": "forward-mode differentiation", "view_as_real": "a step in the complex plane"}
 
-# Code that hides what it does: a person should look.
-_HIDING = (*(f"builtins.{f}" for f in ("exec", "eval", "compile", "__import__", "globals", "locals", "vars")),
-           "importlib", "sys.modules", "ctypes", "pickle", "runpy", "inspect", "gc", "subprocess", "torch.load",
-           "torch.hub", "torch.utils.cpp_extension")  # fmt: skip
-_HIDING_ATTRIBUTES = ("__dict__", "__getattribute__", "__globals__", "__builtins__", "__subclasses__", "__code__")
+# What may do its work before the call, in another process, or to the observers themselves: a person should look.
+_HIDING = (*(f"builtins.{f}" for f in ("exec", "eval", "compile", "__import__")), "importlib", "sys.modules", "sys._getframe*",
+           "ctypes", "pickle", "runpy", "inspect", "gc", "subprocess", "multiprocessing", "socket", "mmap", "torch.load", "torch.hub",
+           "torch.utils.cpp_extension", "torch.library", "torch.compile", "torch.jit", "torch.fx", "torch.export", "torch._functorch",
+           "torch._dynamo", "torch.func.linearize", "torch.multiprocessing")  # fmt: skip
+_HIDING_ATTRIBUTES = frozenset(
+    "__getattribute__ __globals__ __builtins__ __subclasses__ __code__ __closure__ cell_contents f_back f_globals f_locals".split()
+)
 _GETTERS = ("builtins.getattr", "builtins.setattr", "operator.attrgetter", "operator.methodcaller")
 # Modules whose names can be judged by their names; anything else is code that does not stand in the notebook.
 _KNOWN = frozenset(
@@ -85,63 +103,121 @@ _KNOWN = frozenset(
 
 
 @dataclass(frozen=True)
-class Inspection:
-    """What was found: `status` is "forbidden" or "look"."""
+class Text:
+    """The learner's cells in the order in which they ran, read for the answer `name`. `judged` names have checks of their own."""
 
-    status: Status
-    finding: Finding
+    cells: Sequence[str]
+    name: str
+    judged: Collection[str] = field(default=())
+
+    def sites(self) -> Iterator[Site]:
+        """All places in reach of the answer, as far as they can be read."""
+        try:
+            yield from walk(self.cells, self.name, self.judged)
+        except RecursionError:  # a cell nests expressions too deep
+            return
 
 
-def inspect(cells: Sequence[str], name: str, forbid: Sequence[str], judged: Collection[str] = ()) -> Inspection | None:
-    """The first forbidden means in reach of the learner's `name`, or None.
-
-    `cells` are the learner's cells in the order in which they ran; of two definitions the later one counts. In reach is
-    what the definition mentions, and what the definitions of those names mention. `judged` are names that have a check
-    of their own: they are not entered. What cannot be read from the syntax (exec, computed getattr, ...) is "look".
-    """
-    if unknown := [rule for rule in forbid if rule not in RULES]:
+def watch(forbid: Sequence[str], graph: bool = True) -> Watch | None:
+    """What is to be seen of each call of an answer to which these rules apply; None where no rule does."""
+    if unknown := [key for key in forbid if key not in RULES]:
         raise CheckError(f"rules.py has no rule {unknown[0]!r}; there are {', '.join(RULES)}")
-    unclear = None
-    try:
-        for site in walk(cells, name, judged):
-            for key in forbid:
-                if used := _breach(RULES[key], site):
-                    return Inspection("forbidden", _forbidden(key, used, name, site))
-            if unclear is None and (used := _hides(site)):
-                unclear = Inspection("look", _unclear(used, name, site))
-        for site, used in tampered(cells) if unclear is None else ():
-            return Inspection("look", _elsewhere(used, name, site))
-    except (RecursionError, MemoryError):
-        return Inspection("look", _TOO_DEEP)
-    return unclear
+    operators = sorted({name for key in forbid for name in RULES[key].operators})
+    return {"turn_away": operators, "graph": graph} if any(RULES[key].seen for key in forbid) else None
 
 
-_TOO_DEEP = Finding(
-    "look",
-    "a cell nests expressions so deep that the notebook cannot be read",
-    clues=("Split that expression into lines of its own. Until then a person has to look.",),
-)
+def forbidden(forbid: Sequence[str], seen: Sequence[Seen | None], text: Text) -> Finding | None:
+    """The first means that was used although it is ruled out."""
+    for key in forbid:
+        rule = RULES[key]
+        if rule.seen:
+            used = _used(rule, seen)
+            if used:
+                return breach(key, text, f"{used} ran during the call")
+        elif named(key, text):
+            return breach(key, text)
+    return None
 
 
-def _breach(rule: Rule, site: Site) -> str:
-    """What the node at `site` uses that the rule forbids, as it would be written; empty if nothing."""
+def breach(key: str, text: Text, seen: str = "") -> Finding:
+    """The finding that a rule was broken, with the place where the text names such a means; else with what was seen."""
+    rule = RULES[key]
+    used, place = named(key, text) or (seen, "")
+    summary = f"`{text.name}` uses {rule.means}, which this exercise rules out: {used}"
+    return Finding(key, summary, place, (rule.instead,))
+
+
+def named(key: str, text: Text) -> tuple[str, str] | None:
+    """What the text names of the means of a rule within reach of the answer, and in which line; None if nothing."""
+    for site in text.sites():
+        if used := _named(RULES[key], site):
+            return f"`{used}`{_through(text.name, site)}", site.place
+    return None
+
+
+def with_a_word(finding: Finding, forbid: Sequence[str], text: Text) -> Finding:
+    """The finding on an answer that is not right, with a first clue if it names what is ruled out."""
+    for key in forbid:
+        if found := named(key, text):
+            line = f" ({found[1]})" if found[1] else ""
+            clue = f"It names {found[0]}{line}, and this exercise rules out {RULES[key].means}."
+            return replace(finding, sign=key, clues=(clue, RULES[key].instead, *finding.clues))
+    return finding
+
+
+def unclear(seen: Sequence[Seen | None], text: Text) -> Finding | None:
+    """Why a person has to look at a right answer: what it does could not be seen; None if it could."""
+    name = text.name
+    for one in seen:
+        if one is None or not one["canary"]:
+            return _look(
+                f"what runs inside `{name}` could not be seen: a cell has changed what the check observes it with"
+            )
+        if one["outside"]:
+            return _look(f"`{name}` starts another process, where it cannot be seen what runs")
+    for site in text.sites():
+        if used := _hides(site):
+            return _look(f"`{name}` uses {used}{_through(name, site)}, so what it does cannot be seen", site.place)
+    if text.cells and not defined(text.cells, name):
+        return _look(f"no cell says plainly what `{name}` is, so what it does cannot be seen")
+    return None
+
+
+def recorded(seen: Sequence[Seen | None], name: str) -> Finding | None:
+    """Why a person has to look at an answer that recorded a graph although the call began without."""
+    if any(one is not None and one["nodes"] for one in seen):
+        return _look(f"`{name}` turns autograd on and has a graph recorded, although its call began without one")
+    return None
+
+
+def _look(summary: str, where: str = "") -> Finding:
+    clue = "Write it plainly, without this, and the check can judge it. Otherwise a person has to look."
+    return Finding("look", summary, where, (clue,))
+
+
+def _used(rule: Rule, seen: Sequence[Seen | None]) -> str:
+    """What broke the rule, in words; empty if nothing did."""
+    for one in seen:
+        if one is not None and rule.runs and one["runs"] > 0:
+            return "a backward pass"
+        for name in one["away"] if one is not None else ():
+            if name in rule.operators:
+                return _IN_WORDS.get(name, f"`{name.partition('.')[0]}`")
+    return ""
+
+
+def _named(rule: Rule, site: Site) -> str:
+    """How the node at `site` names such a means, as it would be written; empty if it does not."""
     for path in site.paths:
         if _matches(path, rule.names) and not _matches(path, rule.allowed):
             return _short(path)
     node = site.node
-    if isinstance(node, ast.Attribute) and node.attr in rule.attributes and node.attr not in site.own_methods:
-        reads = isinstance(node.ctx, ast.Load) and node.attr == "requires_grad"  # asking is not using
-        if not reads and not _known_path(site):
-            return f".{node.attr}" + ("()" if not node.attr.endswith(("grad", "fn")) else "")
-    if isinstance(node, ast.Call):
-        for keyword in node.keywords:
-            off = isinstance(keyword.value, ast.Constant) and not keyword.value.value
-            if keyword.arg in rule.keywords and not off:
-                return f"{keyword.arg}=…"
-        if site.called & set(_GETTERS):
-            for argument in node.args[:2]:
-                if isinstance(argument, ast.Constant) and argument.value in rule.attributes:
-                    return f".{argument.value}"
+    if isinstance(node, ast.Attribute) and node.attr in rule.methods and node.attr not in site.own_methods:
+        return f".{node.attr}()"
+    if isinstance(node, ast.Call) and site.called & set(_GETTERS):
+        for argument in node.args[:2]:
+            if isinstance(argument, ast.Constant) and argument.value in rule.methods:
+                return f".{argument.value}()"
     return ""
 
 
@@ -169,39 +245,6 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
 
 def _short(path: str) -> str:
     return path.removeprefix("builtins.").removeprefix("here.")
-
-
-def _known_path(site: Site) -> bool:
-    """Whether the attribute is one of a module, judged by its full name already."""
-    return any(not path.startswith("torch.Tensor.") for path in site.paths)
-
-
-def _forbidden(key: str, used: str, name: str, site: Site) -> Finding:
-    rule = RULES[key]
-    return Finding(
-        key,
-        f"`{name}` uses {rule.means}, which this exercise rules out: `{used}`{_through(name, site)}",
-        site.place,
-        (rule.instead,),
-    )
-
-
-def _unclear(used: str, name: str, site: Site) -> Finding:
-    return Finding(
-        "look",
-        f"`{name}` uses {used}{_through(name, site)}, so what it does cannot be read from the code",
-        site.place,
-        ("Write it plainly, without this, and the check can judge it. Otherwise a person has to look.",),
-    )
-
-
-def _elsewhere(used: str, name: str, site: Site) -> Finding:
-    return Finding(
-        "look",
-        f"this notebook uses {used}, which can put something else in place of `{name}` or of what it calls",
-        site.place,
-        ("Leave that out, and the check can judge your answer. Otherwise a person has to look.",),
-    )
 
 
 def _through(name: str, site: Site) -> str:

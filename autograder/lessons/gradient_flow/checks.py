@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -299,11 +300,26 @@ def lyapunov_exponent(student: Student, draw: Draw) -> None:
 
 
 # ------------------------------------------------------------------------------------ the bug to find
+def _by_autograd(x: Tensor, target: Tensor, params: Params) -> tuple[Tensor, Params]:
+    leaves = {name: tensor.clone().requires_grad_() for name, tensor in params.items()}
+    h_T = torch_states(x, x.new_zeros(len(x), len(params["bias"])), leaves)[-1]
+    out = torch.nn.functional.linear(h_T, leaves["weight_out"], leaves["bias_out"])
+    loss = torch.nn.functional.mse_loss(out[:, 0], target)
+    grads = torch.autograd.grad(loss, list(leaves.values()))
+    return loss.detach(), dict(zip(leaves, grads, strict=True))
+
+
+def _exact_gradients(student: Student, draw: Draw) -> tuple[Any, Any]:
+    inputs = draw.normal(3, 5, 2, scale=0.5), draw.normal(3), draw.params(2, 4, V=1, scale=0.3)
+    return student.loss_and_gradients(*inputs), _by_autograd(*inputs)
+
+
 @check(
     "gradient-flow-bug",
     of="loss_and_gradients",
     needs=("gradient-flow-step-jacobian",),
     forbid=("autograd",),
+    exact=_exact_gradients,
 )
 def loss_and_gradients(student: Student, draw: Draw) -> None:
     """`loss_and_gradients` returns the loss and its gradient by each parameter."""
@@ -311,13 +327,7 @@ def loss_and_gradients(student: Student, draw: Draw) -> None:
         params = draw.params(D, H, V=1)
         x, target = draw.normal(B, T, D, scale=0.6), draw.normal(B)
         got = student.loss_and_gradients(x, target, params)
-        with torch.enable_grad():
-            leaves = {name: tensor.clone().requires_grad_() for name, tensor in params.items()}
-            h_T = torch_states(x, x.new_zeros(B, H), leaves)[-1]
-            out = torch.nn.functional.linear(h_T, leaves["weight_out"], leaves["bias_out"])
-            loss = torch.nn.functional.mse_loss(out[:, 0], target)
-            grads = torch.autograd.grad(loss, list(leaves.values()))
-        want = (loss.detach(), dict(zip(leaves, grads, strict=True)))
+        want = _by_autograd(x, target, params)
         parts = ("the loss", "gradients")
         found = bug.loss_and_gradients(x, target, params, slips=(bug.AS_FOUND,))
         wrong = first_difference(got, want, parts)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from autograder.beside.advice import COUNT
-from autograder.beside.wire import flags
+from autograder.beside.wire import flags, mapped
 from autograder.checking.compare import first_difference
 from autograder.checking.draw import Draw
 from autograder.checking.expect import deny, expect, on_error
@@ -78,8 +78,11 @@ def detach_state(student: Student, draw: Draw) -> None:
     h, c = draw.normal(1, 2, 3), draw.normal(1, 2, 3)
     nested = (draw.normal(2, 3), (draw.normal(3), [draw.normal(2), None]))
     for state in (h, (h, c), None, [h, c], nested, (None, (c,))):
+        own = mapped(state, lambda part: draw.normal(*part.shape) if isinstance(part, Tensor) else part)
         with on_error(*other_kinds(state)):
-            got = student.probe("with_a_past", call="detach_state", state=state, shown=f"detach_state({form(state)})")
+            shown = f"detach_state({form(state)})"
+            found = student.probe("with_a_past", call="detach_state", state=state, own=own, shown=shown)
+        got = found["value"]
         judge_detached(got, state, "state")
         parts = list(graphs_in(got))
         if any(parts):
@@ -90,10 +93,11 @@ def detach_state(student: Student, draw: Draw) -> None:
             deny("graph-kept" if all(parts) else "graph-kept-in-part", f"the values are right, and {some} still has its graph",
                  "`detach()` returns a new tensor and leaves the old one as it is. What happens to what it returns?" if all(parts)
                  else "Other parts have lost theirs. What does your function do with this one?")  # fmt: skip
+        if first_difference(found["left"], own) is not None:  # whatever the parts say of themselves
+            deny("graph-kept", "the values are right, and a gradient still goes back through the result", "Is the result cut off from what it was computed from?")  # fmt: skip
     half = draw.to(torch.float32).normal(2, 2)
-    judge_detached(
-        student.probe("with_a_past", call="detach_state", state=half, shown="detach_state(state)"), half, "the state"
-    )
+    found = student.probe("with_a_past", call="detach_state", state=half, own=half, shown="detach_state(state)")
+    judge_detached(found["value"], half, "the state")
 
 
 LR = 0.5
@@ -210,14 +214,17 @@ def _reached(student: Student, x: Tensor, cuts: list[int], losses: list[Any]) ->
     shown = f"reach(losses, inputs) with {len(losses)} loss{'es' * (len(losses) > 1)} on {T} step{'s' * (T > 1)}"
 
     def ask(losses: list[Any]) -> Any:
-        return student.probe("reached", call="reach", x=x, weight=weight, cuts=cuts, losses=losses, shown=shown)
+        # Built by one request and handed over by another: no frame of the call knows where the graph is cut.
+        made = student.probe("losses_on", x=x, weight=weight, cuts=cuts, losses=losses)
+        try:
+            return student.reach(made["losses"], made["inputs"])
+        finally:
+            student.show(shown)
 
     try:
         got = ask(losses)
     except LearnerFailed as failed:
-        named = reach_failed(failed, losses, ask)
-        student.show(shown)
-        raise named from None
+        raise reach_failed(failed, losses, ask) from None
     if not isinstance(got, list | tuple) or len(got) != len(want):
         judge_number(got, want)
     together = (min(w[0] for w in want if w), max(w[1] for w in want if w))
@@ -292,6 +299,22 @@ def checkpointed_loss(student: Student, draw: Draw) -> None:
             raise late_bound(wrong, events, T) from None
         judge_pieces(events, T, S)
     judge_bytes(seen["peak"], B * T * V * weights["readout.weight"].element_size(), T)
+    _computed_again(student, draw)
+
+
+def _computed_again(student: Student, draw: Draw) -> None:
+    """Between the passes the weights move: the gradient tells what was computed again, whatever was seen of it."""
+    B, T, S = 2, 8, 4
+    weights, moved = (draw.next_token("rnn", V=5, D=3, H=4) for _ in range(2))
+    x, y = draw.integers(0, 5, B, T), draw.integers(0, 5, B, T)
+    model = student.probe("watched", kind="rnn", weights=weights, lr=LR)["model"]
+    shown = f"checkpointed_loss(model, x, y, {S}) on {T} steps, other weights on the way back"
+    asked = {"call": "checkpointed_loss", "model": model, "x": x, "y": y, "segments": S, "moved": moved}
+    got = student.probe("backward_of", **asked, shown=shown)["grads"]
+    want = [mistakes.computed_again("rnn", weights, moved, x, y, S, last) for last in (True, False)]
+    if all(first_difference(got, one) is not None for one in want):
+        deny("not-computed-again", "with weights that change between the two passes, the gradient is not that of pieces which are computed again",
+             "What does each piece keep until the way back, besides the state that it begins with?")  # fmt: skip
 
 
 @check(

@@ -20,7 +20,7 @@ SHARED = GRAPH_FREED.but(
 def reach_failed(failed: LearnerFailed, losses: list[Any], ask: Callable[[list[Any]], Any]) -> LearnerFailed | Wrong:
     """What an error means here: told by asking once more, without the losses that touch no step.
 
-    `losses` are as for the probe `reached`, and `ask` calls the learner's function on some of them.
+    `losses` are as for the probe `losses_on`, and `ask` calls the learner's function on some of them.
     """
     text, where = failed.finding.summary, failed.finding.where
     if failed.status != "error" or SHARED.fits(text):

@@ -6,9 +6,10 @@ from collections.abc import Set
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from autograder.checking.spec import Slip, reference
-from autograder.lessons.truncated_bptt.mistakes.training import Weights, forward, held, loss_of
+from autograder.lessons.truncated_bptt.mistakes.training import State, Weights, forward, held, loss_of
 
 
 @reference(
@@ -117,3 +118,24 @@ def checkpointed(
         total = total * len(x)
     grads = torch.autograd.grad(total, list(leaves.values()))
     return total.detach(), dict(zip(leaves, grads, strict=True))
+
+
+def computed_again(
+    kind: str, weights: Weights, moved: Weights, x: Tensor, y: Tensor, segments: int, last: bool
+) -> Weights:
+    """The gradient of a checkpointed loss whose weights are `moved` between the passes; `last`: the last piece is computed again, too."""
+    leaves = {name: value.detach().clone().requires_grad_() for name, value in weights.items()}
+
+    def piece(x_s: Tensor, y_s: Tensor, state: State | None) -> tuple[Tensor, State]:
+        logits, state = forward(kind, leaves, x_s, state)
+        return loss_of({"time-sum"}, logits, y_s), state
+
+    state, total = None, x.new_zeros((), dtype=weights["readout.weight"].dtype)
+    for i, part in enumerate(zip(x.chunk(segments, 1), y.chunk(segments, 1), strict=True), 1):
+        again = last or i < segments
+        loss, state = checkpoint(piece, *part, state, use_reentrant=False) if again else piece(*part, state)
+        total = total + loss
+    for name, value in leaves.items():
+        value.data.copy_(moved[name])
+    grads = torch.autograd.grad(total, list(leaves.values()))
+    return dict(zip(leaves, grads, strict=True))
