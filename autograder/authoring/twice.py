@@ -48,7 +48,7 @@ class Sandboxed:
         except LearnerFailed as failed:
             return Verdict(check.id, failed.status, check.claim, check.of, failed.finding)
 
-        patient = Patient(child, check.id, lambda: math.inf)
+        patient = Patient(child, lambda: math.inf)
         return run.run_check(check, patient, Draw(open_seed(check.id)), sources)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from autograder.beside import advice, hygiene, observers, probes
-from autograder.beside.protocol import Call, Probe, Question, Reply, Value, answered, failed
+from autograder.beside.protocol import Call, Lend, Probe, Question, Reply, Value, answered, failed
 from autograder.beside.wire import Ref, WireError, Yielded, flags, mapped, pack, plain, tensors
 
 MAX_TEXT = 600  # characters of an exception's message that are passed on
@@ -27,12 +27,11 @@ _NOTHING = object()  # in place of a name that was not defined
 class Beside:
     """The learner's names, and the objects kept beside them during a check.
 
-    `lend(check_id, args)` returns what that check's stand-in returns, `lend(check_id, args, toward)` the gradients that go back
-    through it.
+    `lend` reaches the stand-ins.
     """
 
     names: dict[str, Any]
-    lend: Callable[..., Any] | None = None
+    lend: Lend | None = None
     objects: list[Any] = field(default_factory=list)
     observer: observers.Observer = field(default_factory=observers.of_this_process)
 

@@ -11,10 +11,12 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from torch import Tensor
 
 from autograder.beside import frames, walls
 from autograder.beside.beside import Beside
@@ -80,7 +82,7 @@ class Service:
             message = frames.pack({"id": self.id, "reply": reply})
         frames.write(self.writes, message)
 
-    def lend(self, check: str, args: tuple[Any, ...], toward: list[Any] | None = None) -> Any:
+    def lend(self, check: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None = None) -> Any:
         """Ask the judge what a check's stand-in returns, or which gradients go back through it."""
         frames.write(self.writes, frames.pack({"id": self.id, "ask": check, "args": args, "toward": toward}))
         answer = frames.read(self.reads)

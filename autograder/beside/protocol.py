@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
+
+from torch import Tensor
 
 from autograder.beside.wire import Ref
 
@@ -127,10 +129,10 @@ class Wanted(TypedDict):
     id: int
     ask: str
     args: tuple[Any, ...]
-    toward: list[Any] | None
+    toward: Sequence[Tensor] | None
 
 
-class Lent(TypedDict):
+class Loan(TypedDict):
     """A frame from the judge: what the stand-in returned, or what it raised."""
 
     id: int
@@ -139,7 +141,13 @@ class Lent(TypedDict):
     said: NotRequired[str]
 
 
-Frame = Asked | Replied | Wanted | Lent
+Frame = Asked | Replied | Wanted | Loan
+
+
+class Lend(Protocol):
+    """Answers a call of a stand-in: with what it returns, or, with `toward`, the gradients that go back through it."""
+
+    def __call__(self, check: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None = None, /) -> Any: ...
 
 
 def answered(value: Any = None, changed: list[str] | None = None) -> Answered:

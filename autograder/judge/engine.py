@@ -8,7 +8,7 @@ import platform
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError
@@ -91,18 +91,7 @@ def judge(
         "versions": versions(),
     }
     draws = _Draws(key, learner, _sum(json.dumps(received).encode()), device)
-    verdicts: dict[str, Verdict] = {}
-    keys: dict[str, str] = {}
-    for id in points:
-        try:
-            keys[id] = stored.key(load(id), draws=f"{draws.seed(id, 0):x}", **rests_on)
-        except CheckError as error:
-            verdicts[id] = Verdict(
-                id, "broken", finding=Finding("broken", f"{error}; the release is of another version")
-            )
-        else:
-            if store and (kept := store.get(keys[id])):
-                verdicts[id] = kept
+    keys, verdicts = _known(points, draws, rests_on, store)
     known = sorted(verdicts)
     if len(verdicts) < len(points):
 
@@ -125,6 +114,24 @@ def judge(
     return Judged(
         metadata.lesson(release), version, {id: verdicts[id] for id in points}, points, provenance, tuple(problems)
     )
+
+
+def _known(
+    ids: Iterable[str], draws: _Draws, rests_on: dict[str, Any], store: Store | None
+) -> tuple[dict[str, str], dict[str, Verdict]]:
+    """The store's key for each check that is here, and the verdicts that need no judging: kept ones, and on checks that are not here."""
+    keys: dict[str, str] = {}
+    verdicts: dict[str, Verdict] = {}
+    for id in ids:
+        try:
+            keys[id] = stored.key(load(id), draws=f"{draws.seed(id, 0):x}", **rests_on)
+        except CheckError as error:
+            finding = Finding("broken", f"{error}; the release is of another version")
+            verdicts[id] = Verdict(id, "broken", finding=finding)
+        else:
+            if store and (kept := store.get(keys[id])):
+                verdicts[id] = kept
+    return keys, verdicts
 
 
 class _Draws:

@@ -23,16 +23,17 @@ class Session:
         sandbox: Sandbox,
         inside: Inside,
         say: Callable[[str], None] = lambda line: None,
-        until: float | None = None,
+        like: Session | None = None,
     ):
         self.sandbox, self.inside, self.limits, self.say = sandbox, inside, inside.limits, say
-        self.problems: list[str] = []
-        self.sources: list[str] = []  # of the cells that have run, in order
-        self._cells: list[Run] = []
-        self._poisoned: set[int] = set()  # cells that ended a child: they are not run again
+        self.problems: list[str] = like.problems if like else []  # what the same cells do is said once
+        self._cells: list[Run] = list(like._cells) if like else []  # that have run so far, in order
+        self._poisoned: set[int] = (
+            set(like._poisoned) if like else set()
+        )  # cells that ended a child: they are not run again
         self._tried_again: set[int] = set()
         self._child: Child | None = None
-        self._until = time.monotonic() + self.limits.submission if until is None else until
+        self._until: float = like._until if like else time.monotonic() + self.limits.submission
 
     def __enter__(self) -> Session:
         return self
@@ -44,7 +45,6 @@ class Session:
     def run(self, cell: Run) -> None:
         """Run one more cell; one that ends the process, or never ends, is noted and costs nothing but itself."""
         self._cells.append(cell)
-        self.sources.append(cell.source)
         if self._child is not None and self._child.alive:
             self._run(len(self._cells) - 1)
         # else: it is run when a child is needed next
@@ -61,21 +61,18 @@ class Session:
 
     def apart(self) -> Session:
         """Another session with the same cells, in a child of its own: nothing that happened here is known there."""
-        other = Session(self.sandbox, self.inside, self.say, self._until)
-        other._cells, other.sources, other._poisoned = list(self._cells), list(self.sources), set(self._poisoned)
-        other.problems = self.problems  # what its cells do has been said already
-        return other
+        return Session(self.sandbox, self.inside, self.say, self)
 
     # -------------------------------------------------------------------------------------- inside
 
     def _ask(self, check: Check, draw: Draw, lent: Standins | None) -> Verdict:
         try:
-            patient = Patient(self._ready(), check.id, self._left)
+            patient = Patient(self._ready(), self._left)
         except Ended as ended:
             return Verdict(check.id, ended.status, check.claim, check.of, ended.finding)
         if lent is not None:
-            return judge_with(lent, check, patient, draw, self.sources)
-        return judge_alone(check, patient, draw, self.sources)
+            return judge_with(lent, check, patient, draw, [cell.source for cell in self._cells])
+        return judge_alone(check, patient, draw, [cell.source for cell in self._cells])
 
     def _ready(self) -> Child:
         """A living child in which every cell that can be run has been run."""

@@ -7,13 +7,24 @@ import secrets
 import selectors
 import signal
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol, cast, get_args
+from collections.abc import Callable, Collection
+from typing import Any, cast, get_args
 
 from torch import Tensor
 
 from autograder.beside import frames
-from autograder.beside.protocol import Frame, Lent, Question, Reply, ReplyStatus, Request, answered, failed, seen_in
+from autograder.beside.protocol import (
+    Frame,
+    Lend,
+    Loan,
+    Question,
+    Reply,
+    ReplyStatus,
+    Request,
+    answered,
+    failed,
+    seen_in,
+)
 from autograder.beside.wire import Ref, WireError, pack
 from autograder.checking.spec import Check, Finding, LearnerFailed, Status
 from autograder.judge.sandbox import Inside, Sandbox
@@ -29,12 +40,6 @@ class Ended(LearnerFailed):
 
     def __init__(self, status: Status, summary: str, clue: str = ""):
         super().__init__(status, Finding(status, summary, clues=(clue,) if clue else ()))
-
-
-class Lend(Protocol):
-    """Answers a call of a stand-in that is lent, or the way back through it (checking/run.py)."""
-
-    def __call__(self, check_id: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None = None, /) -> Any: ...
 
 
 class Child:
@@ -120,7 +125,7 @@ class Child:
             self._send(self._lent(frame))
         raise self._end("crashed", f"a lent function was called more than {LENT_CALLS} times")
 
-    def _lent(self, frame: dict[str, Any]) -> Lent:
+    def _lent(self, frame: dict[str, Any]) -> Loan:
         args, toward = frame.get("args"), frame.get("toward")
         if not isinstance(args, tuple) or _weight((args, toward)) > LENT_ITEMS:
             said = "these arguments are too large for a function that is lent"
@@ -284,12 +289,12 @@ def _size(count: int) -> str:
 class Patient:
     """Asks a child for one check: each run of a body begins without what was kept before, and has its own time."""
 
-    def __init__(self, child: Child, check: str, left: Callable[[], float]):
-        self._child, self._check, self._left = child, check, left
+    def __init__(self, child: Child, left: Callable[[], float]):
+        self._child, self._left = child, left
 
     def begin(self, check: Check) -> None:
         """Give the body of `check` its deadline, or what is `left` for the submission."""
-        self._child.allow(min(check.deadline, self._left()), f"the check {self._check}")
+        self._child.allow(min(check.deadline, self._left()), f"the check {check.id}")
         self._child.ask({"do": "forget"})
 
     def ask(self, request: Question) -> Reply:
