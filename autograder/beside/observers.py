@@ -60,7 +60,7 @@ def observer() -> Observer:
     sys.addaudithook(audit)
 
     def watch(call: Callable[[], Any], what: Watch) -> tuple[Any, Seen]:
-        seen = begun(what["turn_away"])
+        seen, before = begun(what["turn_away"]), now[:]
         now[:] = [seen]
         hold()
         first, node = tick(), nodes()
@@ -70,7 +70,7 @@ def observer() -> Observer:
             away = sorted(set(seen.away))
             canary = caught() and 0 <= first < last < tick()
         finally:
-            now.clear()
+            now[:] = before
             hold()
         runs = last - first - 1 - seen.lent_runs
         return value, {"canary": canary, "runs": runs, "nodes": made - seen.lent_nodes,

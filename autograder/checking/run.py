@@ -31,16 +31,8 @@ def run_check(check: Check, transport: Transport, draw: Draw, cells: Sequence[st
     if first.right or not check.needs or first.ending.ends or first.ending.read:
         return first
     every = first.status == "forbidden"  # perhaps by what it calls: even a right answer may use what another may not
-    lent = {one.of: one.id for one in lendable(check) if every or not _judged(one, transport, draw, cells).right}
+    lent = {one.of: one.id for one in lendable(check) if every or not judge_alone(one, transport, draw, cells).right}
     return told(first, judge_with(lent, check, transport, draw, cells)) if lent else first
-
-
-def judge_alone(check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = ()) -> Verdict:
-    """Judge `check` on what the learner has written, with nothing lent. Never raises for anything the learner's code does.
-
-    `cells` are the sources of the learner's cells in the order in which they ran: where a forbidden means is used is read there.
-    """
-    return _judged(check, transport, draw, cells)
 
 
 def lendable(check: Check) -> list[Check]:
@@ -123,10 +115,14 @@ def _outcome(outcome: Any) -> tuple[float, str]:
     return (1.0 if outcome is None else float(outcome)), ""
 
 
-def _judged(
+def judge_alone(
     check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = (), lent: Mapping[str, str] = {}
 ) -> Verdict:
-    """The verdict on the values, on what was used and, if all is right, on whether the answer would mix devices on a GPU; none is needed."""
+    """Judge `check` on what the learner has written and what is `lent`. Never raises for anything the learner's code does.
+
+    Means that are ruled out come first, then the values; last, if all is right, whether the answer would mix devices on a GPU: none
+    is needed. `cells` are the sources of the learner's cells in the order in which they ran.
+    """
     student = Student(transport, check.of, lent=lent, watch=rules.watch(check.forbid))
     verdict = _once(check, transport, draw, student)
     if check.forbid:
@@ -148,7 +144,7 @@ def _judged(
     return replace(pretended, finding=replace(pretended.finding, summary=summary))
 
 
-def _exact(check: Check, transport: Transport, draw: Draw, lent: Mapping[str, str], text: rules.Text) -> Verdict | None:
+def _exact(check: Check, transport: Transport, draw: Draw, lent: Standins, text: rules.Text) -> Verdict | None:
     """What speaks against a right answer in one more case, on numbers of its own: too few digits, or a graph where none was begun."""
 
     def body(student: Student, draw: Draw) -> None:
@@ -174,7 +170,7 @@ def _exact(check: Check, transport: Transport, draw: Draw, lent: Mapping[str, st
 
 def judge_with(lent: Standins, check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = ()) -> Verdict:
     """Judge with right stand-ins for some of the learner's names: name -> id of the check that provides it."""
-    verdict = _judged(check, transport, draw, cells, lent)
+    verdict = judge_alone(check, transport, draw, cells, lent)
     *others, last = lent
     names = f"{', '.join(others)} and {last}" if others else last
     right, place = ("correct", "their place") if others else ("a correct", "its place")

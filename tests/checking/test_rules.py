@@ -54,7 +54,6 @@ USES = {
     "getattr with a plain name": ["def f(y, x):\n    return getattr(torch, 'autograd').grad(y, x)"],
     "getattr of a method": ["def f(y, x):\n    return getattr(y, 'backward')()"],
     "the class of tensors": ["def f(y):\n    torch.Tensor.backward(y)"],
-    "set on another class": ["torch.Tensor.go = torch.autograd.grad", "def f(y, x):\n    return y.go(x)"],
     "an autograd Function": ["class S(torch.autograd.Function):\n    pass", "def f(x):\n    return S.apply(x)"],
     "the earlier definition, kept": [
         "def f(y):\n    return torch.autograd.grad(y, y)",

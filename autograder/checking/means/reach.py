@@ -52,22 +52,20 @@ class Scope:
 
 @dataclass
 class Statement:
-    """A statement at the top of a cell: what it binds, what it sets on attributes, which methods its classes define."""
+    """A statement at the top of a cell: what it binds, and which methods its classes define."""
 
     lines: list[str]  # of its cell
     bound: list[tuple[str, ast.AST | None, str, bool]]
     starred: list[str] = field(default_factory=list)
-    patched: list[tuple[str, ast.expr]] = field(default_factory=list)
     methods: set[str] = field(default_factory=set)
 
 
 @dataclass
 class Cells:
-    """The learner's cells, read: what is bound at the top, and what is set on attributes there."""
+    """The learner's cells, read: what is bound at the top."""
 
     top: Scope = field(default_factory=lambda: Scope({}))
     starred: list[str] = field(default_factory=list)
-    patched: dict[str, list[Binding]] = field(default_factory=dict)
     lines: dict[int, list[str]] = field(default_factory=dict)  # by number of a top-level statement
     methods: set[str] = field(default_factory=set)
     count: Iterator[int] = field(default_factory=itertools.count)
@@ -105,8 +103,6 @@ def _read(cells: tuple[str, ...]) -> Cells:
                 read.top.names.setdefault(name, []).append(Binding(node, path, at, perhaps))
             read.starred += one.starred
             read.methods |= one.methods
-            for name, value in one.patched:
-                read.patched.setdefault(name, []).append(Binding(value, "", at, True))
     return read
 
 
@@ -123,8 +119,6 @@ def _statement(statement: ast.stmt, lines: list[str]) -> Statement:
             read.starred.append(node.module or "")
         if isinstance(node, ast.ClassDef):
             read.methods |= {item.name for item in node.body if isinstance(item, Function)}
-        if isinstance(node, ast.Assign):
-            read.patched += [(to.attr, node.value) for to in node.targets if isinstance(to, ast.Attribute)]
     return read
 
 
@@ -308,8 +302,6 @@ class _Reach:
         if isinstance(node, ast.Attribute):
             paths = frozenset() if inner else self.paths(node, scope, before)
             yield self.site(node, paths, frozenset(), at, chain)
-            for binding in self.read.patched.get(node.attr, []):
-                self.enter(binding, chain)
             yield from self.visit(node.value, scope, before, at, chain, inner=inner or bool(paths))
             return
         if isinstance(node, ast.Call):

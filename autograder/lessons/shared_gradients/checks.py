@@ -15,13 +15,14 @@ from autograder.checking.predictions import prediction
 from autograder.checking.spec import check
 from autograder.checking.student import Student
 from autograder.lessons.shared_gradients import evidence as clues
+from autograder.lessons.shared_gradients import exact
 from autograder.lessons.shared_gradients.mistakes import every_step, jacobian, step, sweep, untied
 from autograder.lessons.shared_gradients.oracles import (
     Params,
     every_by_autograd,
     immediate_by_func,
     last_by_autograd,
-    leaves,
+    leaky_by_autograd,
     step_by_autograd,
     torch_states,
     total_by_func,
@@ -83,18 +84,12 @@ def _expect_untied(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor
     expect(got, want, "gradients", slips=slips, factors={"B": len(x), "T": x.shape[1]}, clue=clue)
 
 
-def _exact_step(student: Student, draw: Draw) -> tuple[Any, Any]:
-    params = draw.params(2, 4, scale=0.3)
-    inputs = (*_step_inputs(draw, 3, 2, 4, params), params)
-    return student.rnn_step_backward(*inputs), step_by_autograd(*inputs)
-
-
 @check(
     "shared-gradients-step-backward",
     of="rnn_step_backward",
     standin=step_by_autograd,
     forbid=("autograd", "differences"),
-    exact=_exact_step,
+    exact=exact.step,
 )
 def rnn_step_backward(student: Student, draw: Draw) -> None:
     """`rnn_step_backward` takes dL/dh_t back through one step, to x_t, h_{t-1} and the parameters, afresh at every call."""
@@ -161,18 +156,12 @@ def _equal(one: Any, other: Any) -> bool:
     return first_difference(one, other) is None
 
 
-def _exact_last(student: Student, draw: Draw) -> tuple[Any, Any]:
-    inputs = draw.normal(3, 5, 2, scale=0.5), draw.normal(3, 4, scale=0.5), draw.params(2, 4, scale=0.3)
-    dh_T = draw.normal(3, 4)
-    return student.bptt_last(*inputs, dh_T), last_by_autograd(*inputs, dh_T)
-
-
 @check(
     "shared-gradients-bptt-last",
     of="bptt_last",
     needs=("shared-gradients-step-backward",),
     forbid=("autograd", "differences"),
-    exact=_exact_last,
+    exact=exact.last,
 )
 def bptt_last(student: Student, draw: Draw) -> None:
     """`bptt_last` gives the gradients of parameters, x and h0 for a loss that looks at the last state."""
@@ -203,18 +192,12 @@ def _expect_last(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) 
     )
 
 
-def _exact_every(student: Student, draw: Draw) -> tuple[Any, Any]:
-    inputs = draw.normal(3, 5, 2, scale=0.5), draw.normal(3, 4, scale=0.5), draw.params(2, 4, 7, scale=0.3)
-    targets = draw.integers(0, 7, 3, 5)
-    return student.bptt_every_step(*inputs, targets)[1], every_by_autograd(*inputs, targets)[1]
-
-
 @check(
     "shared-gradients-bptt",
     of="bptt_every_step",
     needs=("shared-gradients-step-backward",),
     forbid=("autograd", "differences"),
-    exact=_exact_every,
+    exact=exact.every,
 )
 def bptt_every_step(student: Student, draw: Draw) -> None:
     """`bptt_every_step` gives the loss (cross-entropy, summed over time, averaged over the batch) and all its gradients."""
@@ -319,17 +302,12 @@ def _central(kind: str, given: dict[str, Tensor], theta: Tensor, eps: float) -> 
     return slopes.to(theta.dtype).reshape(theta.shape)
 
 
-def _exact_immediate(student: Student, draw: Draw) -> tuple[Any, Any]:
-    h_t, h_prev = draw.uniform(4, low=-0.9, high=0.9), draw.uniform(4, low=-0.9, high=0.9)
-    return student.immediate_jacobian(h_t, h_prev), immediate_by_func(h_t, h_prev, draw.normal(4, 4, scale=0.3))
-
-
 @check(
     "shared-gradients-immediate",
     of="immediate_jacobian",
     standin=lambda h_t, h_prev: immediate_by_func(h_t, h_prev, h_t.new_zeros(len(h_t), len(h_t))),
     forbid=("autograd", "differences"),
-    exact=_exact_immediate,
+    exact=exact.immediate,
 )
 def immediate_jacobian(student: Student, draw: Draw) -> None:
     """`immediate_jacobian` is ∂⁺h_t[i]/∂weight_hh[j, k]: how one step moves h_t, with h_{t-1} held fixed."""
@@ -357,17 +335,12 @@ def predict_memory(guess: float) -> tuple[int, str]:
     )
 
 
-def _exact_total(student: Student, draw: Draw) -> tuple[Any, Any]:
-    inputs = draw.normal(5, 2, scale=0.5), draw.normal(4, scale=0.5), draw.params(2, 4, scale=0.3)
-    return student.total_jacobian(*inputs), total_by_func(*inputs)
-
-
 @check(
     "shared-gradients-total",
     of="total_jacobian",
     needs=("shared-gradients-immediate",),
     forbid=("autograd", "differences"),
-    exact=_exact_total,
+    exact=exact.total,
 )
 def total_jacobian(student: Student, draw: Draw) -> None:
     """`total_jacobian` is dh_t/dweight_hh for t = 1…T: how h_t moves when weight_hh moves in all steps so far."""
@@ -381,35 +354,15 @@ def total_jacobian(student: Student, draw: Draw) -> None:
         expect(got, want, "the Jacobian", "T H H H", slips, clue=clues.of_the_first_state(got, want))
 
 
-def _exact_leaky(student: Student, draw: Draw) -> tuple[Any, Any]:
-    inputs, want = _leaky(draw, B=3, T=5, H=4, scale=0.5)
-    return student.leaky_gradients(*inputs)[1], want[1]
-
-
-def _leaky(
-    draw: Draw, B: int, T: int, H: int, scale: float = 1.0
-) -> tuple[tuple[Tensor, Tensor, Params, float], tuple[Tensor, Params]]:
-    """Inputs of a network of leaky units, and its loss and gradients by autograd."""
-    names = ("v", "b", "w", "u")
-    params = {name: draw.normal(H, scale=0.7 * scale) for name in names}
-    x, y, alpha = draw.normal(B, T, scale=scale), draw.normal(B, T), draw.uniform(low=0.2, high=0.6).item()
-    given = dict(zip(names, leaves(*params.values()), strict=True))
-    h, guesses = x.new_zeros(B, H), []
-    for x_t in x.unbind(1):
-        h = torch.lerp(h, torch.tanh(given["u"] * h + given["w"] * x_t[:, None] + given["b"]), alpha)
-        guesses.append(h @ given["v"])
-    loss = torch.nn.functional.mse_loss(torch.stack(guesses, 1), y)
-    grads = dict(zip(names, torch.autograd.grad(loss, list(given.values())), strict=True))
-    return (x, y, params, alpha), (loss.detach(), grads)
-
-
-@check("shared-gradients-bug", of="leaky_gradients", forbid=("autograd", "differences"), exact=_exact_leaky)
+@check("shared-gradients-bug", of="leaky_gradients", forbid=("autograd", "differences"), exact=exact.leaky)
 def leaky_gradients(student: Student, draw: Draw) -> None:
     """`leaky_gradients` returns the loss of a network of leaky units and its gradients by u, w, b and v."""
     for B, T, H in ((3, 5, 4), (1, 2, 3), (2, 1, 3)):
-        inputs, want = _leaky(draw, B, T, H)
-        got = student.leaky_gradients(*inputs)
-        slips = untied.leaky_gradients.on(*inputs)
+        names = ("v", "b", "w", "u")
+        params = {name: draw.normal(H, scale=0.7) for name in names}
+        x, y, alpha = draw.normal(B, T), draw.normal(B, T), draw.uniform(low=0.2, high=0.6).item()
+        got, want = student.leaky_gradients(x, y, params, alpha), leaky_by_autograd(x, y, params, alpha)
+        slips = untied.leaky_gradients.on(x, y, params, alpha)
         _as_found(first_difference(got, want, ("loss", "grads")), got, slips.value(("as-found",)))
         clue = (
             "Take a small example and hold each gradient against finite_difference, for T = 1, 2 and 3. "

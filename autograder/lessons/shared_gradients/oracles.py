@@ -77,3 +77,14 @@ def total_by_func(x: Tensor, h0: Tensor, params: Params) -> Tensor:
     """jacrev of all states by weight_hh, (T, H, H, H)."""
     states = lambda W: torch.cat(torch_states(x[None], h0[None], {**params, "weight_hh": W}))  # noqa: E731
     return torch.func.jacrev(states)(params["weight_hh"])
+
+
+def leaky_by_autograd(x: Tensor, y: Tensor, params: Params, alpha: float) -> tuple[Tensor, Params]:
+    """The loss of a network of leaky units, and its gradients."""
+    given = dict(zip(params, leaves(*params.values()), strict=True))
+    h, guesses = x.new_zeros(len(x), len(params["u"])), []
+    for x_t in x.unbind(1):
+        h = torch.lerp(h, torch.tanh(given["u"] * h + given["w"] * x_t[:, None] + given["b"]), alpha)
+        guesses.append(h @ given["v"])
+    loss = torch.nn.functional.mse_loss(torch.stack(guesses, 1), y)
+    return loss.detach(), dict(zip(given, torch.autograd.grad(loss, list(given.values())), strict=True))
