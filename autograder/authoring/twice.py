@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +47,7 @@ class Sandboxed:
         except LearnerFailed as failed:
             return Verdict(check.id, failed.status, check.claim, check.of, failed.finding)
 
-        patient = Patient(child, lambda: math.inf)
+        patient = Patient(child, lambda check: check.deadline)
         return run.run_check(check, patient, Draw(open_seed(check.id)), sources)
 
 

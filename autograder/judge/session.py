@@ -13,6 +13,7 @@ from autograder.judge.sandbox import Inside, Sandbox
 from autograder.judge.transport import Child, Ended, Patient
 
 LONGEST = 2**20  # characters of a cell
+PATIENCE = 5.0  # seconds that a check has however many others have run out of time
 
 
 class Session:
@@ -32,6 +33,7 @@ class Session:
             set(like._poisoned) if like else set()
         )  # cells that ended a child: they are not run again
         self._tried_again: set[int] = set()
+        self._endless: list[str] = like._endless if like else []  # checks that ran out of time
         self._child: Child | None = None
         self._until: float = like._until if like else time.monotonic() + self.limits.submission
 
@@ -55,6 +57,8 @@ class Session:
         A child that speaks out of turn may do so because of what was asked before: then another one is asked, with another draw.
         """
         verdict = self._ask(check, draw(), lent)
+        if verdict.status == "timeout":
+            self._endless.append(check.id)
         if verdict.status == "crashed" and self._child is not None and self._child.unasked:
             verdict = self._ask(check, draw(), lent)
         return verdict
@@ -67,7 +71,7 @@ class Session:
 
     def _ask(self, check: Check, draw: Draw, lent: Standins | None) -> Verdict:
         try:
-            patient = Patient(self._ready(), self._left)
+            patient = Patient(self._ready(), self._seconds)
         except Ended as ended:
             return Verdict(check.id, ended.status, check.claim, check.of, ended.finding)
         if lent is not None:
@@ -110,6 +114,11 @@ class Session:
         if problem not in self.problems:
             self.problems.append(problem)
             self.say(problem)
+
+    def _seconds(self, check: Check) -> float:
+        """What a check may take: less and less where endless loops are many, so that all of them cost little more than one."""
+        patience = max(PATIENCE, check.deadline / 2 ** len(self._endless))
+        return min(check.deadline, patience, self._left())
 
     def _left(self) -> float:
         return self._until - time.monotonic()

@@ -289,12 +289,12 @@ def _size(count: int) -> str:
 class Patient:
     """Asks a child for one check: each run of a body begins without what was kept before, and has its own time."""
 
-    def __init__(self, child: Child, left: Callable[[], float]):
-        self._child, self._left = child, left
+    def __init__(self, child: Child, seconds: Callable[[Check], float]):
+        self._child, self._seconds = child, seconds
 
     def begin(self, check: Check) -> None:
-        """Give the body of `check` its deadline, or what is `left` for the submission."""
-        self._child.allow(min(check.deadline, self._left()), f"the check {check.id}")
+        """Give the body of `check` its time."""
+        self._child.allow(self._seconds(check), f"the check {check.id}")
         self._child.ask({"do": "forget"})
 
     def ask(self, request: Question) -> Reply:

@@ -24,6 +24,8 @@ TEXT = 20_000  # characters that one output may show
 CELL = 40  # outputs that one cell may show
 SIDE = 4000  # pixels on the longer side of a picture before it is re-encoded
 SHOWN = 1600  # and after
+MARKDOWN = 20_000  # characters of a markdown cell that is rendered
+OPENED = 300  # brackets and environments in it: a renderer looks for the end of each through all the rest
 PICTURES = 8 << 20  # bytes of base64 for all pictures of one notebook
 
 _PLAIN = re.compile(
@@ -76,7 +78,9 @@ class _Looking(IPythonRenderer):
 
 
 def markdown(source: str, attachments: Mapping[str, Any]) -> str:
-    """Markdown as a page may render it: unchanged if nothing in it can run, else its source in a block of code."""
+    """Markdown as a page may render it: unchanged if nothing in it can run or take long, else its source in a block of code."""
+    if len(source) > MARKDOWN or source.count("[") + source.count("\\begin") > OPENED:
+        return fenced(source)
     try:
         MarkdownWithMath(renderer=_Looking(escape=False, attachments=dict(attachments))).render(source)
     except Exception:  # whatever makes the renderer fail would also break the grader's page

@@ -32,8 +32,10 @@ from autograder.judge.sandbox import (
     machine,
     server,
 )
+from autograder.judge.session import PATIENCE, Session
 from autograder.judge.store import Store
 from autograder.judge.submissions import Unreadable, collect
+from autograder.lessons import load
 from tests import kinds
 from tests.submissions import add, cell, delete, lesson, place, write
 
@@ -194,6 +196,18 @@ def test_a_path_without_notebooks_is_misuse(tmp_path, capsys, name, said):
     (tmp_path / "nothing").mkdir()
     assert 2 == cli.main(["grade", str(tmp_path / name)])
     assert said in capsys.readouterr().err
+
+
+def test_endless_loops_get_less_and_less_time():
+    """However many checks run out of time, all of them together take little more than two; a session like it goes on counting."""
+    session = Session(Unsafe(), Inside(Limits()))
+    check = load("unrolled-graph-unroll")
+    first = session._seconds(check)
+    session._endless += ["one", "another"]
+    later = Session(Unsafe(), Inside(Limits()), like=session)
+    second = later._seconds(check)
+    later._endless += ["x"] * 10
+    assert (check.deadline, max(PATIENCE, check.deadline / 4), PATIENCE) == (first, second, session._seconds(check))
 
 
 # -------------------------------------------------------------------------------------------------- sandbox

@@ -211,12 +211,15 @@ def honest(one, grade):
     add(notebook, len(notebook.cells), moved)
     add(notebook, 0, "%matplotlib inline\n%timeit -n1 -r1 1\n!ls\ndisplay(1)\nimport asyncio\nawait asyncio.sleep(0)")
     add(notebook, 1, "1 / 0")
+    add(notebook, 2, "import threading, torch\ntorch.set_num_threads(4)\n(torch.ones(600, 600) @ torch.ones(600, 600)).sum()\n"
+        "lock = threading.Lock()\nlock.acquire()\nthreading.Thread(target=lock.acquire).start()")  # fmt: skip
     return grade(notebook)
 
 
 @pytest.mark.parametrize("exercise", IDS)
 def test_an_untidy_right_notebook_gets_every_point(honest, exercise):
-    """Warnings, prints, magics, a helper in an experiment, an answer at the end, copies, deleted cells and an error cost nothing."""
+    """Warnings, prints, magics, a helper in an experiment, an answer at the end, copies, deleted cells, an error and a thread that waits
+    for ever cost nothing."""
     assert "right" == honest.verdicts[f"kinds-{exercise}"].status
 
 

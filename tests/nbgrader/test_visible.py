@@ -57,6 +57,12 @@ def test_what_could_run_is_shown_as_its_source(source):
     assert page.startswith("<pre><code>") and "<script" not in page and "href" not in page
 
 
+@pytest.mark.parametrize("source", ["\\begin{a}" * 16_000, "[" * 16_000, "[a](" * 400, "long " * 5_000], ids=len)
+def test_what_would_take_long_is_shown_as_its_source(source):
+    """A renderer searches for each end through all the rest: minutes for some texts, which are shown unrendered."""
+    assert markdown(source, {}).startswith("```")
+
+
 def test_a_fence_in_the_text_does_not_end_the_block():
     """The block that shows a source has a longer fence than any inside."""
     source = "```\n```\n<script>alert(1)</script>\n````"
