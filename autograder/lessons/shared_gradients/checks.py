@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.beside.probes.functions import curve
+from autograder.beside.probes.shared_gradients import curve
 from autograder.checking.compare import Difference, first_difference
 from autograder.checking.draw import Draw
 from autograder.checking.expect import deny, expect, on_error
@@ -18,12 +18,12 @@ from autograder.lessons.shared_gradients import evidence as clues
 from autograder.lessons.shared_gradients.mistakes import every_step, jacobian, step, sweep, untied
 from autograder.lessons.shared_gradients.oracles import (
     Params,
+    copies_to_differentiate,
     every_by_autograd,
     immediate_by_func,
     last_by_autograd,
-    leaves,
+    states_after_first,
     step_by_autograd,
-    torch_states,
     total_by_func,
     untied_by_autograd,
 )
@@ -121,7 +121,7 @@ Step = tuple[Tensor, Tensor, Tensor, Tensor]  # dh, x_t, h_prev, h
 def _step_inputs(draw: Draw, B: int, D: int, H: int, params: Params) -> Step:
     """dh, x_t, h_prev and the h that follows from them."""
     x_t, h_prev = draw.normal(B, D), draw.uniform(B, H, low=-0.9, high=0.9)
-    return draw.normal(B, H), x_t, h_prev, torch_states(x_t[:, None], h_prev, params)[0]
+    return draw.normal(B, H), x_t, h_prev, states_after_first(x_t[:, None], h_prev, params)[0]
 
 
 def _each_call_anew(student: Student, one: Step, other: Step, params: Params) -> None:
@@ -393,7 +393,7 @@ def _leaky(
     names = ("v", "b", "w", "u")
     params = {name: draw.normal(H, scale=0.7 * scale) for name in names}
     x, y, alpha = draw.normal(B, T, scale=scale), draw.normal(B, T), draw.uniform(low=0.2, high=0.6).item()
-    given = dict(zip(names, leaves(*params.values()), strict=True))
+    given = dict(zip(names, copies_to_differentiate(*params.values()), strict=True))
     h, guesses = x.new_zeros(B, H), []
     for x_t in x.unbind(1):
         h = torch.lerp(h, torch.tanh(given["u"] * h + given["w"] * x_t[:, None] + given["b"]), alpha)

@@ -40,7 +40,7 @@ PAIRING = (
         "`reshape` keeps the numbers in their order and cuts them up differently. Which operation changes the order of axes?",
     ),
 )
-SCORES = (
+OF_LOGITS = (
     Slip(
         "softmax-first",
         "the logits went through a softmax before a cross-entropy that takes logits",
@@ -148,7 +148,7 @@ def _other_loss(slips: Set[str], logits: Tensor, targets: Tensor) -> Tensor:
 @reference(
     *AMOUNT,
     *PAIRING,
-    *SCORES,
+    *OF_LOGITS,
     Slip("perplexity", "the exponential of the loss is returned", "That is the perplexity. Which of the two is asked?"),
 )
 def sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, reduction: str) -> Tensor:
@@ -209,7 +209,7 @@ def sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, reduction: s
         "Can you tell a padded target from a real 0 then? Can the loss?",
     ),
     Slip("targets-masked", "the padded targets are set to 0 and then counted", "Does a padded step have no loss now, or that of class 0?"),
-    *SCORES[:5],
+    *OF_LOGITS[:5],
     PAIRING[0],
     *PAIRING[5:],
 )  # fmt: skip
