@@ -1227,9 +1227,9 @@ with needs("loss_and_gradients"):
     losses, cosines = same_sign(seed=0), directions(seed=0)
     runs, steps = stored("gradient_flow", "bug"), range(20, 401, 20)
     fig, axes = plt.subplots(1, 2, figsize=(10, 3.8))
-    for name, color in (("as found", figures.VERMILION), ("mended", figures.BLUE)):
-        figures.band(axes[0], steps, [run[name]["losses"] for run in runs], color, name)
-        figures.band(axes[1], range(LAST + 1), [run[name]["cosines"] for run in runs], color, name)
+    for key, label, color in (("as found", "as found", figures.VERMILION), ("mended", "fixed", figures.BLUE)):
+        figures.band(axes[0], steps, [run[key]["losses"] for run in runs], color, label)
+        figures.band(axes[1], range(LAST + 1), [run[key]["cosines"] for run in runs], color, label)
     axes[0].plot(steps, losses, "o--", lw=1, mfc="none", color=figures.INK, label="yours, seed 0")
     axes[1].plot(range(LAST + 1), cosines, "o--", lw=1, mfc="none", color=figures.INK, label="yours, seed 0")
     axes[0].axhline(1, color=figures.INK, ls=":")

@@ -540,11 +540,11 @@ check("sequence-loss-train-step")
 # - *gradients of an earlier step are still in `.grad`*: the check leaves some in `.grad` on purpose. So does your own step before.
 # - *When the optimizer looked, there was no gradient*: was it computed, and is it still in `.grad` when `step()` looks?
 # - *There are gradients, but nothing was done with them*: is `step()` there, and does it stand after `backward()`?
-# - *the loss came back as a tensor*: a plain number is asked. A list of tensors with their graphs would keep every graph alive.
+# - *the loss came back as a tensor*: a plain number is asked for. A list of tensors with their graphs would keep every graph alive.
 # - *'float' object has no attribute 'backward'*: the number was taken out of its tensor too early.
 # - *'tuple' object has no attribute …*: `model(tokens)` returns two things.
 # - *the parameters have moved otherwise than the optimizer that was handed in moves them*, *the optimizer's momentum is not used*: take the step with the optimizer that was handed in, not with one of your own.
-# - *the sum over all tokens*: the mean per token is asked, for the step and for the return value.
+# - *the sum over all tokens*: the mean per token is asked for, for the step and for the return value.
 # </details>
 
 # %% [markdown]
@@ -813,11 +813,12 @@ with needs("SequenceModel", "labelling_loss"):
     runs = stored("sequence_loss", "labelling")
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), width_ratios=(3, 2))
     steps = range(20, 301, 20)
+    names = {"as_found": "as found", "mended": "fixed"}  # by the keys of the stored runs
     for key, color, shift in (("as_found", figures.VERMILION, -0.2), ("mended", figures.BLUE, 0.2)):
         shares = [[run[key]["right_by_state"][state] for run in runs] for state in range(task.states)]
-        figures.band(left, steps, [run[key]["reported"] for run in runs], color, key.replace("_", " "))
+        figures.band(left, steps, [run[key]["reported"] for run in runs], color, names[key])
         for state, share in enumerate(shares if runs else []):
-            label = key.replace("_", " ") if state == 0 else None
+            label = names[key] if state == 0 else None
             right.bar(state + shift, sum(share) / len(share), 0.36, color=color, alpha=0.45, label=label)
             if not max(share):
                 right.annotate("0", (state + shift, 0.01), ha="center", va="bottom", color=color)
@@ -842,10 +843,10 @@ with needs("SequenceModel", "labelling_loss"):
     print(
         f"yours on new sequences: {yours['loss']:.3f} nats per step (floor {known['the past']:.3f}), {yours['right']:.1%} of the steps labelled right"
     )
-    for key in ("as_found", "mended") if runs else ():
+    for key in names if runs else ():
         truth = [run[key]["loss"] for run in runs]
         print(
-            f"stored runs, {key.replace('_', ' '):8}: {min(truth):.3f} to {max(truth):.3f} nats per step on new sequences"
+            f"stored runs, {names[key]:8}: {min(truth):.3f} to {max(truth):.3f} nats per step on new sequences"
         )
     print(
         f"an untrained model, which finds the {task.states} conditions equally likely: ln {task.states} = {math.log(task.states):.3f}"
@@ -933,7 +934,7 @@ check("sequence-loss-final-state")
 # - *start (…) + length (…) exceeds dimension size*: see what the last hint says about `batch_first`.
 # - *the state comes back without its first axis*: the model takes a state in the shape (1, B, H).
 # - *the rows come back sorted by length*: `enforce_sorted=False` undoes the sorting by itself.
-# - *h has shape (1, B, V)*: a state is asked, not logits.
+# - *h has shape (1, B, V)*: a state is asked for, not logits.
 # </details>
 
 # %% [markdown]
@@ -1046,7 +1047,7 @@ check("sequence-loss-generate")
 #
 # - *the last token of the prompt is read twice*: the call on the whole prompt has read it already; its logits are the ones you need.
 # - *the first generated token is missing*: a token is chosen before the first call of the loop.
-# - *the prompt stands before the generated tokens*: only the new ones are asked.
+# - *the prompt stands before the generated tokens*: only the new ones are asked for.
 # - *the tokens are right, but the model has read …*: you read the whole text again for each token. The state makes that unnecessary.
 # - *two calls with the same model and the same prompt gave different tokens*: greedy draws nothing at random.
 # - *the model was called with tokens of shape …*: it wants a batch axis and a time axis, also for a single token.

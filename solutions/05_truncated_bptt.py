@@ -139,7 +139,7 @@ check("truncated-bptt-batchify")
 #
 # - *the stream is dealt out like cards*: `reshape(-1, B).T` puts neighbours of the stream into different rows.
 # - *shape '[3, -1]' is invalid for input of size 14*: drop the rest first.
-# - *several values came back where one tensor was asked*: a batch is one tensor.
+# - *several values came back where one tensor was asked for*: a batch is one tensor.
 # </details>
 
 # %% [markdown]
@@ -920,7 +920,7 @@ check("truncated-bptt-truncated-gradient")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *the loss of step t goes back to step …; expected …*: the check has worked out from your numbers which loss reached which step. Compare `start` with what is asked.
+# - *the loss of step t goes back to step …; expected …*: the check has worked out from your numbers which loss reached which step. Compare `start` with what is asked for.
 # - *some are counted again*: with k2 > k1 the windows overlap. Only the newest k1 losses count.
 # - *gradients of earlier windows are still there when a window is added*: `backward()` adds to `.grad`, and adding `.grad` to a total adds the old ones once more.
 # - *are the states right, whatever is cut*, or *every window begins from a zero state*: a window starts from the value of the state, not from zero.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from io import StringIO
@@ -37,6 +37,33 @@ class Proof:
     @property
     def green(self) -> bool:
         return not self.faults
+
+    def __add__(self, other: Proof) -> Proof:
+        """What was found on two shares of the answers, the first one first."""
+        return Proof(
+            self.lesson,
+            self.solution,
+            self.stub_fails,
+            {key: count + other.mistakes[key] for key, count in self.mistakes.items()},
+            {key: count + other.variants[key] for key, count in self.variants.items()},
+            self.faults + other.faults,
+        )
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of a check's answers are tried together; the first share has the solution and the stub besides."""
+
+    begin: int = 0
+    end: int | None = None
+    last: bool = True
+
+
+def shares(given: Material, check: Check, size: int) -> list[Share]:
+    """The answers to a check in shares of at most `size`."""
+    count = sum(sample.of == check.id for sample in (*given.wrong, *given.right))
+    begins = range(0, max(count, 1), size)
+    return [Share(begin, begin + size, begin == begins[-1]) for begin in begins]
 
 
 @dataclass(frozen=True)
@@ -94,9 +121,28 @@ def in_notebook(check: Check, sources: list[str]) -> Verdict:
         return judge_here(check.id, names, sources)
 
 
-def prove(check: Check, given: Material, judge: Judge, report: Report) -> Proof:
-    """Try one check on all answers there are for it."""
-    proof, solution = Proof(given.solution.name[:2]), given.solution
+def prove(check: Check, given: Material, judge: Judge, report: Report, share: Share = Share()) -> Proof:
+    """Try one check on the answers there are for it, or on a share of them."""
+    proof = Proof(given.solution.name[:2])
+    if not share.begin:
+        _begin(proof, check, given, judge)
+    answers = [(sample, kind) for kind in ("mistake", "variant") for sample in _of(check, given, kind)]
+    for sample, kind in answers[share.begin : share.end]:
+        verdict = judge(check, given.solution.sources(check.id, sample.source))
+        report(check, kind, sample.label, verdict)
+        (_mistake if kind == "mistake" else _variant)(proof, sample, verdict)
+    if isinstance(judge, Twice):
+        proof.faults += judge.take()
+    return proof
+
+
+def _of(check: Check, given: Material, kind: str) -> list[Sample]:
+    return [sample for sample in (given.wrong if kind == "mistake" else given.right) if sample.of == check.id]
+
+
+def _begin(proof: Proof, check: Check, given: Material, judge: Judge) -> None:
+    """The solution passes, and the stub does not."""
+    solution = given.solution
     if check.id not in {id for role, id, _ in solution.cells if role == "answer"}:
         proof.faults.append(f"no answer cell in the lesson has the id {check.id}")
     verdict = judge(check, solution.sources())
@@ -105,33 +151,24 @@ def prove(check: Check, given: Material, judge: Judge, report: Report) -> Proof:
         proof.faults.append("the solution does not pass:\n" + card.text(verdict))
     verdict = judge(check, given.stub.sources())
     proof.stub_fails = not verdict.right
-    if verdict.status not in ("missing", "wrong", "error"):
+    if not verdict.ending.stub:
         proof.faults.append(f"the stub ends as {verdict.status!r}")
-    for sample, verdict in _judged(given.wrong, check, solution, judge):
-        report(check, "mistake", sample.label, verdict)
-        sign = verdict.finding.sign if verdict.finding else verdict.status
-        proof.mistakes["total"] += 1
-        proof.mistakes["caught"] += not verdict.right
-        proof.mistakes["named"] += sign == sample.label
-        if sign != sample.label:
-            proof.faults.append(f"the wrong answer {sample.label!r} gets {sign!r}:\n" + card.text(verdict))
-    for sample, verdict in _judged(given.right, check, solution, judge):
-        report(check, "variant", sample.label, verdict)
-        proof.variants["total"] += 1
-        proof.variants["accepted"] += verdict.right
-        if not verdict.right:
-            proof.faults.append(f"the right variant {sample.label!r} is refused:\n" + card.text(verdict))
-    if isinstance(judge, Twice):
-        proof.faults += judge.take()
-    return proof
 
 
-def _judged(
-    samples: Sequence[Sample], check: Check, solution: Program, judge: Judge
-) -> Iterator[tuple[Sample, Verdict]]:
-    for sample in samples:
-        if sample.of == check.id:
-            yield sample, judge(check, solution.sources(check.id, sample.source))
+def _mistake(proof: Proof, sample: Sample, verdict: Verdict) -> None:
+    sign = verdict.finding.sign if verdict.finding else verdict.status
+    proof.mistakes["total"] += 1
+    proof.mistakes["caught"] += not verdict.right
+    proof.mistakes["named"] += sign == sample.label
+    if sign != sample.label:
+        proof.faults.append(f"the wrong answer {sample.label!r} gets {sign!r}:\n" + card.text(verdict))
+
+
+def _variant(proof: Proof, sample: Sample, verdict: Verdict) -> None:
+    proof.variants["total"] += 1
+    proof.variants["accepted"] += verdict.right
+    if not verdict.right:
+        proof.faults.append(f"the right variant {sample.label!r} is refused:\n" + card.text(verdict))
 
 
 def as_generated(script: Path, notebooks: Path) -> bool:

@@ -15,14 +15,15 @@ class Raised:
     """An error by its own words, and the question that leads out of it.
 
     `says` is one text or several, each as it stands in the last line of a traceback (so it may begin with the type, "KeyError: "),
-    with … for what varies. A lesson's row may have a `sign`: then the error is the mistake of that name, and if `brief` is set, its
-    summary ends where the text does.
+    with … for what varies; `where` has to be in it too. A lesson's row may have a `sign`: then the error is the mistake of that name,
+    and if `brief` is set, its summary ends where the text does.
     """
 
     says: str | tuple[str, ...]
     asks: str
     sign: str = ""
     brief: bool = False
+    where: str = ""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -31,11 +32,11 @@ class Raised:
 
     def fits(self, said: str) -> bool:
         """Whether an error, or a summary that quotes it, says this."""
-        return any(_found(text, said) for text in self.texts)
+        return self.where in said and any(_found(text, said) for text in self.texts)
 
-    def but(self, asks: str, sign: str = "", brief: bool = False) -> Raised:
-        """The same error with the question, and perhaps the sign, that it has in one exercise."""
-        return replace(self, asks=asks, sign=sign, brief=brief)
+    def but(self, asks: str, sign: str = "", brief: bool = False, where: str = "") -> Raised:
+        """The same error with the question, and perhaps the sign, that it has in one exercise, or only `where` these sizes meet."""
+        return replace(self, asks=asks, sign=sign, brief=brief, where=where)
 
     def summary(self, said: str) -> str:
         """What is said of the error, up to the end of the text if it is to be brief."""
@@ -99,9 +100,10 @@ RECOMPUTED = Raised((
 # ---------------------------------------------------------------------------------------------------- calls and types
 PAIR = Raised((
     "'tuple' object has no attribute", "must be Tensor, not tuple", "can only concatenate tuple (not",
-    "unsupported operand type(s) for …'tuple'", "'torch.return_types."),
-    "Several values were taken for one tensor. Which call returns a pair, as a recurrent layer and a model that "
-    "hands its state back do, and which of the two is wanted here?")
+    "unsupported operand type(s) for …'tuple'", "bad operand type for unary -: 'tuple'", "can't assign a tuple to",
+    "expected Tensor as element … but got tuple", "'torch.return_types."),
+    "A tuple was taken for a tensor. Does a call on the way return a pair, as a recurrent layer and a model that "
+    "hands its state back do? Or does a line end with a comma? `h = x,` makes a tuple of one item.")
 PLACE = Raised("TypeError: …(position",
     "PyTorch names the place in the call where it was given something else than it takes there. What do you hand in "
     "at that place? Options such as `reduction` go by name: `name=value`.")
@@ -144,9 +146,9 @@ TARGET_AXES = Raised(("Expected floating point type for target with class probab
     "A target is one whole number where the logits have a row of scores, so targets have one axis fewer. Which "
     "shapes have yours?")
 BATCH_SIZE = Raised("Expected input batch_size",
-    "There are not as many targets as rows of logits. Which shapes have the two, and was only one of them flattened?")
+    "There are not as many targets as rows of logits. Which shape does each of them have, and was only one of them flattened?")
 MASK = Raised("The shape of the mask",
-    "A mask in square brackets has to have the shape of what it picks from. Which shapes have the two?")
+    "A mask in square brackets has to have the shape of what it picks from. Which shape does each of the two have?")
 FACTORS = Raised((
     "cannot be multiplied", "size mismatch", "inconsistent tensor size",
     "Expected size for first two dimensions of batch2", "which does not broadcast with previously seen size"),
@@ -178,6 +180,8 @@ LAYER_STATE = Raised(("Expected hidden size", "hx should also be"),
 LENGTHS = Raised("Expected `len(lengths)` to be equal to batch_size",
     "There is one length for each row. Which axis does `pack_padded_sequence` take for the batch, unless it is told "
     "otherwise?")
+SLICE = Raised("exceeds dimension size",
+    "More entries are taken than this axis has. Which axis is it, and is it the one that the length belongs to?")
 LENGTHS_SORTED = Raised("`lengths` array must be sorted",
     "The rows need not be sorted by hand: the function that packs can do it, and undo it. Which of its arguments "
     "says so?")
@@ -196,6 +200,9 @@ TARGET = Raised("Target … is out of bounds",
 TOKEN = Raised("index out of range in self",  # an embedding's table
     "A token below 0, or not below the number of tokens, is not in the table. Which token is that, and where does it "
     "come from?")
+LIST_INDEX = Raised("IndexError: list index out of range",
+    "The list has fewer items than the index asks for; it may have none. Which line fills it, and how many items has it "
+    "put in by then?")
 AXES = Raised((
     "tuple index out of range", "Dimension out of range", "of a 0-d tensor", "over a 0-d tensor", "a 0-dim tensor",
     "tensor has no dimensions"),

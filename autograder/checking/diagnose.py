@@ -91,16 +91,16 @@ def _type(got: Any, want: Any) -> list[Clue]:
         return [
             Clue(
                 "not-stacked",
-                "Several values came back where one tensor was asked. Along which axis do they belong together?",
+                "Several values came back where one tensor was asked for. Along which axis do they belong together?",
             )
         ]
     if isinstance(got, Tensor) and isinstance(want, tuple | list):
-        return [Clue("one-of-several", f"One tensor came back where {len(want)} values were asked.")]
+        return [Clue("one-of-several", f"One tensor came back where {len(want)} values were asked for.")]
     if isinstance(got, Tensor) and got.numel() > 1 and isinstance(want, int | float):
         return [
             Clue(
                 "type",
-                f"There are {got.numel()} numbers where one was asked. Which of them is it, or what of them together?",
+                f"There are {got.numel()} numbers where one was asked for. Which of them is it, or what of them together?",
             )
         ]
     if type(got).__name__ == "Handle" and repr(got) == "ndarray":
@@ -120,10 +120,10 @@ def _type(got: Any, want: Any) -> list[Clue]:
         return [
             Clue(
                 "number-for-tensor",
-                "A tensor was asked, and a plain number came back: it has no graph and no dtype of its own. Which call took the number out?",
+                "A tensor was asked for, and a plain number came back: it has no graph and no dtype of its own. Which call took the number out?",
             )
         ]
-    return [Clue("type", "The kind of value is not the one that was asked.")]
+    return [Clue("type", "The kind of value is not the one that was asked for.")]
 
 
 def _shape(got: Tensor, want: Tensor, axes: list[str]) -> list[Clue]:
@@ -147,14 +147,14 @@ def _shape(got: Tensor, want: Tensor, axes: list[str]) -> list[Clue]:
         return [
             Clue(
                 "not-reduced",
-                "One number was asked, and one for each entry came back. Over which axes is there still to be summed or averaged?",
+                "One number was asked for, and one for each entry came back. Over which axes is there still to be summed or averaged?",
             )
         ]
     if len(have) == len(asked) - 1:
         for axis in range(len(asked)):
             if have == asked[:axis] + asked[axis + 1 :]:
                 if axes[axis : axis + 1] == ["T"]:
-                    says = "One step came back where all of them were asked. Is `return` inside the loop, or is only the last step kept?"
+                    says = "One step came back where all of them were asked for. Is `return` inside the loop, or is only the last step kept?"
                     return [Clue("missing-axis", says)]
                 return [
                     Clue(

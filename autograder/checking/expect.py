@@ -80,7 +80,7 @@ def _in_another_order(got: Any, want: Any) -> list[Clue]:
 
 def _tally(found: Sequence[Difference], want: Any, name: Any) -> tuple[str, ...]:
     """Which of several parts are right, where that says something."""
-    parts = [label for label, _ in leaves(want, name)]
+    parts = [label for label, _ in parts_of(want, name)]
     wrong = {one.name for one in found}
     right = [label for label in parts if label not in wrong]
     if len(parts) < 3 or not right or any(one.sign != "value" for one in found):
@@ -96,13 +96,13 @@ def _tally(found: Sequence[Difference], want: Any, name: Any) -> tuple[str, ...]
     return (f"Wrong: {', '.join(one.name for one in found)}. All others are right.",)
 
 
-def leaves(want: Any, name: Any = "the answer") -> list[tuple[str, Any]]:
+def parts_of(want: Any, name: Any = "the answer") -> list[tuple[str, Any]]:
     """The parts of a value with their names, as `differences` names them."""
     if isinstance(want, dict):
-        return [leaf for key, item in want.items() for leaf in leaves(item, f"{name}[{key!r}]")]
+        return [leaf for key, item in want.items() for leaf in parts_of(item, f"{name}[{key!r}]")]
     if isinstance(want, tuple | list):
         names = [f"{name}[{i}]" for i in range(len(want))] if isinstance(name, str) else name
-        return [leaf for one, item in zip(names, want, strict=True) for leaf in leaves(item, one)]
+        return [leaf for one, item in zip(names, want, strict=True) for leaf in parts_of(item, one)]
     return [(name, want)]
 
 

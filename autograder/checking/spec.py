@@ -30,6 +30,7 @@ class Ending:
     read: bool = False  # from the text of the answer: no stand-in changes it
     kept: bool = True  # by the store; if not, the next run may end differently
     called: bool = False  # the card shows the call that went wrong
+    stub: bool = False  # what is handed out may end so
     odd: bool = False  # neither the learner's success nor their mistake
 
 
@@ -37,13 +38,13 @@ class Ending:
 ENDINGS: dict[Status, Ending] = {
     "right": Ending("right", earns=True),
     "look": Ending("a person should look at this", awaits=True, read=True, odd=True),  # the code hides what it does
-    "wrong": Ending("not yet", called=True),  # an answer came back, but not the right one
+    "wrong": Ending("not yet", called=True, stub=True),  # an answer came back, but not the right one
     "forbidden": Ending("uses something this exercise rules out"),
-    "error": Ending("your code raised an error", called=True),
+    "error": Ending("your code raised an error", called=True, stub=True),
     "unsendable": Ending("the answer cannot be judged"),  # a value that cannot cross the wire
     "timeout": Ending("no answer in time", ends=True, called=True),
     "crashed": Ending("the process ended", ends=True, called=True),
-    "missing": Ending("not written yet"),  # the name is undefined, or the stub is still there
+    "missing": Ending("not written yet", stub=True),  # the name is undefined, or the stub is still there
     "broken": Ending("the check itself failed", awaits=True, kept=False, odd=True),  # never the learner's fault
 }
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from autograder.authoring.release import scripts_of
 from autograder.authoring.twice import Judge, Sandboxed, Twice
-from autograder.authoring.verify import Material, Proof, as_generated, in_notebook, material, prove
+from autograder.authoring.verify import Material, Proof, Share, as_generated, in_notebook, material, prove, shares
 from autograder.checking import card
 from autograder.checking.spec import Check, Verdict
 from autograder.house import NOTEBOOKS, ROOT
@@ -38,17 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the matrix as JSON")
     parser.add_argument("--notebook-only", action="store_true", help="do not judge the answers in the sandbox as well")
     parser.add_argument("--show", action="store_true", help="print each wrong answer's message")
-    parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="checks at a time (one per core)"
-    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (one per core)")
+
+
+AT_ONCE = 16  # answers of one task: with so few, workers that share the tasks finish together
 
 
 @dataclass(frozen=True)
 class Task:
-    """One check to try, in any process."""
+    """One check to try on a share of its answers, in any process."""
 
     script: Path
     check: str
+    share: Share
     sandboxed: bool
 
 
@@ -65,13 +67,20 @@ def run(args: argparse.Namespace) -> int:
     """Try the checks and print a line for each; 0 if all is as it should be, else 1."""
     scripts = scripts_of(args.lessons)
     level = "" if args.notebook_only else _level()
-    tasks = [Task(script, check.id, bool(level)) for script in scripts for check in load_lesson(script.stem[3:])]
-    proofs, judged = {}, 0
+    tasks = [
+        Task(script, check.id, share, bool(level))
+        for script in scripts
+        for check in load_lesson(script.stem[3:])
+        for share in shares(_material(script), check, AT_ONCE)
+    ]
+    proofs: dict[str, Proof] = {}
+    judged = 0
     for task, tried in _progress(tasks, max(1, args.jobs)):
-        proofs[task.check] = tried.proof
+        proof = proofs[task.check] = proofs[task.check] + tried.proof if task.check in proofs else tried.proof
         judged += tried.judged
         if not args.json:
-            _print("\n".join([*(tried.messages if args.show else ()), _line(task.check, tried.proof)]))
+            ends = [_line(task.check, proof)] if task.share.last else []
+            _print("\n".join([*(tried.messages if args.show else ()), *ends]))
     stale = [script.stem for script in scripts if not as_generated(script, NOTEBOOKS)]
     if args.json:
         print(json.dumps({"checks": {id: _entry(proof) for id, proof in proofs.items()}, "stale": stale}))
@@ -97,7 +106,7 @@ def _progress(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Tried]]:
     from tqdm import tqdm
 
     results = zip(tasks, _tried(tasks, jobs), strict=True)
-    yield from tqdm(results, total=len(tasks), unit="check", leave=False, disable=not sys.stderr.isatty())
+    yield from tqdm(results, total=len(tasks), unit="share", leave=False, disable=not sys.stderr.isatty())
 
 
 def _tried(tasks: list[Task], jobs: int) -> Iterator[Tried]:
@@ -121,7 +130,7 @@ def _try(task: Task) -> Tried:
             messages.append(f"\n{check.id}  <- {label}\n{card.text(verdict)}")
 
     judge: Judge = Twice(in_notebook, _sandboxed()) if task.sandboxed else in_notebook
-    proof = prove(load(task.check), _material(task.script), judge, report)
+    proof = prove(load(task.check), _material(task.script), judge, report, task.share)
     return Tried(proof, judge.judged if isinstance(judge, Twice) else 0, tuple(messages))
 
 
@@ -145,6 +154,8 @@ def _close() -> None:
 def _print(text: str) -> None:
     from tqdm import tqdm
 
+    if not text:
+        return
     tqdm.write(text)
     sys.stdout.flush()
 

@@ -222,13 +222,13 @@ def test_a_check_lives_where_its_id_says():
 
 def test_expect_names_two_mistakes_at_once():
     """Slips are recognised in pairs."""
-    from autograder.lessons.unrolled_graph.checks import torch_step
+    from autograder.lessons.unrolled_graph.checks import step_by_cell
     from autograder.lessons.unrolled_graph.mistakes.computed import rnn_step
 
     draw = Draw(0)
     args = draw.normal(2, 3), draw.normal(2, 4), draw.params(3, 4)
     with pytest.raises(Wrong) as caught:
-        expect(rnn_step(*args, slips=("no-bias", "sigmoid")), torch_step(*args), slips=rnn_step.on(*args))
+        expect(rnn_step(*args, slips=("no-bias", "sigmoid")), step_by_cell(*args), slips=rnn_step.on(*args))
     assert caught.value.finding.sign == "no-bias + sigmoid"
     assert "two mistakes at once" in caught.value.finding.clues[0]
 

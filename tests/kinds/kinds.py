@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autograder.beside.probes.functions import curve
 from autograder.beside.probes.models import NextToken
+from autograder.beside.probes.shared_gradients import curve
 from autograder.checking.expect import deny, expect
 from autograder.checking.spec import Slip, check, reference
 

@@ -18,7 +18,7 @@ from autograder.lessons.unrolled_graph.checks import PADDINGS, _filled
 from autograder.lessons.unrolled_graph.mistakes import computed as mistakes
 from autograder.lessons.unrolled_graph.mistakes import counts as miscounts
 from autograder.lessons.unrolled_graph.mistakes.padded import unroll_padded
-from autograder.lessons.unrolled_graph.oracles import arrows, entries, one_by_one, standin_unroll, torch_step
+from autograder.lessons.unrolled_graph.oracles import arrows, entries, one_by_one, standin_unroll, step_by_cell
 from tests.submissions import material_of
 
 # Mistakes that no number tells apart: the card names both.
@@ -29,7 +29,7 @@ def cases(seed: int):
     """(reference, inputs, right value) for what is judged by numbers, with the sizes of its first case."""
     draw = Draw(seed)
     params, x_t, h_prev = draw.params(3, 4), draw.normal(2, 3), draw.normal(2, 4)
-    yield mistakes.rnn_step, (x_t, h_prev, params), torch_step(x_t, h_prev, params)
+    yield mistakes.rnn_step, (x_t, h_prev, params), step_by_cell(x_t, h_prev, params)
     params, x, h0 = draw.params(3, 4), draw.normal(2, 5, 3), draw.normal(2, 4)
     yield mistakes.unroll, (x, h0, params), standin_unroll(x, h0, params)
     params, x, h0, sizes = draw.params(2, 4), draw.normal(3, 5, 2), draw.normal(3, 4), [3, 5, 2]

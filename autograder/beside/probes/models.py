@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autograder.beside.probes import Refused, probe
+from autograder.beside.probes import probe
 
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -86,45 +86,6 @@ def gradients(names: dict[str, Any], of: nn.Module | Iterable[Tensor]) -> Any:
     if isinstance(of, nn.Module):
         return {name: _copied(value.grad) for name, value in named_parameters(of)}
     return [_copied(value.grad) for value in of]
-
-
-@probe
-def load(names: dict[str, Any], into: Any, weights: dict[str, Tensor], shown: str = "the model") -> None:
-    """Put drawn weights into a learner's module; Refused with the first name or shape that does not fit."""
-    if not isinstance(into, nn.Module):
-        raise Refused("type", f"{shown} is a {type(into).__name__}; expected an nn.Module",
-                      "Does the class inherit from it, as in `class …(nn.Module)`?")  # fmt: skip
-    have = {name: tuple(value.shape) for name, value in into.state_dict().items()}
-    if extra := [name for name in have if name not in weights]:
-        odd = extra[0]
-        clue = "A recurrent layer that also reads backwards has weights with that name." if "reverse" in odd else ""
-        clue = clue or ("A second recurrent layer has weights with that name." if "_l1" in odd else "")
-        summary = f"{shown} has {odd}, which the exercise does not ask for"
-        if not any(name not in have for name in weights):
-            raise Refused("keys", summary, *([clue] if clue else []))
-    for name, value in weights.items():
-        if name not in have:
-            raise Refused("keys", f"{shown} has no {name}; it has {', '.join(have) or 'no parameters'}",
-                          "Do its parts have the names that the exercise gives, and does `__init__` set them after `super().__init__()`?")  # fmt: skip
-        if have[name] != tuple(value.shape):
-            raise Refused("shape", f"{name} of {shown} has shape {have[name]}; expected {tuple(value.shape)}",
-                          *_misshapen(have[name], tuple(value.shape)))  # fmt: skip
-    some = next(iter(weights.values()))
-    into.to(some.device, some.dtype)
-    into.load_state_dict(weights)
-
-
-def _misshapen(have: tuple[int, ...], asked: tuple[int, ...]) -> tuple[str, ...]:
-    """What a weight of the wrong shape looks like."""
-    if have == asked[::-1]:
-        return ("Its two sizes are swapped. In which order does the layer take them?",)
-    gates = have[0] // asked[0] if have and asked and have[0] % asked[0] == 0 and have[1:] == asked[1:] else 0
-    if gates in (3, 4):
-        kind = "a GRU" if gates == 3 else "an LSTM"
-        return (
-            f"It has {gates} times as many rows as expected: this is the weight of {kind}. Which layer is asked for?",
-        )
-    return ("Which of the given sizes belongs here?",)
 
 
 def named_parameters(of: nn.Module) -> Iterable[tuple[str, Tensor]]:

@@ -1,9 +1,12 @@
-"""Calls in lesson 02 whose results may overwrite each other."""
+"""For lesson 02: calls whose results may overwrite each other, and functions to be differentiated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from autograder.beside.probes import probe
 
@@ -19,3 +22,43 @@ def in_turn(
     """
     results = [names[of](*arguments, shared) for arguments in calls]
     return {"results": results, "shared": shared}
+
+
+def curve(kind: str, **given: Tensor) -> Callable[[Tensor], Tensor]:
+    """A scalar function of a tensor of any shape, from a fixed menu; `given` are numbers that the check drew.
+
+    "linear" (b), "quadratic" (A, b): ½θᵀAθ + bᵀθ; "sine" (b): Σ b sin θ; "cubic" (b): Σ b θ³. θ is flattened first.
+    """
+    shapes: dict[str, Callable[[Tensor], Tensor]] = {
+        "linear": lambda flat: given["b"] @ flat,
+        "quadratic": lambda flat: 0.5 * flat @ given["A"] @ flat + given["b"] @ flat,
+        "sine": lambda flat: given["b"] @ torch.sin(flat),
+        "cubic": lambda flat: given["b"] @ flat**3,
+    }
+    formula = shapes[kind]
+    return lambda theta: formula(theta.reshape(-1))
+
+
+class Counted:
+    """A function that counts how often it was called."""
+
+    shown = "f"
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        self.function, self.calls = function, 0
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        self.calls += 1
+        return self.function(theta)
+
+
+@probe
+def function(names: dict[str, Any], kind: str, **given: Tensor) -> Counted:
+    """A `curve`, to pass to a learner's function that takes a function."""
+    return Counted(curve(kind, **given))
+
+
+@probe
+def calls(names: dict[str, Any], of: Counted) -> int:
+    """How often a function from the menu was called."""
+    return of.calls

@@ -22,12 +22,12 @@ from autograder.lessons.gradient_flow.oracles import (
     lent_jacobian,
     lent_product,
     middle,
+    next_state,
     spiral,
+    states_from_first,
     torch_exponent,
     torch_norms,
     torch_product,
-    torch_states,
-    torch_step,
     triangle,
 )
 
@@ -62,7 +62,7 @@ def step_jacobian(student: Student, draw: Draw) -> None:
     for B, H in ((2, 4), (1, 4), (3, 1)):
         params = draw.params(3, H)
         x, h0 = draw.normal(B, 1, 3), draw.normal(B, H, scale=0.6)
-        h = torch_step(h0, x[:, 0], params)
+        h = next_state(h0, x[:, 0], params)
         got = student.step_jacobian(h, params)
         want = torch_product(x, h0, params, 0, 1)
         expect(got, want, "∂h_t/∂h_{t-1}", axes="B H H", slips=mistakes.step_jacobian.on(h, params), clue=ENTRY)
@@ -86,7 +86,7 @@ def jacobian_product(student: Student, draw: Draw) -> None:
     ):
         params = draw.params(3, H)
         x, h0 = draw.normal(B, T, 3, scale=0.6), draw.normal(B, H)
-        states = torch.stack(torch_states(x, h0, params)[1:], 1)
+        states = torch.stack(states_from_first(x, h0, params)[1:], 1)
         for k, t in pairs:
             got = student.jacobian_product(states, params, k, t)
             want = torch_product(x, h0, params, k, t)
@@ -97,7 +97,7 @@ def jacobian_product(student: Student, draw: Draw) -> None:
             expect(got, want, f"∂h_{t}/∂h_{k}", axes="B H H", slips=slips, clue=clue)
     half = draw.to(torch.float32)
     params, x, h0 = half.params(3, 4), half.normal(2, 5, 3), half.normal(2, 4)
-    states = torch.stack(torch_states(x, h0, params)[1:], 1)
+    states = torch.stack(states_from_first(x, h0, params)[1:], 1)
     for k, t in ((1, 4), (2, 2)):
         got, want = student.jacobian_product(states, params, k, t), torch_product(x, h0, params, k, t)
         expect(got, want, f"∂h_{t}/∂h_{k}", axes="B H H", rtol=1e-3)
@@ -302,7 +302,7 @@ def lyapunov_exponent(student: Student, draw: Draw) -> None:
 # ------------------------------------------------------------------------------------ the bug to find
 def _by_autograd(x: Tensor, target: Tensor, params: Params) -> tuple[Tensor, Params]:
     leaves = {name: tensor.clone().requires_grad_() for name, tensor in params.items()}
-    h_T = torch_states(x, x.new_zeros(len(x), len(params["bias"])), leaves)[-1]
+    h_T = states_from_first(x, x.new_zeros(len(x), len(params["bias"])), leaves)[-1]
     out = torch.nn.functional.linear(h_T, leaves["weight_out"], leaves["bias_out"])
     loss = torch.nn.functional.mse_loss(out[:, 0], target)
     grads = torch.autograd.grad(loss, list(leaves.values()))
@@ -329,10 +329,10 @@ def loss_and_gradients(student: Student, draw: Draw) -> None:
         got = student.loss_and_gradients(x, target, params)
         want = _by_autograd(x, target, params)
         parts = ("the loss", "gradients")
-        found = bug.loss_and_gradients(x, target, params, slips=(bug.AS_FOUND,))
+        found = bug.loss_and_gradients(x, target, params, slips=(bug.UNREPAIRED,))
         wrong = first_difference(got, want, parts)
         if T > 1 and wrong and first_difference(got, found) is None:
-            deny(bug.AS_FOUND, wrong.summary, *AS_FOUND, where=wrong.where)
+            deny(bug.UNREPAIRED, wrong.summary, *AS_FOUND, where=wrong.where)
         slips = bug.loss_and_gradients.on(x, target, params)
         expect(got, want, parts, slips=slips, factors={"B": B, "T": T}, clue=FIRST_STEP)
 

@@ -14,7 +14,7 @@ from autograder.checking.draw import Draw
 Params = dict[str, Tensor]
 
 
-def torch_step(h_prev: Tensor, x_t: Tensor, params: Params) -> Tensor:
+def next_state(h_prev: Tensor, x_t: Tensor, params: Params) -> Tensor:
     """One step of torch's own RNN cell, for one sequence or a batch."""
     none = torch.zeros_like(params["bias"])
     rows = h_prev.reshape(-1, h_prev.shape[-1]), x_t.reshape(-1, x_t.shape[-1])
@@ -22,11 +22,11 @@ def torch_step(h_prev: Tensor, x_t: Tensor, params: Params) -> Tensor:
     return h.reshape(h_prev.shape)
 
 
-def torch_states(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
+def states_from_first(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
     """h_0, …, h_T for x (B, T, D), h0 (B, H)."""
     states = [h0]
     for t in range(x.shape[1]):
-        states.append(torch_step(states[-1], x[:, t], params))
+        states.append(next_state(states[-1], x[:, t], params))
     return states
 
 
@@ -43,7 +43,7 @@ def torch_product(x: Tensor, h0: Tensor, params: Params, k: int, t: int) -> Tens
             h = plain_step(h, inputs[s], params)
         return h
 
-    return vmap(jacrev(run))(torch_states(x, h0, params)[k], x)
+    return vmap(jacrev(run))(states_from_first(x, h0, params)[k], x)
 
 
 def lent_jacobian(h: Tensor, params: Params) -> Tensor:
@@ -65,14 +65,14 @@ def lent_product(states: Tensor, params: Params, k: int, t: int) -> Tensor:
 def torch_norms(x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> Tensor:
     """The mean over the batch of ‖∂L/∂h_t‖₂, t = 0…T, by autograd; (T+1,)."""
     with torch.enable_grad():
-        states = torch_states(x, h0.clone().requires_grad_(), params)
+        states = states_from_first(x, h0.clone().requires_grad_(), params)
         grads = torch.autograd.grad((states[-1] * dh_T).sum(), states)
     return torch.stack([torch.linalg.vector_norm(grad, dim=1).mean() for grad in grads])
 
 
 def torch_exponent(x: Tensor, h0: Tensor, params: Params, warmup: int) -> float:
     """The exponent, with all step Jacobians from torch.func and the lengths kept as logarithms."""
-    states = torch.stack(torch_states(x[None], h0[None], params))[:, 0]  # (T + 1, H)
+    states = torch.stack(states_from_first(x[None], h0[None], params))[:, 0]  # (T + 1, H)
     jacobians = vmap(jacrev(plain_step), (0, 0, None))(states[:-1], x, params)
     v, logs = torch.full_like(h0, 1 / math.sqrt(len(h0))), []
     for J in jacobians:

@@ -11,27 +11,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.beside.advice import BATCH_SIZE, INDICES, MASK, Raised
+from autograder.beside.advice import BATCH_SIZE, INDICES, MASK, NUMBER, SLICE, Raised
 from autograder.beside.wire import flags
 from autograder.checking.compare import first_difference
 from autograder.checking.expect import deny
 from autograder.checking.spec import Reference, Wrong
 from autograder.checking.student import Handle
 
-_MASK = "A mask in square brackets has to have the shape of what it picks from. Which shape has your mask, and which have the losses?"
-VALUES = "A token is a place in the row of logits, not the logit that stands there. Of `max` and `argmax`, which gives which?"
+_MASK = "A mask in square brackets has to have the shape of what it picks from. Which shape does your mask have, and which do the losses have?"
+VALUES = (
+    "A token is a place in the row of logits, not the logit at that place. Of `max` and `argmax`, which gives which?"
+)
 
 # What an error means in one exercise; some are said by the model of the checks (beside/probes/sequence_loss.py).
 MASKING = (MASK.but(_MASK), INDICES.but(_MASK))
 TRAINING = (
-    Raised(
-        "object has no attribute 'backward'",
-        "A plain number has no graph, so there is nothing for `backward()` to go back through. In which order do `backward()` and the call that takes the number out stand?",
+    NUMBER.but(
+        "A plain number has no graph, so there is nothing for `backward()` to go back through. In which order do `backward()` and the call that takes the number out come?",
+        where="'backward'",
     ),
 )
 PACKING = (
-    Raised(
-        "exceeds dimension size",
+    SLICE.but(
         "The lengths do not fit the axis that is taken for time. Which axis is time for `pack_padded_sequence`, unless it is told otherwise?",
     ),
 )
@@ -48,7 +49,7 @@ LABELLING = (
         "The model looks up every token in a table, those that fill a row up as well. With what may the readings be filled up, and does the loss ever see it?",
     ),
     BATCH_SIZE.but(
-        "Of logits and targets one is flattened and the other is not, or they have not the same number of steps. Which shapes meet in the loss?"
+        "Of logits and targets one is flattened and the other is not, or their numbers of steps differ. Which shapes meet in the loss?"
     ),
 )
 GENERATION = "Follow it by hand for two tokens: what is read before the first is chosen, what before the second, and from which state?"
@@ -98,11 +99,11 @@ def did_nothing(grads: Mapping[str, Tensor | None]) -> None:
         deny(
             "no-step",
             summary,
-            "There are gradients, but nothing was done with them. Which line changes the parameters, and does it stand after `backward()`?",
+            "There are gradients, but nothing was done with them. Which line changes the parameters, and does it come after `backward()`?",
         )
     deny("no-gradient-left", summary,
          "When the optimizer looked, there was no gradient: it was never computed, or set to zero too early. "
-         "In which order do zero_grad, backward and step stand?")  # fmt: skip
+         "In which order are zero_grad, backward and step called?")  # fmt: skip
 
 
 WHO_STEPS = "The returned loss is right, and the parameters have moved otherwise than the optimizer that was handed in moves them. "

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.beside.probes.functions import curve
+from autograder.beside.probes.shared_gradients import curve
 from autograder.checking.compare import Difference, first_difference
 from autograder.checking.draw import Draw
 from autograder.checking.expect import deny, expect, on_error
@@ -23,8 +23,8 @@ from autograder.lessons.shared_gradients.oracles import (
     immediate_by_func,
     last_by_autograd,
     leaky_by_autograd,
+    states_after_first,
     step_by_autograd,
-    torch_states,
     total_by_func,
     untied_by_autograd,
 )
@@ -116,7 +116,7 @@ Step = tuple[Tensor, Tensor, Tensor, Tensor]  # dh, x_t, h_prev, h
 def _step_inputs(draw: Draw, B: int, D: int, H: int, params: Params) -> Step:
     """dh, x_t, h_prev and the h that follows from them."""
     x_t, h_prev = draw.normal(B, D), draw.uniform(B, H, low=-0.9, high=0.9)
-    return draw.normal(B, H), x_t, h_prev, torch_states(x_t[:, None], h_prev, params)[0]
+    return draw.normal(B, H), x_t, h_prev, states_after_first(x_t[:, None], h_prev, params)[0]
 
 
 def _each_call_anew(student: Student, one: Step, other: Step, params: Params) -> None:

@@ -11,8 +11,8 @@ from autograder.lessons.shared_gradients.oracles import (
     immediate_by_func,
     last_by_autograd,
     leaky_by_autograd,
+    states_after_first,
     step_by_autograd,
-    torch_states,
     total_by_func,
 )
 
@@ -22,7 +22,7 @@ Case = tuple[Any, Any]
 def step(student: Student, draw: Draw) -> Case:
     """One step back, B = 3, D = 2, H = 4."""
     params, x_t, h_prev = draw.params(2, 4, scale=0.3), draw.normal(3, 2, scale=0.5), draw.normal(3, 4, scale=0.5)
-    inputs = draw.normal(3, 4), x_t, h_prev, torch_states(x_t[:, None], h_prev, params)[0], params
+    inputs = draw.normal(3, 4), x_t, h_prev, states_after_first(x_t[:, None], h_prev, params)[0], params
     return student.rnn_step_backward(*inputs), step_by_autograd(*inputs)
 
 

@@ -9,12 +9,12 @@ Params = dict[str, Tensor]
 RECURRENT = ("bias", "weight_hh", "weight_ih")
 
 
-def leaves(*tensors: Tensor) -> list[Tensor]:
+def copies_to_differentiate(*tensors: Tensor) -> list[Tensor]:
     """Copies that autograd follows."""
     return [tensor.detach().clone().requires_grad_() for tensor in tensors]
 
 
-def torch_states(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
+def states_after_first(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
     """h_1…h_T by PyTorch's own cell; gradients flow to whatever requires them."""
     states, h = [], h0
     for x_t in x.unbind(1):
@@ -26,19 +26,19 @@ def torch_states(x: Tensor, h0: Tensor, params: Params) -> list[Tensor]:
 def recorded(x: Tensor, h0: Tensor, params: Params) -> tuple[list[Tensor], Params]:
     """States and the leaves that they came from: parameters (read-out first), x and h0."""
     order = [name for name in ("weight_out", "bias_out", *RECURRENT) if name in params]
-    copies = leaves(*(params[name] for name in order), x, h0)
+    copies = copies_to_differentiate(*(params[name] for name in order), x, h0)
     given = dict(zip([*order, "x", "h0"], copies, strict=True))
-    return torch_states(given["x"], given["h0"], given), given
+    return states_after_first(given["x"], given["h0"], given), given
 
 
 def untied_by_autograd(x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) -> list[Params]:
     """One backward pass for each step, in which the parameters of that step alone are leaves."""
     entries = []
     for k in range(x.shape[1]):
-        copy = dict(zip(params, leaves(*params.values()), strict=True))
+        copy = dict(zip(params, copies_to_differentiate(*params.values()), strict=True))
         h = h0
         for t, x_t in enumerate(x.unbind(1)):
-            h = torch_states(x_t[:, None], h, copy if t == k else params)[0]
+            h = states_after_first(x_t[:, None], h, copy if t == k else params)[0]
         entries.append(dict(zip(copy, torch.autograd.grad(h, list(copy.values()), dh_T), strict=True)))
     return entries
 
@@ -75,13 +75,13 @@ def immediate_by_func(h_t: Tensor, h_prev: Tensor, weight_hh: Tensor) -> Tensor:
 
 def total_by_func(x: Tensor, h0: Tensor, params: Params) -> Tensor:
     """jacrev of all states by weight_hh, (T, H, H, H)."""
-    states = lambda W: torch.cat(torch_states(x[None], h0[None], {**params, "weight_hh": W}))  # noqa: E731
+    states = lambda W: torch.cat(states_after_first(x[None], h0[None], {**params, "weight_hh": W}))  # noqa: E731
     return torch.func.jacrev(states)(params["weight_hh"])
 
 
 def leaky_by_autograd(x: Tensor, y: Tensor, params: Params, alpha: float) -> tuple[Tensor, Params]:
     """The loss of a network of leaky units, and its gradients."""
-    given = dict(zip(params, leaves(*params.values()), strict=True))
+    given = dict(zip(params, copies_to_differentiate(*params.values()), strict=True))
     h, guesses = x.new_zeros(len(x), len(params["u"])), []
     for x_t in x.unbind(1):
         h = torch.lerp(h, torch.tanh(given["u"] * h + given["w"] * x_t[:, None] + given["b"]), alpha)

@@ -27,7 +27,7 @@ from autograder.lessons.unrolled_graph.oracles import (
     gradients,
     one_by_one,
     standin_unroll,
-    torch_step,
+    step_by_cell,
     torch_unroll,
 )
 
@@ -41,24 +41,24 @@ def sent_back(student: Student, call: str, given: dict[str, Any], toward: list[T
     return student.probe("sent_back", call=call, given=list(given.values()), toward=toward, parts=parts, shown=shown)
 
 
-@check("unrolled-graph-rnn-step", of="rnn_step", standin=torch_step)
+@check("unrolled-graph-rnn-step", of="rnn_step", standin=step_by_cell)
 def rnn_step(student: Student, draw: Draw) -> None:
     """`rnn_step` computes h_t = tanh(x_t W_ihᵀ + h_{t-1} W_hhᵀ + b) for every row of the batch."""
     for B, D, H in ((2, 3, 4), (1, 3, 4), (3, 1, 2)):
         params = draw.params(D, H)
         x_t, h_prev = draw.normal(B, D), draw.normal(B, H)
         got = student.rnn_step(x_t, h_prev, params)
-        want = torch_step(x_t, h_prev, params)
+        want = step_by_cell(x_t, h_prev, params)
         expect(got, want, "h_t", axes="B H", slips=mistakes.rnn_step.on(x_t, h_prev, params))
     half = draw.to(torch.float32)
     params, x_t, h_prev = half.params(3, 4), half.normal(2, 3), half.normal(2, 4)
-    expect(student.rnn_step(x_t, h_prev, params), torch_step(x_t, h_prev, params), "h_t", axes="B H")
+    expect(student.rnn_step(x_t, h_prev, params), step_by_cell(x_t, h_prev, params), "h_t", axes="B H")
     if student.changed:  # whoever writes into an argument has to fix that first
         return
     x_t, toward = draw.normal(2, 3), [draw.normal(2, 4)]
     h_prev, params = asking(draw.normal(2, 4), draw.params(3, 4))
     got = sent_back(student, "rnn_step", {"x_t": x_t, "h_prev": h_prev, "params": params}, toward, ["h_t"])
-    back = gradients((torch_step(x_t, h_prev, params),), toward, h_prev, params)
+    back = gradients((step_by_cell(x_t, h_prev, params),), toward, h_prev, params)
     expect(got, back, ("the gradient of h_prev", *BACK[1:]))
 
 
@@ -94,8 +94,12 @@ def _questions(B: int, T: int, D: int, H: int) -> tuple[Raised, ...]:
     """What to ask about shapes that do not fit in the loop."""
     order, axis = "In which order does `rnn_step` take its arguments?", "Which axis of x is time?"
     return (
-        Raised(f"({B}x{H} and {D}x{H})", f"A tensor of H columns stands where x_t, of D columns, is used. {order}"),
-        Raised(f"({B}x{T} and {D}x{H})", f"A tensor of T columns stands where x_t, of D columns, is used. {axis}"),
+        FACTORS.but(
+            f"A tensor of H columns is used where x_t, of D columns, belongs. {order}", where=f"({B}x{H} and {D}x{H})"
+        ),
+        FACTORS.but(
+            f"A tensor of T columns is used where x_t, of D columns, belongs. {axis}", where=f"({B}x{T} and {D}x{H})"
+        ),
         SHAPES.but(f"{axis} `x[t]` and `for x_t in x` go through axis 0."),
         FACTORS.but(f"{order} {axis}"),
     )
@@ -124,7 +128,7 @@ def predict_depth(guess: float) -> tuple[int, str]:
     )
 
 
-@check("unrolled-graph-unrolled-edges", of="unrolled_edges", standin=lambda T: sorted(arrows(T)))
+@check("unrolled-graph-unrolled-edges", of="unrolled_edges")
 def unrolled_edges(student: Student, draw: Draw) -> None:
     """`unrolled_edges(T)` lists every arrow of the unrolled graph once, and no other."""
     for T in (3, 1, 2, draw.integer(5, 9)):
@@ -176,7 +180,7 @@ def predict_paths(guess: float) -> tuple[int, str]:
     )
 
 
-@check("unrolled-graph-count-paths", of="count_paths", standin=lambda t: t)
+@check("unrolled-graph-count-paths", of="count_paths")
 def count_paths(student: Student, draw: Draw) -> None:
     """`count_paths(t)` is the number of paths from theta to L_t."""
     clue = "For t = 1, 2 and 3 the paths can be counted with a finger on the first picture. What does your function give there?"

@@ -23,7 +23,7 @@ def gradients(
     return torch.autograd.grad(total, [h0, *(params[name] for name in WEIGHTS)])
 
 
-def torch_step(x_t: Tensor, h_prev: Tensor, params: dict[str, Tensor]) -> Tensor:
+def step_by_cell(x_t: Tensor, h_prev: Tensor, params: dict[str, Tensor]) -> Tensor:
     """The oracle: torch.nn.RNNCell with the same weights; keeps the graph to params and h_prev."""
     H, D = params["weight_ih"].shape
     cell = nn.RNNCell(D, H).to(x_t.device, x_t.dtype)

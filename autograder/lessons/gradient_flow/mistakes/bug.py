@@ -10,12 +10,12 @@ from torch import Tensor
 from autograder.checking.spec import Slip, reference
 from autograder.lessons.gradient_flow.mistakes.jacobians import run
 
-AS_FOUND = "as-found"  # the program as it is handed out: its card does not name the mistake
+UNREPAIRED = "as-found"  # the program as it is handed out: its card does not name the mistake
 
 
 @reference(
     Slip(
-        AS_FOUND,
+        UNREPAIRED,
         "the mistake with which the program was found is still in it",
         "Compare with autograd for T = 1 and for T = 2.",
     ),
@@ -90,7 +90,7 @@ def loss_and_gradients(
             grads[name] = part if "last-step-only" in slips else grads[name] + part
         M = W.mT if "weights-transposed" in slips else W
         before = 1 - states[t - 1] ** 2
-        if AS_FOUND in slips:
+        if UNREPAIRED in slips:
             dh = (dh @ M) * slope
         elif "other-side" in slips:
             dh = (dh @ W.mT) * slope

@@ -45,7 +45,7 @@ def _class_left_out(k: int) -> Slip:
     Slip("shifted-again", "each step is compared with the label of the next step", "Which label belongs to `logits[:, t]`: that of the same step, or of the next?"),
     Slip("softmax-first", "the logits went through a softmax before a cross-entropy that takes logits", "How many softmaxes lie between the logits and the loss, counting the one inside the cross-entropy?"),
     Slip("mean-of-means", "each sequence's mean is taken first, and then the mean of these", "Does a step of a short sequence then count as much as one of a long one?"),
-    Slip("sum", "the sum over the real steps is not divided by anything", "The mean is asked: over how many steps?"),
+    Slip("sum", "the sum over the real steps is not divided by anything", "The mean is asked for: over how many steps?"),
     Slip("mean-over-padding", "the sum over real steps is divided by all positions", "How many steps went into the sum?"),
     Slip("divided-by-rows", "the sum over the real steps is divided by the number of sequences", "How many steps went into the sum?"),
 )  # fmt: skip

@@ -40,7 +40,7 @@ PAIRING = (
         "`reshape` keeps the numbers in their order and cuts them up differently. Which operation changes the order of axes?",
     ),
 )
-SCORES = (
+OF_LOGITS = (
     Slip(
         "softmax-first",
         "the logits went through a softmax before a cross-entropy that takes logits",
@@ -78,12 +78,12 @@ SCORES = (
 AMOUNT = (
     Slip(
         "always-mean",
-        "the mean over all tokens is returned although the sum is asked",
+        "the mean over all tokens is returned although the sum is asked for",
         "Where does your function look at `reduction`?",
     ),
     Slip(
         "always-sum",
-        "the sum over all tokens is returned although the mean is asked",
+        "the sum over all tokens is returned although the mean is asked for",
         "Where does your function look at `reduction`?",
     ),
     Slip(
@@ -148,8 +148,12 @@ def _other_loss(slips: Set[str], logits: Tensor, targets: Tensor) -> Tensor:
 @reference(
     *AMOUNT,
     *PAIRING,
-    *SCORES,
-    Slip("perplexity", "the exponential of the loss is returned", "That is the perplexity. Which of the two is asked?"),
+    *OF_LOGITS,
+    Slip(
+        "perplexity",
+        "the exponential of the loss is returned",
+        "That is the perplexity. Which of the two is asked for?",
+    ),
 )
 def sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, reduction: str) -> Tensor:
     """The sum or the mean over all tokens of the cross-entropy; (B, T, V), (B, T) → ()."""
@@ -178,7 +182,7 @@ def sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, reduction: s
         "each row's mean is taken first, and then the mean of these",
         "Does a token of a short row then count as much as one of a long row?",
     ),
-    Slip("sum", "the sum over the real tokens is not divided by anything", "The mean is asked: over how many tokens?"),
+    Slip("sum", "the sum over the real tokens is not divided by anything", "The mean is asked for: over how many tokens?"),
     Slip("divided-by-rows", "the sum over the real tokens is divided by the number of rows", "How many tokens went into the sum?"),
     Slip("divided-by-steps", "the sum over the real tokens is divided by T", "How many tokens went into the sum?"),
     Slip(
@@ -209,7 +213,7 @@ def sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, reduction: s
         "Can you tell a padded target from a real 0 then? Can the loss?",
     ),
     Slip("targets-masked", "the padded targets are set to 0 and then counted", "Does a padded step have no loss now, or that of class 0?"),
-    *SCORES[:5],
+    *OF_LOGITS[:5],
     PAIRING[0],
     *PAIRING[5:],
 )  # fmt: skip

@@ -26,9 +26,7 @@ def states_of(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, h:
     return torch.stack(states, 1)
 
 
-READOUT = (
-    "The logits of every step are asked. Which of the two things that `self.rnn` returns has the states of all steps?"
-)
+READOUT = "The logits of every step are asked for. Which of the two things that `self.rnn` returns has the states of all steps?"
 
 
 @reference(
@@ -131,7 +129,7 @@ def gradients(
     Slip("lengths-from-tokens", "the number of tokens that are not 0 is taken for a row's length", "0 is a token like any other, and padding may be any token. What says how long a row is?"),
     Slip("set-to-zero", "a row's state is set to 0 once its tokens are used up", "Should the state vanish there, or stay as it is?"),
     Slip("first-state", "the state after the first token is taken", "After which token is the state asked?"),
-    Slip("mean-state", "the mean of the states over the real steps is taken", "Which one state is asked?"),
+    Slip("mean-state", "the mean of the states over the real steps is taken", "Which one state is asked for?"),
     Slip("padding-set-to-0", "the padded tokens are set to 0 and then read", "0 is a token like any other. Does reading it leave a state as it is?"),
     Slip("flat-state", "the state comes back without its first axis", "The model is to take this state in. Which shape does `nn.RNN` take a state in, and what is its first axis?"),
     Slip("sorted-rows", "the rows come back sorted by length", "If rows were sorted on the way in, where is that undone?"),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.beside.advice import GRAPH_FREED, IN_PLACE, LEAF_CHANGED, NO_GRAPH, Raised
+from autograder.beside.advice import GRAPH_FREED, IN_PLACE, LEAF_CHANGED, NO_GRAPH, PAIR
 from autograder.checking.expect import known
 from autograder.checking.spec import Finding, LearnerFailed, Reference, Wrong
 from autograder.lessons.truncated_bptt.mistakes.gradients import RECURRENT, Case
@@ -88,10 +88,10 @@ def explained(wrong: Wrong, case: Case, got: Any, want: dict[str, Tensor], refer
 # ------------------------------------------------------------------------------------------------ training
 
 
-NO_DETACH = Raised(
-    "no attribute 'detach'",
+NO_DETACH = PAIR.but(
     "The state of an LSTM is a pair (h, c), and a pair has no `detach`. Which of your functions knows what to do with it?",
     "tuple-not-handled",
+    where="'detach'",
 )
 
 
