@@ -12,7 +12,7 @@ from autograder.beside.probes.cost_and_attention import Model
 from autograder.checking.draw import Draw
 from autograder.checking.expect import deny, expect, on_error
 from autograder.checking.predictions import prediction
-from autograder.checking.spec import Reference, Wrong, check
+from autograder.checking.spec import LearnerFailed, Reference, Wrong, check
 from autograder.checking.student import Handle, Student
 from autograder.lessons.cost_and_attention import oracles
 from autograder.lessons.cost_and_attention.mistakes import attention, costs, recurrence
@@ -24,7 +24,7 @@ from autograder.lessons.cost_and_attention.mistakes import attention, costs, rec
 def rnn_flops(student: Student, draw: Draw) -> None:
     """`rnn_flops` counts the multiplications and additions in the matrix products of T steps."""
     drawn = (draw.integer(6, 9), draw.integer(16, 20), draw.integer(10, 13), draw.integer(21, 25))
-    for sizes in ((3, 13, 5, 7), drawn, (1, 1, 2, 5)):
+    for sizes in ((3, 13, 5, 11), drawn, (1, 1, 2, 5)):
         got = student.rnn_flops(*sizes)
         slips = costs.rnn_flops.on(*sizes)
         expect(got, oracles.counted_flops(*sizes), f"rnn_flops{sizes}", slips=slips, clue=COUNT_ONE)
@@ -37,7 +37,7 @@ COUNT_ONE = "Take B = T = 1 and D = H = 2, and count with a pencil: each entry o
 def bptt_bytes(student: Student, draw: Draw) -> None:
     """`bptt_bytes` is the size in bytes of the states h_1 … h_T, for any dtype."""
     drawn = [draw.integer(6, 9), draw.integer(16, 20), draw.integer(21, 25)]
-    for sizes, dtype in (([3, 13, 5], "float64"), (drawn, "float32"), ([1, 17, 3], "bfloat16"), ([5, 1, 2], "float16")):
+    for sizes, dtype in (([3, 13, 5], "float64"), (drawn, "bfloat16"), ([1, 17, 3], "float32"), ([5, 1, 2], "float16")):
         shown = f"bptt_bytes({', '.join(map(str, sizes))}, torch.{dtype})"
         got = student.probe("with_dtype", call="bptt_bytes", sizes=sizes, dtype=dtype, shown=shown)
         asked = (*sizes, getattr(torch, dtype))
@@ -70,7 +70,7 @@ ATTENDING = (
 )
 
 
-@check("cost-and-attention-causal-attention", of="causal_attention", forbid=("attention",))
+@check("cost-and-attention-causal-attention", of="causal_attention", standin=oracles.causal, forbid=("attention",))
 def causal_attention(student: Student, draw: Draw) -> None:
     """In `causal_attention` every step mixes the values of the steps up to it, by the softmax of its scaled scores."""
     half = draw.to(torch.float32)
@@ -115,21 +115,23 @@ def _sent_back(
 BACK = "The values are right, and a gradient is not. Which line takes something out of the graph (`.detach()`, `.data`, `.item()`)?"
 
 
-@check("cost-and-attention-kv-cache", of="KVCache", forbid=("attention",))
+@check(
+    "cost-and-attention-kv-cache", of="KVCache", needs=("cost-and-attention-causal-attention",), forbid=("attention",)
+)
 def kv_cache(student: Student, draw: Draw) -> None:
     """A `KVCache` that gets one token after another answers each as the full pass does, and forgets nothing."""
-    half = draw.to(torch.float32)
-    q, k, v = _qkv(draw, 3, 13, 5, 1.5)
-    plan: list[attention.Step] = []
-    for t in range(13):
-        plan += [(0, (k[:, t : t + 1], v[:, t : t + 1])), (0, (q[:, t : t + 1],))]
-    _streamed(student, plan, oracles.causal(q, k, v).split(1, 1))
-    for numbers, B, E, scale in ((draw, 2, 3, 1.0), (half, 4, 3, 1.0), (draw, 1, 2, 40.0)):
-        plan = []
-        for which in (0, 1, 0, 0, 1, -1, 1, 0, -2, 0):  # two caches in turn; below 0: two queries, one after the other
-            kept, asked = (tuple(numbers.normal(B, 1, E, scale=scale) for _ in range(2)) for _ in range(2))
-            plan += [(which, kept)] if which >= 0 else [(-1 - which, (one,)) for one in asked]
+    for numbers, B, E, scale in ((draw, 2, 3, 1.0), (draw.to(torch.float32), 4, 3, 1.0), (draw, 1, 2, 40.0)):
+        plan: list[attention.Step] = []
+        for which in (0, 1, 0, -1, 1, 0, 1, 0, -1, -2, -2):  # two caches in turn: append to one, or, below 0, ask it
+            one, other = (numbers.normal(B, 1, E, scale=scale) for _ in range(2))
+            plan.append((which, (one, other)) if which >= 0 else (-1 - which, (one,)))
         _streamed(student, plan)
+    q, k, v = _qkv(draw, 3, 13, 5, 1.5)
+    asked, plan = [t for t in range(13) if t not in (0, 2)], []
+    for t in range(13):
+        plan.append((0, (k[:, t : t + 1], v[:, t : t + 1])))
+        plan += [(0, (q[:, t : t + 1],))] if t in asked else []
+    _streamed(student, plan, [oracles.causal(q, k, v)[:, t : t + 1] for t in asked])
 
 
 def _streamed(student: Student, plan: Sequence[attention.Step], full: Sequence[Tensor] | None = None) -> None:
@@ -139,6 +141,11 @@ def _streamed(student: Student, plan: Sequence[attention.Step], full: Sequence[T
     got: list[object] = []
     want: list[Tensor] = []
     names: list[str] = []
+
+    def compare() -> None:
+        slips = attention.kv_cache.on(plan, pick=lambda answers: answers[: len(got)])
+        expect(tuple(got), tuple(want[: len(got)]), tuple(names[: len(got)]), slips=slips, clue=FOLLOW)
+
     for which, given in plan:
         if which not in caches:
             caches[which], kept[which] = student.make("KVCache", shown="cache"), []
@@ -146,12 +153,16 @@ def _streamed(student: Student, plan: Sequence[attention.Step], full: Sequence[T
             caches[which].append(*given)
             kept[which].append(given)
             continue
-        got.append(caches[which].attend(*given))
         keys, values = (torch.cat(parts, 1) for parts in zip(*kept[which], strict=True))
         want.append(full[len(want)] if full else oracles.over_all(given[0], keys, values))
-        cache = f" of cache {'AB'[which]}" if len({one for one, _ in plan}) > 1 else ""
-        names.append(f"answer {len(got)}{cache}, after {len(kept[which])} tokens,")
-    expect(tuple(got), tuple(want), tuple(names), slips=attention.kv_cache.on(plan), clue=FOLLOW)
+        cache = "" if full else f" of cache {'AB'[which]}"
+        names.append(f"answer {len(want)}{cache} (after {len(kept[which])} tokens)")
+        try:
+            got.append(caches[which].attend(*given))
+        except LearnerFailed:
+            compare()  # what came back before may say more
+            raise
+    compare()
 
 
 FOLLOW = "Follow it by hand for two tokens: what is kept after each `append`, and what does the second query see?"
@@ -166,7 +177,10 @@ def predict_cache(guess: float) -> tuple[float, str]:
 @prediction("cost-and-attention-predict-slower", "guess_slower", options=("everywhere", "from some T on", "nowhere"))
 def predict_slower(guess: str) -> tuple[str, str]:
     """`guess_slower` is a choice: where attention takes more time than the recurrence, for T from 16 to 2048 on a CPU."""
-    return "from some T on", "operations are one thing, and how well they fill a processor is another. The experiment below measures both."
+    return (
+        "from some T on",
+        "operations are one thing, and how well they fill a processor is another. The experiment below measures both.",
+    )
 
 
 # ------------------------------------------------------------------------------------------------ recurrences

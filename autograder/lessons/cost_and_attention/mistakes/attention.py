@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Set
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -55,8 +56,15 @@ def mixed(slips: Set[str], q: Tensor, k: Tensor, v: Tensor, allowed: Tensor) -> 
 
 
 def _weights(slips: Set[str], scores: Tensor, allowed: Tensor) -> Tensor:
-    axis = 0 if "softmax-over-batch" in slips else 1 if "softmax-over-queries" in slips else 2
-    hidden = scores.masked_fill(~allowed, -1e9 if "self-left-out-filled" in slips else -math.inf)
+    axis = (
+        0
+        if slips & {"softmax-over-batch", "softmax-over-batch-filled"}
+        else 1
+        if "softmax-over-queries" in slips
+        else 2
+    )
+    filled = slips & {"self-left-out-filled", "softmax-over-batch-filled"}
+    hidden = scores.masked_fill(~allowed, -1e9 if filled else -math.inf)
     if "all-alike" in slips:
         return (allowed / allowed.sum(1, keepdim=True)).to(scores).expand_as(scores)
     if "hardest" in slips:
@@ -86,6 +94,7 @@ _MASKED = "Which keys should have weight 0? Exp(0) is 1: which score makes the e
     Slip("q-k-swapped", "queries and keys have changed places", "Row t of the scores belongs to one query. Which of the two factors has its rows there?"),
     Slip("weights-transposed", "the weights are transposed before they mix the values", "Which index of the weights is the step that looks, and which the step that is seen?"),
     Slip("weights", "the weights are returned and not the mixed values", "What is done with the weights, once they are there?"),
+    replace(_MIX[-2], id="softmax-over-batch-filled"),  # hidden scores are large and negative, not infinite
     Slip("with-weights", "the weights are returned too", "One tensor is asked for. Which of yours is it?"),
     Slip("rows-joined", "the rows of the batch are joined to one long sequence", "May a row look at another row? Which product keeps them apart?"),
 )  # fmt: skip
@@ -122,11 +131,10 @@ def _allowed(slips: Set[str], T: int, like: Tensor) -> Tensor:
          "Where is the list made: once for the class, or once for each cache, in `__init__`?"),
     Slip("emptied", "the cache is empty again after it was asked", "Does asking change what is kept?"),
     Slip("frozen", "what comes after the first question is left out", "What does a second question see of the keys that came after the first?"),
-    Slip("appended-twice", "every key and value is kept twice", "How often does one call of `append` add its key?"),
     Slip("flat", "the answer has no axis for time", "Which shape has q, and which shape should the answer have?"),
 )  # fmt: skip
 def kv_cache(slips: Set[str], plan: Sequence[Step]) -> tuple[Tensor, ...]:
-    """The answers to all queries of a plan, in order."""
+    """The answers to the queries of a plan, in order, as far as they go."""
     caches: dict[int, list[tuple[Tensor, Tensor]]] = {}
     first: dict[int, int] = {}
     answers = []
@@ -134,11 +142,13 @@ def kv_cache(slips: Set[str], plan: Sequence[Step]) -> tuple[Tensor, ...]:
         number = 0 if "shared" in slips else which
         kept = caches.setdefault(number, [])
         if len(given) == 2:
-            kept += [(given[0], given[1])] * (2 if "appended-twice" in slips else 1)
+            kept.append((given[0], given[1]))
             continue
         seen = kept[-1:] if "newest-only" in slips else kept[:1] if "oldest-only" in slips else kept
         seen = seen[:-1] if "newest-left-out" in slips else seen
         seen = seen[: first.setdefault(number, len(kept))] if "frozen" in slips else seen
+        if not seen:  # here the mistake ends in an error
+            break
         keys, values = (torch.cat(parts, 1) for parts in zip(*seen, strict=True))
         answer = mixed(
             slips, given[0], keys, values, torch.ones(1, keys.shape[1], dtype=torch.bool, device=keys.device)

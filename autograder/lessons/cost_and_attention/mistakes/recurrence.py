@@ -13,7 +13,7 @@ from autograder.checking.spec import Slip, reference
 _A = "What happens to the old state before the new term is added?"
 _BASIC = (
     Slip("a-left-out", "the terms b are added up, and a is never used", _A),
-    Slip("h0-left-out", "the recurrence starts from 0 and not from h0", "What is h_1, written with h0?"),
+    Slip("h0-left-out", "h0 has no part in it, and the first state is b_1", "What is h_1, written with h0?"),
     Slip("a-b-swapped", "a and b have changed places", "Which of the two multiplies the old state?"),
 )
 
@@ -26,7 +26,6 @@ _BASIC = (
     Slip("a-late", "each step uses the a of the step before it", "Which index has a_t, and which has h_{t-1}?"),
     Slip("b-late", "each step adds the b of the step before it", "Which index has b_t, and which has h_{t-1}?"),
     Slip("all-multiplied", "a multiplies the sum of the old state and b", "Does a multiply b, too?"),
-    Slip("first-step-free", "the first state is b_1, and h0 and a_1 are never used", "What is h_1, written with h0?"),
     Slip("with-h0", "h0 stands before the states", "The states h_1 … h_T are asked: how many is that?"),
 )  # fmt: skip
 def linear_recurrence(slips: Set[str], a: Tensor, b: Tensor, h0: Tensor) -> Tensor:
@@ -41,7 +40,7 @@ def linear_recurrence(slips: Set[str], a: Tensor, b: Tensor, h0: Tensor) -> Tens
         b = (1 - a) * b
     if "a-left-out" in slips:
         a = torch.ones_like(a)
-    h, states = torch.zeros_like(h0) if slips & {"h0-left-out", "first-step-free"} else h0, []
+    h, states = torch.zeros_like(h0) if "h0-left-out" in slips else h0, []
     for t in range(a.shape[1]):
         before = h0 if "always-h0" in slips else h
         h = a[:, t] * (before + b[:, t]) if "all-multiplied" in slips else a[:, t] * before + b[:, t]
