@@ -28,6 +28,22 @@ def bytes_kept(forward: Callable[[], object], parameters: Iterable[torch.Tensor]
     return sum(storage.nbytes() for storage in kept.values())
 
 
+def bytes_held(thing: object) -> int:
+    """Bytes of the distinct storages of all tensors that ``thing`` holds, in attributes, lists, tuples and dicts."""
+    held: dict[int, int] = {}
+    waiting, seen = [thing], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, torch.Tensor):
+            storage = one.untyped_storage()
+            held[storage.data_ptr()] = storage.nbytes()
+        elif id(one) not in seen:
+            seen.add(id(one))
+            waiting += one if isinstance(one, list | tuple) else [*one.values()] if isinstance(one, dict) else []
+            waiting += [vars(one)] if hasattr(one, "__dict__") else []
+    return sum(held.values())
+
+
 def peak_bytes(run: Callable[[], object]) -> int:
     """The most bytes of tensors made inside ``run()`` that are alive at one moment, forward and backward passes included.
 
