@@ -270,7 +270,7 @@ class DistantAgreement:
             raise ValueError(f"{self.attractors} attractors need up to {4 * self.attractors} words between noun and verb")
 
     def sample(self, rows: int, seed: int, misled: bool = False) -> tuple[Tensor, Tensor]:
-        """Beginnings of sentences (rows, 1 + distance) and their verbs (rows,), int64 on the CPU.
+        """Beginnings of sentences (rows, 1 + distance) and the classes of their verbs (rows,), int64 on the CPU.
 
         The attractors are of any class; if ``misled``, never of the subject's.
         """
@@ -292,18 +292,18 @@ class DistantAgreement:
         spot[..., 1] = spot[..., 0]
         spot[..., 2:] = torch.where(clause[..., None], spot[..., :1], spot[..., 2:])
         between = words.gather(1, place.argsort(dim=1, stable=True))
-        return torch.cat([self.noun(subject, draw(3))[:, None], between], 1), self.first_verb + subject
+        return torch.cat([self.noun(subject, draw(3))[:, None], between], 1), subject
 
     def noun(self, kind: Tensor, which: Tensor) -> Tensor:
         """The token of one of a class's three nouns."""
         return self.first_noun + 3 * kind + which
 
     def by_the_subject(self, tokens: Tensor) -> Tensor:
-        """The verb (rows,) by the best predictor there can be: it agrees with the first noun."""
-        return self.first_verb + (tokens[:, 0] - self.first_noun) // 3
+        """The verb's class (rows,) by the best predictor there can be: that of the first noun."""
+        return (tokens[:, 0] - self.first_noun) // 3
 
     def by_the_nearest_noun(self, tokens: Tensor) -> Tensor:
-        """The verb (rows,) by a predictor that takes the last noun for the subject."""
+        """The verb's class (rows,) by a predictor that takes the last noun for the subject."""
         nouns = (tokens >= self.first_noun) & (tokens < self.first_verb)
         place = torch.arange(tokens.shape[1], device=tokens.device)
         last = torch.where(nouns, place, 0).amax(1, keepdim=True)

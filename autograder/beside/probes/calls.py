@@ -1,4 +1,4 @@
-"""Calls in lesson 02 whose results may overwrite each other."""
+"""Calls whose results may overwrite each other."""
 
 from __future__ import annotations
 
