@@ -233,9 +233,9 @@ def predict_fresh(guess: str) -> None:
     """`guess_fresh` is one of "hardly smaller", "about a hundredth" and "below a millionth"."""
 
 
-@prediction("vanishing-gradients-predict-adding", "guess_adding", options=("it fails", "no clear difference", "it does better"))  # fmt: skip
+@prediction("vanishing-gradients-predict-adding", "guess_adding", options=("clearly better", "no clear difference", "clearly worse"))  # fmt: skip
 def predict_adding(guess: str) -> None:
-    """`guess_adding` is one of "it fails", "no clear difference" and "it does better"."""
+    """`guess_adding` is one of "clearly better", "no clear difference" and "clearly worse"."""
 
 
 @prediction("vanishing-gradients-predict-agreement", "guess_agreement", between=(0, 1))
