@@ -267,7 +267,9 @@ class DistantAgreement:
 
     def __post_init__(self) -> None:
         if self.distance < 4 * self.attractors:
-            raise ValueError(f"{self.attractors} attractors need up to {4 * self.attractors} words between noun and verb")
+            raise ValueError(
+                f"{self.attractors} attractors need up to {4 * self.attractors} words between noun and verb"
+            )
 
     def sample(self, rows: int, seed: int, misled: bool = False) -> tuple[Tensor, Tensor]:
         """Beginnings of sentences (rows, 1 + distance) and the classes of their verbs (rows,), int64 on the CPU.
@@ -281,7 +283,9 @@ class DistantAgreement:
 
         subject = draw(self.classes)
         words = 4 + draw(8, self.distance)  # fillers
-        place = torch.rand(rows, self.distance, generator=generator)  # words are sorted by it: those of a group share one
+        place = torch.rand(
+            rows, self.distance, generator=generator
+        )  # words are sorted by it: those of a group share one
         groups = (rows, self.attractors, 4)
         kind = (subject[:, None] + 1 + draw(7, groups[1])) % 8 if misled else draw(8, groups[1])
         clause = draw(2, groups[1]) == 1  # "that noun filler verb"; else "preposition noun", and two fillers elsewhere

@@ -434,9 +434,9 @@ check("vanishing-gradients-lstm-step-backward")
 # - *c_t stands where c_{t-1} belongs*: the forget gate multiplied the old cell.
 # - *only dc goes back to c_{t-1}*: all that has arrived at $c_t$ goes on.
 # - *the slopes of all four squashings are left out*: the table's last column.
-# - *Only the rows of … are wrong*: the check names the gate; hold its line against the table.
+# - *Work out one unit of a wrong one on paper*: the check names the gate; hold its line against the table.
 # - *the mistake lies on the path …*: the check asked again with `dh` = 0 and with `dc` = 0.
-# - *three times*: make a new dict at each call.
+# - *Something is carried from call to call*: make a new dict at each call.
 # </details>
 
 # %% [markdown]
@@ -846,7 +846,9 @@ with needs("set_forget_bias", "identity_init"):
     left.set(yscale="log", xlabel="training step", ylabel="squared error", title="30 numbers, during training")
     left.legend(loc="lower left", fontsize=8)
     right.set(title="60 numbers, after 700 steps", xlim=(-0.6, len(yours) - 0.4))
-    right.set_xticks(range(len(yours)), [name.replace("LSTM, forget", "LSTM,") for name in yours], rotation=40, ha="right")
+    right.set_xticks(
+        range(len(yours)), [name.replace("LSTM, forget", "LSTM,") for name in yours], rotation=40, ha="right"
+    )
     figures.show(
         fig, "Over 30 numbers every layer with gates comes down; over 60 the GRU and the LSTM with forget bias 3 do."
     )
@@ -905,7 +907,13 @@ check("vanishing-gradients-predict-agreement")
 
 
 # %% given="agreement"
-UNITS = {"tanh": 54, "LSTM": 24, "LSTM, forget bias 1": 24, "LSTM, forget bias 3": 24, "GRU": 28}  # about as many parameters each
+UNITS = {
+    "tanh": 54,
+    "LSTM": 24,
+    "LSTM, forget bias 1": 24,
+    "LSTM, forget bias 3": 24,
+    "GRU": 28,
+}  # about as many parameters each
 DISTANCES = (4, 12, 20)
 
 
@@ -957,7 +965,9 @@ with needs("set_forget_bias"):
         ax.set(xlabel="words between noun and verb, d", title=title, xticks=DISTANCES, ylim=(0, 1.08))
     axes[0].set_ylabel("share of right verbs")
     axes[0].legend(loc="center left", fontsize=9)
-    figures.show(fig, "At 4 words all are right. At 20 only the LSTM with forget bias 3 is; with default biases it guesses.")
+    figures.show(
+        fig, "At 4 words all are right. At 20 only the LSTM with forget bias 3 is; with default biases it guesses."
+    )
     print("rings: yours, seed 0; lines: stored seeds; dotted, at 1: the exact predictor")
     for name in shown:
         print(f"{name:>20}: {yours[name][0]:.3f} at d = 4, {yours[name][1]:.3f} at d = 20 with four attractors")

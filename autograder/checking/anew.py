@@ -26,7 +26,7 @@ def each_call_anew(
     `one` and `other` are arguments before `params`, `want` is the right dparams of `one`, and `sizes` says how large they are. Raises
     Wrong where anything is added up, overwritten or written into `params`.
     """
-    shown = f"{of}, three times, with {sizes}"
+    asked, shown = student.last, f"{of}, three times, with {sizes}"
     found = student.probe("in_turn", of=of, calls=[one, other, one], shared=params, shown=shown)
     if set(found["shared"]) != set(params) or first_difference(found["shared"], params) is not None:
         deny(
@@ -50,6 +50,7 @@ def each_call_anew(
             f"{of} was called twice with the same arguments and gave two different dparams",
             "Something is carried from call to call. Adding up over the steps is the caller's business: what does one step contribute?",
         )
+    student.show(asked)
 
 
 def _equal(one: Any, other: Any) -> bool:

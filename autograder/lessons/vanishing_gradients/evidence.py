@@ -28,12 +28,12 @@ def of_the_gates(got: Any, want: Params) -> str:
     right = [name for name in GATES.values() if name not in wrong]
     if not right:
         return "The rows of all four gates are wrong. What do they have in common?"
-    only = (
-        f"Only the rows of {' and of '.join(wrong)} are wrong"
-        if len(wrong) < 3
-        else f"The rows of {', '.join(wrong)} are wrong"
-    )
-    return f"{only}; those of {' and of '.join(right)} are right. Work out one unit of a wrong one on paper."
+    return f"The rows of {_listed(wrong)} are wrong; those of {_listed(right)} are right. Work out one unit of a wrong one on paper."
+
+
+def _listed(names: list[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def of_the_paths(student: Student, dh: Tensor, dc: Tensor, x_t: Tensor, state: State, params: Params) -> str:
