@@ -21,6 +21,12 @@ def layer(names: dict[str, Any], kind: str, weights: dict[str, Tensor], stale: M
 
 
 @probe
+def frozen(names: dict[str, Any], of: nn.Module) -> list[str]:
+    """The parameters that do not require a gradient."""
+    return [name for name, parameter in named_parameters(of) if not parameter.requires_grad]
+
+
+@probe
 def set_up(names: dict[str, Any], of: str, kind: str, weights: dict[str, Tensor], value: float) -> dict[str, Any]:
     """What `of(layer, value)` has made of a layer's "weights"; "parameters": name, whether it is the same object, and is trained."""
     made = recurrent(kind, weights)

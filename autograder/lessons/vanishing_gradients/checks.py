@@ -28,6 +28,7 @@ from autograder.lessons.vanishing_gradients.oracles import (
 )
 
 FORBIDDEN = ("cells", "autograd", "differences")
+FROZEN = "It would never be trained again. Which line switched that off, and does anything switch it on again?"
 PARTS = ("dx", "dh_prev", "dc_prev", "dparams")
 
 
@@ -64,6 +65,12 @@ def _flow(student: Student, draw: Draw, kind: str, B: int, T: int, D: int, H: in
             "the values are right, but after the call the parameters of the layer have other gradients in `.grad` than before",
             "Measured in the middle of training, that would be added to the next step. `backward()` fills every leaf of the graph."
             " Which function of torch.autograd returns the gradient of one tensor alone?",
+        )
+    if left := student.probe("frozen", of=module):
+        deny(
+            "frozen",
+            f"the values are right, but after the call {left[0]} of the layer does not require a gradient any more",
+            FROZEN,
         )
 
 
@@ -222,8 +229,7 @@ def _set_up(student: Student, of: str, kind: str, weights: Params, value: float)
             deny("new-parameter", f"{name} is another object than before",
                  "An optimizer that was made before holds the old one, and would go on training that. What writes numbers into a parameter that is there?")  # fmt: skip
         if not trained:
-            deny("frozen", f"{name} does not require a gradient any more",
-                 "It would never be trained again. Which line switched that off, and does anything switch it on again?")  # fmt: skip
+            deny("frozen", f"{name} does not require a gradient any more", FROZEN)
     return seen["weights"]
 
 

@@ -333,6 +333,41 @@ def lstm_gradients(x, state, params, dh_T):
     return grads
 
 
+# %% of="vanishing-gradients-bug" variant="the-last-step-first"
+def lstm_gradients(x, state, params, dh_T):
+    T, seen = x.shape[1], [state]
+    while len(seen) <= T:
+        seen.append(lstm_step(x[:, len(seen) - 1], seen[-1], params))
+    dx, dh, dc, grads = lstm_step_backward(dh_T, torch.zeros_like(dh_T), x[:, -1], seen[-2], params)
+    grads, dxs = dict(grads), [dx]
+    for t in range(T - 2, -1, -1):
+        dx, dh, dc, more = lstm_step_backward(dh, dc, x[:, t], seen[t], params)
+        dxs.append(dx)
+        for name in more:
+            grads[name] = grads[name] + more[name]
+    grads["x"] = torch.stack(dxs[::-1], dim=1)
+    return grads
+
+
+# %% of="vanishing-gradients-bug" variant="states-unpacked-a-class"
+class Gradients:
+    def __call__(self, x, state, params, dh_T):
+        hs, cs = [state[0]], [state[1]]
+        for x_t in x.unbind(1):
+            h, c = lstm_step(x_t, (hs[-1], cs[-1]), params)
+            hs.append(h)
+            cs.append(c)
+        back, shares = (None, dh_T, torch.zeros_like(dh_T), None), []
+        for t in range(x.size(1) - 1, -1, -1):
+            back = lstm_step_backward(back[1], back[2], x[:, t], (hs[t], cs[t]), params)
+            shares.append(back)
+        grads = {name: torch.stack([share[3][name] for share in shares]).sum(0) for name in params}
+        return {"x": torch.stack([share[0] for share in shares[::-1]], 1), **grads}
+
+
+lstm_gradients = Gradients()
+
+
 # %% of="vanishing-gradients-forget-bias" variant="halves"
 def set_forget_bias(lstm, value):
     H = lstm.hidden_size
