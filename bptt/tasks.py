@@ -219,3 +219,115 @@ class InfluenceBalancing:
     def optimum(self) -> float:
         """The θ for which unit 1 comes to rest at 1: there h_i = h_{i+1} + 2 u_i, so h_1 = 2 θ (plus − minus)."""
         return 1 / (2 * (self.plus - self.minus))
+
+
+@dataclass(frozen=True)
+class Adding:
+    """Two of ``length`` numbers are marked, one in each half: what is their sum?
+
+    S. Hochreiter and J. Schmidhuber, Long short-term memory, Neural Computation 9(8), 1997, experiment 4; here as in Q. V. Le et al.,
+    arXiv:1504.00941.
+    """
+
+    length: int
+
+    def sample(self, rows: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Inputs (rows, length, 2), a number in [0, 1) and its mark (0 or 1), and sums (rows,); float32 on the CPU."""
+        generator = torch.Generator().manual_seed(seed)
+        numbers, row, half = torch.rand(rows, self.length, generator=generator), torch.arange(rows), self.length // 2
+        marks = torch.zeros_like(numbers)
+        for low, high in ((0, half), (half, self.length)):
+            marks[row, torch.randint(low, high, (rows,), generator=generator)] = 1
+        return torch.stack([numbers, marks], 2), (numbers * marks).sum(1)
+
+    @property
+    def baseline(self) -> float:
+        """The squared error of always saying 1, the best without reading: the variance of a sum of two such numbers."""
+        return 2 / 12
+
+
+@dataclass(frozen=True)
+class DistantAgreement:
+    """A noun, ``distance`` words, and a verb that agrees with the noun, in spite of ``attractors`` other nouns on the way.
+
+    "The keys to the cabinet near the door … are". A noun is of one of 8 classes, with 3 nouns and one verb each. The words between are
+    fillers and attractors in any order; an attractor is ``preposition noun`` or ``that noun filler verb``, whose verb agrees with its own
+    noun. T. Linzen, E. Dupoux and Y. Goldberg, Assessing the ability of LSTMs to learn syntax-sensitive dependencies, TACL 4, 2016.
+
+    Tokens: "that" 0, prepositions 1…3, fillers 4…11, nouns 12…35, verbs 36…43.
+    """
+
+    distance: int
+    attractors: int = 0
+
+    classes = 8
+    vocab = 44
+    first_noun = 12
+    first_verb = 36
+
+    def __post_init__(self) -> None:
+        if self.distance < 4 * self.attractors:
+            raise ValueError(
+                f"{self.attractors} attractors need up to {4 * self.attractors} words between noun and verb"
+            )
+
+    def sample(self, rows: int, seed: int, misled: bool = False) -> tuple[Tensor, Tensor]:
+        """Beginnings of sentences (rows, 1 + distance) and the classes of their verbs (rows,), int64 on the CPU.
+
+        The attractors are of any class; if ``misled``, never of the subject's.
+        """
+        generator = torch.Generator().manual_seed(seed)
+
+        def draw(n: int, *shape: int) -> Tensor:
+            return torch.randint(n, (rows, *shape), generator=generator)
+
+        subject = draw(self.classes)
+        words = 4 + draw(8, self.distance)  # fillers
+        place = torch.rand(
+            rows, self.distance, generator=generator
+        )  # words are sorted by it: those of a group share one
+        groups = (rows, self.attractors, 4)
+        kind = (subject[:, None] + 1 + draw(7, groups[1])) % 8 if misled else draw(8, groups[1])
+        clause = draw(2, groups[1]) == 1  # "that noun filler verb"; else "preposition noun", and two fillers elsewhere
+        word, spot = (values[:, : 4 * groups[1]].view(groups) for values in (words, place))
+        word[..., 0] = torch.where(clause, 0, 1 + draw(3, groups[1]))
+        word[..., 1] = self.noun(kind, draw(3, groups[1]))
+        word[..., 3] = torch.where(clause, self.first_verb + kind, word[..., 3])
+        spot[..., 1] = spot[..., 0]
+        spot[..., 2:] = torch.where(clause[..., None], spot[..., :1], spot[..., 2:])
+        between = words.gather(1, place.argsort(dim=1, stable=True))
+        return torch.cat([self.noun(subject, draw(3))[:, None], between], 1), subject
+
+    def noun(self, kind: Tensor, which: Tensor) -> Tensor:
+        """The token of one of a class's three nouns."""
+        return self.first_noun + 3 * kind + which
+
+    def by_the_subject(self, tokens: Tensor) -> Tensor:
+        """The verb's class (rows,) by the best predictor there can be: that of the first noun."""
+        return (tokens[:, 0] - self.first_noun) // 3
+
+    def by_the_nearest_noun(self, tokens: Tensor) -> Tensor:
+        """The verb's class (rows,) by a predictor that takes the last noun for the subject."""
+        nouns = (tokens >= self.first_noun) & (tokens < self.first_verb)
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        last = torch.where(nouns, place, 0).amax(1, keepdim=True)
+        return self.by_the_subject(tokens.gather(1, last))
+
+    @property
+    def chance(self) -> float:
+        """The share of right verbs by guessing among the classes."""
+        return 1 / self.classes
+
+    def spell(self, tokens: Tensor) -> str:
+        """A sentence in letters: ``n3b p1 n5a f2 that n2c f0 v2 …``; the digit of a noun or verb is its class."""
+        words = []
+        for token in tokens.tolist():
+            kind, which = divmod(token - self.first_noun, 3)
+            words.append(
+                "that" if token == 0
+                else f"p{token}" if token < 4
+                else f"f{token - 4}" if token < self.first_noun
+                else f"n{kind}{'abc'[which]}" if token < self.first_verb
+                else f"v{token - self.first_verb}"
+            )  # fmt: skip
+        return " ".join(words)

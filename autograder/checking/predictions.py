@@ -14,7 +14,10 @@ from autograder.checking.expect import deny
 from autograder.checking.spec import Check, Finding, LearnerFailed, Noted, check
 from autograder.checking.student import Student
 
-Turnout = Callable[[Any], tuple[Any, str]]  # the guess -> what is true, and why
+Turnout = Callable[
+    [Any], tuple[Any, str] | None
+]  # the guess -> what is true, and why; or nothing before the experiment
+LATER = "Your guess is noted. The experiment below shows how it turns out."
 
 
 def prediction(
@@ -30,7 +33,7 @@ def prediction(
 ) -> Callable[[Turnout], Check]:
     """Register `outcome(guess)`, which gives what is true and why, as the check `id` of the learner's variable `of`.
 
-    Its docstring is the claim. The guess is a number `between` two others, perhaps a `whole` one, or one of `options`. It holds if it
+    If it gives None, the card tells nothing, so that the experiment can. Its docstring is the claim. The guess is a number `between` two others, perhaps a `whole` one, or one of `options`. It holds if it
     is what is true; a number also if it lies `within` that distance of it, or is off by less than a factor of `times`. One that does
     not hold is close if it is at most `close` away.
     """
@@ -38,7 +41,10 @@ def prediction(
     def register(outcome: Turnout) -> Check:
         def body(student: Student, draw: Draw) -> Noted:
             guess: Any = _committed(student, of, *between, whole) if between else _chosen(student, of, options)
-            true, why = outcome(guess)
+            told = outcome(guess)
+            if told is None:
+                return Noted(LATER)
+            true, why = told
             holds = guess == true or between and (abs(guess - true) <= within or true / times < guess < true * times)
             almost = between and abs(guess - true) <= close
             return Noted(f"{'It holds' if holds else 'Close' if almost else 'It turns out otherwise'}: {why}")

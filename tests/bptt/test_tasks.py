@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from bptt.tasks import AgreementLanguage, NoisyReadings
+from bptt.tasks import Adding, AgreementLanguage, DistantAgreement, NoisyReadings
 
 SMALL = AgreementLanguage(classes=3, modifiers=2, go_on=0.6)
 
@@ -152,3 +152,45 @@ def test_readings_and_states_are_as_often_right_as_the_task_says():
     readings, states = task.sample(200, 200, seed=2)
     assert (readings == states).double().mean().item() == pytest.approx(task.right, abs=0.01)
     assert (states[:, 1:] == states[:, :-1]).double().mean().item() == pytest.approx(task.stay, abs=0.01)
+
+
+def test_the_sum_is_that_of_one_number_from_each_half():
+    """Two numbers are marked, one in each half, and always saying 1 costs the baseline."""
+    x, y = Adding(31).sample(20_000, seed=0)
+    numbers, marks = x.unbind(2)
+    assert bool((marks[:, :15].sum(1) == 1).all()) and bool((marks[:, 15:].sum(1) == 1).all())
+    torch.testing.assert_close(y, (numbers * marks).sum(1))
+    assert ((y - 1) ** 2).mean().item() == pytest.approx(Adding(31).baseline, abs=0.005)
+
+
+@pytest.mark.parametrize(("distance", "attractors"), [(4, 0), (4, 1), (13, 2), (20, 5)])
+def test_a_sentence_has_its_distance_and_its_attractors(distance, attractors):
+    """Words between are as many as asked; so are nouns; each clause stands together, and its verb agrees with its noun."""
+    task = DistantAgreement(distance, attractors)
+    sentences, verbs = task.sample(200, seed=0)
+    assert sentences.shape == (200, distance + 1)
+    for sentence, verb in zip(sentences, verbs, strict=True):
+        words = task.spell(sentence).split()
+        assert words[0][:2] == f"n{verb}" and sum(word[0] == "n" for word in words) == attractors + 1
+        for place, word in enumerate(words):
+            if word == "that":
+                noun, filler, said = words[place + 1 : place + 4]
+                assert (noun[0], filler[0], said) == ("n", "f", f"v{noun[1]}")
+            if word[0] == "p":
+                assert words[place + 1][0] == "n"
+
+
+def test_misled_sentences_tell_the_subject_from_the_nearest_noun():
+    """The first noun is always right, the nearest never if misled, and by chance if not."""
+    task = DistantAgreement(12, 2)
+    for misled, share in ((True, 0.0), (False, task.chance)):
+        sentences, verbs = task.sample(4000, seed=1, misled=misled)
+        assert bool((task.by_the_subject(sentences) == verbs).all())
+        found = (task.by_the_nearest_noun(sentences) == verbs).double().mean().item()
+        assert found == pytest.approx(share, abs=0.02)
+
+
+def test_too_many_attractors_are_an_error():
+    """An attractor can take four words."""
+    with pytest.raises(ValueError, match="2 attractors need up to 8 words"):
+        DistantAgreement(7, 2)

@@ -17,7 +17,7 @@ def verdict(monkeypatch):
     def judged(guess, true=8, **keys):
         def outcome(guess):
             """`guess` is a number: how many there are."""
-            return true, "there are as many as that."
+            return None if true is None else (true, "there are as many as that.")
 
         outcome.__module__ = "autograder.lessons.counting.checks"
         check = prediction("counting-predict", "guess", **keys)(outcome)
@@ -51,6 +51,16 @@ def test_an_option_may_be_written_in_capitals(verdict):
     got = verdict(" The  SAME", "the same", options=("larger", "the same"))
     assert (True, "It holds: there are as many as that.") == (got.right, *got.notes)
     assert verdict("larger", "the same", options=("larger", "the same")).notes[0].startswith("It turns out otherwise")
+
+
+def test_a_card_may_leave_it_to_the_experiment(verdict):
+    """Where the outcome tells nothing, the guess is noted, and the card says neither what is true nor whether it holds."""
+    got = verdict(3, None, between=(0, 9))
+    assert (True, True, ("Your guess is noted. The experiment below shows how it turns out.",)) == (
+        got.right,
+        got.noted,
+        got.notes,
+    )
 
 
 @pytest.mark.parametrize(

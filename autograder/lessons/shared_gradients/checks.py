@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from autograder.beside.probes.shared_gradients import curve
+from autograder.checking.anew import each_call_anew
 from autograder.checking.compare import Difference, first_difference
 from autograder.checking.draw import Draw
 from autograder.checking.expect import deny, expect, on_error
@@ -100,7 +101,8 @@ def rnn_step_backward(student: Student, draw: Draw) -> None:
         want = step_by_autograd(*one, params)
         first = first_difference(got, want)
         if first is None or first.sign == "value":
-            _each_call_anew(student, one, other, params)
+            sizes = f"B = {B}, D = {D}, H = {H}"
+            each_call_anew(student, "rnn_step_backward", one, other, params, want[2], sizes)
         slips = step.rnn_step_backward.on(*one, params)
         clue = clues.of_one_step(got[2], want[2]) if isinstance(got, tuple | list) and len(got) == 3 else ""
         expect(got, want, ("dx", "dh_prev", "dparams"), ("B D", "B H", ""), slips, {"B": B}, clue=clue)
@@ -117,43 +119,6 @@ def _step_inputs(draw: Draw, B: int, D: int, H: int, params: Params) -> Step:
     """dh, x_t, h_prev and the h that follows from them."""
     x_t, h_prev = draw.normal(B, D), draw.uniform(B, H, low=-0.9, high=0.9)
     return draw.normal(B, H), x_t, h_prev, states_after_first(x_t[:, None], h_prev, params)[0]
-
-
-def _each_call_anew(student: Student, one: Step, other: Step, params: Params) -> None:
-    """Three calls, looked at only afterwards: nothing is added up, overwritten or written into params."""
-    found = student.probe(
-        "in_turn",
-        of="rnn_step_backward",
-        calls=[one, other, one],
-        shared=params,
-        shown=f"rnn_step_backward, three times, with B = {len(one[0])}, D = {one[1].shape[1]}, H = {one[0].shape[1]}",
-    )
-    if set(found["shared"]) != set(params) or first_difference(found["shared"], params) is not None:
-        deny(
-            "writes-into-params",
-            "after the call the dict `params` holds something else than before",
-            "The caller needs the parameters for the step before. Where do your gradients go: into a dict of their own?",
-        )
-    dparams = [result[2] for result in found["results"]]
-    if any(bool(value.any()) for value in dparams[0].values()) and _equal(dparams[0], dparams[1]):
-        kept = _equal(dparams[0], step_by_autograd(*one, params)[2])
-        deny(
-            "overwritten-by-next-call" if kept else "adds-up-over-calls",
-            "rnn_step_backward was called three times, and all three dparams hold the same numbers",
-            "All calls return the same tensors: the last call "
-            + ("overwrites what the earlier ones returned." if kept else "adds to what the earlier ones returned."),
-            "Where is the dict of gradients made: once, outside of the function (or as a default argument), or at each call?",
-        )
-    if not _equal(dparams[0], dparams[2]):
-        deny(
-            "adds-up-over-calls",
-            "rnn_step_backward was called twice with the same arguments and gave two different dparams",
-            "Something is carried from call to call. Adding up over the steps is the caller's business: what does one step contribute?",
-        )
-
-
-def _equal(one: Any, other: Any) -> bool:
-    return first_difference(one, other) is None
 
 
 @check(

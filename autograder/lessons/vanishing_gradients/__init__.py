@@ -1,0 +1,1 @@
+"""Lesson 07, vanishing gradients, LSTM and GRU: its checks, oracles and named mistakes."""

@@ -1,0 +1,169 @@
+"""Does what lesson 07 says in words hold in the runs that are stored for it, and in its own solution?"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+
+import pytest
+import torch
+
+from autograder.house import ROOT
+from bptt.experiment import stored
+from experiments.notebook import solved
+
+BIASES = ("LSTM", "LSTM, forget bias 1", "LSTM, forget bias 3")
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    return solved("vanishing_gradients")
+
+
+@pytest.fixture(scope="module")
+def prose():
+    return " ".join(
+        (ROOT / "solutions" / "07_vanishing_gradients.py").read_text(encoding="utf-8").replace("\n# ", " ").split()
+    )
+
+
+def runs(name):
+    """The stored runs of one experiment; a claim needs at least three seeds."""
+    found = stored("vanishing_gradients", name)
+    assert len(found) >= 3
+    return found
+
+
+def zeros(gates, D=1, H=1):
+    shapes = {
+        "weight_ih": (gates * H, D),
+        "weight_hh": (gates * H, H),
+        "bias_ih": (gates * H,),
+        "bias_hh": (gates * H,),
+    }
+    return {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+
+
+def test_the_tiny_examples_are_right(lesson):
+    """The numbers that the prose works out by hand come out of the solution."""
+    nothing, one = torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    h, c = lesson.lstm_step(nothing, (nothing, one), zeros(4))
+    assert (c.item(), h.item()) == (0.5, pytest.approx(0.231, abs=5e-4))
+    _, _, dc_prev, dparams = lesson.lstm_step_backward(one, nothing, nothing, (nothing, one), zeros(4))
+    assert dc_prev.item() == pytest.approx(0.197, abs=5e-4)
+    assert dparams["bias_ih"].tolist() == pytest.approx([0, 0.098, 0.197, 0.116], abs=1e-3)
+    assert lesson.gru_step(nothing, one, zeros(3)).item() == 0.5
+
+
+def test_the_flow_of_a_linear_unit_is_the_tiny_example(lesson):
+    """h_t = 0.5 h_{t-1} + 2 x_t gives (0.5, 1, 2), through a layer that is called as those of PyTorch are."""
+
+    def linear(x):
+        h, states = 0, []
+        for x_t in x.unbind(1):
+            h = 0.5 * h + 2 * x_t
+            states.append(h)
+        return torch.stack(states, 1), h
+
+    assert lesson.gradient_flow(linear, torch.randn(3, 3, 1)).tolist() == pytest.approx([0.5, 1, 2])
+
+
+def test_the_shares_that_a_bias_leaves_are_those_of_the_prose():
+    """σ(b)^20 for a bias of 0, 1 and 3, and σ(3)^60."""
+    share = [(1 / (1 + math.exp(-b))) for b in (0, 1, 3)]
+    assert share == pytest.approx([0.5, 0.73, 0.95], abs=5e-3)
+    assert [s**20 for s in share] == pytest.approx([1e-6, 0.002, 0.38], rel=0.1)
+    assert share[2] ** 60 == pytest.approx(0.05, abs=0.01)
+
+
+def test_fresh_layers_vanish_with_gates_and_without():
+    """Below 1e-9 at lag 50 in every seed; LSTM and GRU somewhat better than tanh."""
+    for run in runs("flow_fresh"):
+        assert all(run[kind][50] < 1e-9 for kind in run)
+        assert run["tanh"][50] < min(run["LSTM"][50], run["GRU"][50])
+
+
+def test_the_way_through_c_carries_the_gradient():
+    """With bias 3, through c alone lies within a factor of 5 of all ways at lag 40; through h alone is below a millionth with either bias."""
+    for run in runs("two_ways"):
+        assert 0.2 < run["3.0"]["through c"][40] / run["3.0"]["all"][40] < 5
+        assert all(run[bias]["through h"][40] < 1e-6 for bias in run)
+
+
+def test_the_update_gate_opens_the_gru():
+    """In every seed a larger bias of z leaves more at lag 50, and 3 leaves more than a hundredth."""
+    for run in runs("update_bias"):
+        at = [run[bias][50] for bias in ("0.0", "1.0", "3.0")]
+        assert at == sorted(at) and at[0] < 1e-9 and at[2] > 0.01
+
+
+def test_the_forget_bias_moves_the_line():
+    """In every seed a larger bias leaves more at lag 50; 3 still more than a twentieth at lag 100, as the prose says."""
+    for run in runs("flow_set_up"):
+        at = [run[f"LSTM, forget bias {bias}"][50] for bias in (0, 1, 3)]
+        assert at == sorted(at) and at[0] < 1e-9
+        assert run["LSTM, forget bias 3"][100] > 1 / 20 and run["ReLU, identity"][50] > 1 / 20
+
+
+def test_on_thirty_numbers_the_forget_bias_makes_no_clear_difference():
+    """All gates are far below the baseline in every seed, the ranges overlap, and what has no gates stays near it."""
+    found = runs("adding")
+    for name in (*BIASES, "GRU"):
+        assert all(run[name]["error"] < 0.02 for run in found)
+    for one in BIASES[1:]:
+        ends = [[run[name]["error"] for run in found] for name in ("LSTM", one)]
+        assert min(ends[0]) < max(ends[1]) and min(ends[1]) < max(ends[0])
+    assert all(run[name]["error"] > 0.12 for run in found for name in ("tanh", "ReLU, identity"))
+
+
+def test_on_sixty_numbers_bias_3_decides_and_bias_1_does_not(prose):
+    """How many of the seeds are solved is what the prose says."""
+    solved_in = {name: sum(run[name]["error"] < 0.02 for run in runs("adding_longer")) for name in (*BIASES, "GRU")}
+    assert (solved_in["LSTM, forget bias 3"], solved_in["GRU"]) == (5, 5)
+    words = ("no", "one", "two", "three")
+    said = f"in {words[solved_in['LSTM']]} and with bias 1 in {words[solved_in['LSTM, forget bias 1']]} of five seeds"
+    assert said in prose
+
+
+def test_agreement_over_twenty_words_needs_an_open_gate():
+    """At 4 words all are right; at 20 default biases and bias 1 guess, bias 3 is right, and tanh lies between, in every seed."""
+    for run in runs("agreement"):
+        assert all(run[name][some][0] > 0.95 for name in run for some in (0, 1))
+        for some in (0, 1):
+            assert max(run[name][some][2] for name in BIASES[:2]) < 0.25
+            assert run["LSTM, forget bias 3"][some][2] > 0.9
+    tanh = [run["tanh"][some][2] for run in runs("agreement") for some in (0, 1)]
+    assert min(tanh) < 0.5 and max(tanh) < 0.95
+
+
+def test_the_bug_learns_short_sentences_and_not_long_ones():
+    """As found the loss at 4 words falls well below guessing, and at 12 words stays near it; fixed, both fall, in every seed."""
+    guessing = math.log(8)
+    for run in runs("bug"):
+        found, fixed = run["as_found"], run["fixed"]
+        assert found["4"]["losses"][-1] < guessing - 0.5 and found["12"]["losses"][-1] > guessing - 0.5
+        assert fixed["4"]["losses"][-1] < found["4"]["losses"][-1]
+        assert fixed["12"]["losses"][-1] < guessing - 1
+
+
+def test_the_drop_downs_quote_what_cards_print(prose):
+    """Every quotation under "My check fails with…" stands in a mistake, a check or a general sign."""
+    sources = [*(ROOT / "autograder" / "lessons" / "vanishing_gradients").rglob("*.py")]
+    sources += [
+        ROOT / "autograder" / name
+        for name in ("checking/diagnose.py", "checking/expect.py", "checking/anew.py", "checking/means/rules.py", "beside/advice.py")
+    ]  # fmt: skip
+    said = " ".join(
+        node.value
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ).lower()
+    lists = re.findall(r"My check fails with…</summary>(.*?)</details>", prose)
+    items = [item for one in lists for item in one.split(" - ") if item.strip().startswith("*")]
+    quotes = [quote for item in items for quote in re.findall(r"\*([^*]+)\*", item.split("*: ")[0] + "*")]
+    elsewhere = ("changed its argument", "a leaf Variable that requires grad is being used in an in-place operation",
+                 "Fix lstm_step_backward first")  # fmt: skip
+    assert len(quotes) > 25
+    assert [] == [quote for quote in quotes if quote not in elsewhere and quote.lower().rstrip(" …") not in said]
