@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from autograder import house
 from autograder.authoring.release import scripts_of
 from autograder.authoring.twice import Judge, Sandboxed, Twice
 from autograder.authoring.verify import Material, Proof, as_generated, in_notebook, material, prove
@@ -65,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
     """Try the checks and print a line for each; 0 if all is as it should be, else 1."""
     scripts = scripts_of(args.lessons)
     level = "" if args.notebook_only else _level()
-    tasks = [Task(script, check.id, bool(level)) for script in scripts for check in load_lesson(script.stem[3:])]
+    tasks = [
+        Task(script, check.id, bool(level)) for script in scripts for check in load_lesson(house.stem(script.stem))
+    ]
     proofs, judged = {}, 0
     for task, tried in _progress(tasks, max(1, args.jobs)):
         proofs[task.check] = tried.proof
@@ -127,7 +130,7 @@ def _try(task: Task) -> Tried:
 
 @cache
 def _material(script: Path) -> Material:
-    return material(script, ROOT / "tests" / "answers" / script.stem[3:])
+    return material(script, ROOT / "tests" / "answers" / house.stem(script.stem))
 
 
 @cache

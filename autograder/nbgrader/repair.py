@@ -29,7 +29,7 @@ GONE = (
 def repair(handed_in: HandedIn, release: NotebookNode) -> NotebookNode:
     """The submission with exactly the graded cells of `release`, once each; neither argument is changed.
 
-    Under "bptt", its metadata has checksums of what was handed in (`submitted`) and of the result (`sum`) and, if it could not be
+    Under "bptt", its metadata has hashes of what was handed in (`submitted`) and of the result (`shape`) and, if it could not be
     read, the reason (`problem`); the metadata of a cell that was put back says so (`remark`).
     """
     problem = handed_in.problem or _other_lesson(handed_in.notebook, release)
@@ -48,11 +48,9 @@ def repair(handed_in: HandedIn, release: NotebookNode) -> NotebookNode:
     if problem:
         cells.insert(0, new_markdown_cell(visible.fenced(problem), id=unused("problem", taken)))
     about = copy.deepcopy(release.metadata)
-    about["bptt"] = {**metadata.of(release), "submitted": handed_in.digest}
-    if problem:
-        about["bptt"]["problem"] = problem
     repaired = new_notebook(cells=cells, metadata=about)
-    repaired.metadata["bptt"]["sum"] = hashlib.sha256(nbformat.writes(repaired).encode()).hexdigest()
+    metadata.note(repaired, submitted=handed_in.digest, problem=problem)
+    metadata.note(repaired, shape=hashlib.sha256(nbformat.writes(repaired).encode()).hexdigest())
     return repaired
 
 
@@ -153,7 +151,7 @@ def _put_back(cells: list[NotebookNode], release: NotebookNode, problem: str) ->
         place = max((i + 1 for i, cell in enumerate(cells) if cell["id"] in before), default=0)
         made = copy.deepcopy(original)
         if not problem:
-            made.metadata["bptt"]["remark"] = "This cell had been deleted; it was put back."
+            metadata.note(made, remark="This cell had been deleted; it was put back.")
             if role == "written":
                 made["source"] = GONE
         cells.insert(place, made)

@@ -14,9 +14,9 @@ from autograder import cli
 from autograder.beside import frames
 from autograder.beside.wire import WireError
 from autograder.checking.spec import Finding, Verdict
-from autograder.commands import grade
+from autograder.errors import OperatorError
 from autograder.house import NOTEBOOKS, SOLUTIONS
-from autograder.judge import engine, transport
+from autograder.judge import batch, engine, transport
 from autograder.judge.engine import files_beside, judge
 from autograder.judge.limits import Limits
 from autograder.judge.plan import Ask, Run, plan
@@ -384,8 +384,8 @@ def test_a_lent_function_is_not_given_huge_work():
 def test_a_key_that_is_too_short_is_refused(tmp_path):
     """A course key of a few bytes is no key."""
     (tmp_path / "key").write_text("abc")
-    with pytest.raises(grade.OperatorError, match="at least 16"):
-        grade.read_key(tmp_path / "key")
+    with pytest.raises(OperatorError, match="at least 32"):
+        batch.read_key(tmp_path / "key")
 
 
 def test_a_byte_that_is_no_bool_is_true():
