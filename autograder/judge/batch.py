@@ -15,6 +15,7 @@ from autograder.judge.limits import Limits
 from autograder.judge.plan import checks_of
 from autograder.judge.reader import read
 from autograder.judge.releases import Releases
+from autograder.judge.restore import restored
 from autograder.judge.sandbox import Sandbox
 from autograder.judge.store import Store
 from autograder.judge.submissions import Submission, Unreadable
@@ -64,12 +65,11 @@ def grade_one(submission: Submission, job: Job) -> Outcome:
     path, learner = str(submission.path), submission.learner
     try:
         handed_in = read(submission.path, job.limits.notebook)
-        if handed_in.problem:
-            raise Unreadable(handed_in.problem)
-        notebook = handed_in.notebook
-        found = job.releases.of(notebook)
+        if problem := submission.problem or handed_in.problem:
+            raise Unreadable(problem)
+        found = job.releases.of(handed_in.notebook)
         judged = judge(
-            notebook,
+            restored(handed_in.notebook, found.notebook),
             found.notebook,
             key=job.key,
             learner=learner,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import json
@@ -78,7 +79,8 @@ def parse(raw: bytes) -> NotebookNode:
     if not raw.strip():
         raise ValueError("The file is empty.")
     try:
-        found = json.loads(raw.decode("utf-8-sig"))
+        wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # how some shells on Windows save text
+        found = json.loads(raw.decode("utf-16" if wide else "utf-8-sig"))
     except UnicodeDecodeError:
         raise ValueError("The file is not a notebook: it is not text in UTF-8.") from None
     except (ValueError, RecursionError) as error:
@@ -97,7 +99,8 @@ def parse(raw: bytes) -> NotebookNode:
         raise ValueError(
             f"The notebook has {len(cells)} cells; no more than {MOST} are read. Delete what you do not need."
         )
-    if (language := _language(found)) != "python":
+    ours = any(metadata.key(cell) for cell in cells if isinstance(cell, Mapping))
+    if not ours and (language := _language(found)) != "python":
         raise ValueError(f"The notebook is written for another language ({language}); the course's run in Python.")
     notebook = new_notebook()
     metadata.note(notebook, **metadata.claims(found))  # of the notebook's metadata we believe nothing else

@@ -166,6 +166,8 @@ def test_an_unknown_lesson_version_or_course_is_named(one, tmp_path):
     with pytest.raises(Unreadable, match="older"):
         releases.of(notebook)
     notebook.metadata["bptt"] = {"lesson": "91_other", "version": "older"}
+    assert "says that it is '91_other'; by its cells it is 90_kinds" in releases.of(notebook).remark
+    notebook.cells = [nbformat.v4.new_code_cell("x = 1")]
     with pytest.raises(Unreadable, match="91_other"):
         releases.of(notebook)
     del notebook.metadata["bptt"]
