@@ -16,7 +16,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constr
 CPU = $(if $(filter cpu,$(TORCH)),@$(PIP) --no-deps --extra-index-url https://download.pytorch.org/whl/cpu torch,@:)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab lint test release experiments bench verify
+.PHONY: help lab lint test tests release experiments bench verify
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,7 +32,9 @@ lint: $(STAFF)  ## style, types and layers; and is notebooks/ up to date?
 	$(BIN)/lint-imports
 	$(BIN)/course release --check
 
-test: lint  ## lint, then every test that this machine can run
+test: lint tests  ## lint, then every test that this machine can run
+
+tests: $(STAFF)  ## every test that this machine can run, without lint
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 release: $(STAFF)  ## build notebooks/ from solutions/

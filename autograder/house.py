@@ -1,4 +1,7 @@
-"""Where the repository's folders are."""
+"""Where the repository's folders are, and how a lesson's one name gives all the others.
+
+`01_unrolled_graph` is a lesson's name, `unrolled_graph` its stem, and `unrolled-graph-` the prefix of its exercises' ids.
+"""
 
 from __future__ import annotations
 
@@ -9,3 +12,24 @@ SOLUTIONS = ROOT / "solutions"  # authored
 NOTEBOOKS = ROOT / "notebooks"  # generated from it by `course release`
 RESULTS = ROOT / "results"  # measured by `make experiments`
 WORK = ROOT / "work"  # the learner's copies
+
+
+def lessons(folder: Path, suffix: str = ".py") -> list[Path]:
+    """The lessons' files in a folder, in order."""
+    return sorted(folder.glob(f"[0-9][0-9]_*{suffix}"))
+
+
+def stem(lesson: str) -> str:
+    """`unrolled_graph` for the lesson `01_unrolled_graph`."""
+    return lesson[3:]
+
+
+def prefix(stem: str) -> str:
+    """`unrolled-graph-` for the stem `unrolled_graph`: how the ids of its exercises begin."""
+    return stem.replace("_", "-") + "-"
+
+
+def script(stem: str) -> Path:
+    """The script in solutions/ of the lesson with this stem; ValueError if there is not exactly one."""
+    (found,) = [path for path in lessons(SOLUTIONS) if path.stem[3:] == stem]
+    return found

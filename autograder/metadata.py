@@ -1,4 +1,4 @@
-"""The one reader of `metadata.bptt`: what a cell is in its lesson, and which lesson and version a notebook claims to be.
+"""The one reader of `metadata.bptt`: what a cell is in its lesson, and what a notebook says of itself and of its grading.
 
 Reading never fails, whatever a notebook holds there: a malformed value counts as missing.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from nbformat import NotebookNode
 
 WRITTEN_IN = ("answer", "written", "experiment")  # the roles of cells that a learner edits; each carries a checksum
 
@@ -47,6 +49,34 @@ def lesson(notebook: Mapping[str, Any]) -> str:
 def version(notebook: Mapping[str, Any]) -> str:
     """The version of the lesson that was handed out, or ""."""
     return _text(of(notebook).get("version"))
+
+
+class Graded(NamedTuple):
+    """What grading has noted in a notebook of a class, each "" if it has not."""
+
+    shape: str  # hash of the repaired notebook
+    problem: str  # why it could not be read
+    graded: str  # fingerprint of shape and verdicts
+
+
+def graded(notebook: Mapping[str, Any]) -> Graded:
+    """What grading has noted in a notebook."""
+    return Graded(*(_text(of(notebook).get(key)) for key in Graded._fields))
+
+
+def said(cell: Mapping[str, Any], what: str) -> str:
+    """What grading has noted in a cell as its `status`, `sign` or `remark`, or ""."""
+    return _text(of(cell).get(what))
+
+
+def note(holder: NotebookNode, **values: Any) -> None:
+    """Write these values into the metadata of a notebook or cell, beside what is there."""
+    holder["metadata"].setdefault("bptt", NotebookNode()).update(values)
+
+
+def claims(notebook: Mapping[str, Any]) -> dict[str, str]:
+    """Lesson and version, as far as a notebook states them, in a few characters each."""
+    return {key: said[:80] for key in ("lesson", "version") if (said := _text(of(notebook).get(key)))}
 
 
 def content(cell: Mapping[str, Any]) -> str:

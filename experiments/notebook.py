@@ -4,9 +4,9 @@ import contextlib
 import io
 from types import SimpleNamespace
 
+from autograder import house
 from autograder.authoring.contract import as_released
 from autograder.authoring.source import read
-from autograder.house import SOLUTIONS
 
 
 def solved(lesson: str, released: tuple[str, ...] = ()) -> SimpleNamespace:
@@ -14,7 +14,7 @@ def solved(lesson: str, released: tuple[str, ...] = ()) -> SimpleNamespace:
 
     The answers named in ``released`` are taken as they are handed out (a bug to find stays in).
     """
-    (path,) = sorted(SOLUTIONS.glob(f"[0-9][0-9]_{lesson}.py"))
+    path = house.script(lesson)
     names: dict = {"__name__": f"solutions.{lesson}"}
     for cell in read(path).cells:
         if cell.kind == "code" and cell.role in ("given", "answer"):

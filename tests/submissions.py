@@ -14,11 +14,11 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder import metadata
+from autograder import house, metadata
 from autograder.authoring.contract import as_written
 from autograder.authoring.release import notebooks
 from autograder.authoring.verify import Material, material
-from autograder.house import ROOT, SOLUTIONS
+from autograder.house import ROOT
 
 
 class HandOut:
@@ -55,7 +55,7 @@ def lesson(script: Path) -> HandOut:
 @functools.cache
 def material_of(stem: str) -> Material:
     """A lesson's solution, stubs, and wrong and right answers."""
-    (script,) = SOLUTIONS.glob(f"[0-9][0-9]_{stem}.py")
+    script = house.script(stem)
     return material(script, ROOT / "tests" / "answers" / stem)
 
 

@@ -193,14 +193,14 @@ def _field(field: dict) -> bool:
 
 
 def test_ci_and_the_hooks_ask_what_make_asks():
-    """What lints is listed once, in the Makefile; a hook runs one of its commands, and CI runs them all."""
+    """What lints is listed once, in the Makefile; a hook runs one of its commands, and CI runs them all, once."""
     made = subprocess.run(["make", "-n", "lint"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     asked = [re.search(r"exec ([a-z]+(?: [a-z]+)?)", hook["entry"])[1] for hook in hooks]
     assert [] == [command for command in asked if f".venv/bin/{command}" not in made]
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
     runs = {name: [step.get("run", "") for step in job["steps"]] for name, job in jobs.items()}
-    assert (True, True) == ("make lint TORCH=cpu" in runs["lint"], "bash .ci/run" in runs["test"])
+    assert (True, True) == ("make lint TORCH=cpu" in runs["lint"], "bash .ci/run tests" in runs["test"])
 
 
 def test_every_direct_dependency_is_pinned():

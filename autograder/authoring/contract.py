@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograder import house
 from autograder.errors import AuthorError
 from autograder.house import ROOT
 
@@ -183,7 +184,7 @@ def _python(lesson: Lesson, cell: Cell) -> None:
 
 def _identity(lesson: Lesson, cell: Cell, role: str, seen: dict[tuple[str, str], Cell]) -> None:
     """Ids say which lesson they belong to, and no two cells have the same."""
-    prefix = lesson.stem.replace("_", "-") + "-"
+    prefix = house.prefix(lesson.stem)
     if role in GRADED and not cell.id.startswith(prefix):
         raise lesson.error(cell, f"id {cell.id} does not begin with {prefix}", f"Call it {prefix}{cell.id}")
     if role in GRADED and cell.id.endswith("-check"):

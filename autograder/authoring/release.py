@@ -20,11 +20,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor, SaveCells
 
-from autograder import metadata
+from autograder import house, metadata
 from autograder.authoring import leaks
 from autograder.authoring.contract import BEGIN_RELEASED, Cell, Lesson, regions, uncommented
 from autograder.authoring.contract import END_RELEASED as END
-from autograder.authoring.source import read, scripts
+from autograder.authoring.source import read
 from autograder.errors import AuthorError, OperatorError
 from autograder.house import ROOT, SOLUTIONS
 
@@ -88,10 +88,11 @@ def notebooks(path: Path | str, hints: bool = True) -> tuple[NotebookNode, Noteb
     leaks.refuse(lesson, [cell.source for cell in handed_out.cells])
     for cell, twin in zip(handed_out.cells, solved.cells, strict=True):
         if metadata.role(cell) in metadata.WRITTEN_IN:
-            cell.metadata["bptt"]["sum"] = twin.metadata["bptt"]["sum"] = metadata.content(cell)
+            for copy in (cell, twin):
+                metadata.note(copy, sum=metadata.content(cell))
     version = _sum(nbformat.writes(handed_out))
     for notebook in (solved, handed_out):
-        notebook.metadata["bptt"] = {"lesson": lesson.name, "version": version}
+        metadata.note(notebook, lesson=lesson.name, version=version)
     return solved, handed_out
 
 
@@ -215,7 +216,7 @@ def out_of_date(built: dict[str, bytes], folder: Path, whole: bool = True) -> li
 
 def scripts_of(lessons: list[str]) -> list[Path]:
     """The scripts of these lessons ("01", "01_unrolled_graph" or a path); all if none is named."""
-    every = scripts()
+    every = house.lessons(SOLUTIONS)
     if not lessons:
         return every
     chosen = []

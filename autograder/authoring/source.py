@@ -14,19 +14,14 @@ from typing import Any
 
 import jupytext
 
+from autograder import house
 from autograder.authoring.contract import ROLES, Cell, Lesson, hold
-from autograder.house import SOLUTIONS
 
 _FILE = re.compile(r"(\d\d)_([a-z][a-z0-9_]*)\.py")
 _HEADER_LIKE = re.compile(r"\s*#\s*%%")
 _HEADER = re.compile(r"# %%( \[markdown\])?((?: [a-z]+=(?:\"[^\"]*\"|-?[0-9.]+|True|False))*)\s*")
 _KEY = re.compile(r"([a-z]+)=(?:\"[^\"]*\"|[^\" ]+)")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
-def scripts(folder: Path = SOLUTIONS) -> list[Path]:
-    """The lessons' scripts in `folder`, in order."""
-    return sorted(folder.glob("[0-9][0-9]_*.py"))
 
 
 def read(path: Path | str) -> Lesson:
@@ -36,7 +31,7 @@ def read(path: Path | str) -> Lesson:
     Source: the percent format, https://jupytext.readthedocs.io/en/latest/formats-scripts.html
     """
     path = Path(path).resolve()
-    lesson = Lesson(path, path.stem, path.stem[3:], ())
+    lesson = Lesson(path, path.stem, house.stem(path.stem), ())
     if not _FILE.fullmatch(path.name):
         raise lesson.error(None, "the file is not named like a lesson", "Call it NN_name.py: 01_unrolled_graph.py")
     try:

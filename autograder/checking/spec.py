@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from autograder import house
+
 Status = Literal[
     "right", "look", "wrong", "forbidden", "error", "unsendable", "timeout", "crashed", "missing", "broken"
 ]
@@ -194,7 +196,7 @@ def check(id: str, of: str, **options: Any) -> Callable[[Callable[..., Any]], Ch
 
     def register(body: Callable[..., Any]) -> Check:
         lesson = body.__module__.split(".")[-2]
-        if not id.startswith(prefix := lesson.replace("_", "-") + "-"):
+        if not id.startswith(prefix := house.prefix(lesson)):
             raise CheckError(f"the check {id!r} is in lessons/{lesson}/, so its id must begin with {prefix}")
         if id in CHECKS and CHECKS[id].body.__code__.co_filename != body.__code__.co_filename:
             raise CheckError(f"two checks are called {id!r}")

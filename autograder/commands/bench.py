@@ -19,7 +19,6 @@ from nbformat import NotebookNode
 
 from autograder.beside.cells import execute
 from autograder.errors import OperatorError
-from autograder.house import SOLUTIONS
 from autograder.judge.engine import judge, versions
 from autograder.judge.plan import Run, checks_of, plan
 from autograder.judge.sandbox import choose
@@ -45,25 +44,23 @@ def run(args: argparse.Namespace) -> int:
     """Time the three ways in turn, and print medians and ratios."""
     from tqdm import tqdm
 
-    from autograder.authoring.release import as_bytes, notebooks
+    from autograder.authoring.release import as_bytes, notebooks, scripts_of
 
     if args.solutions:
         return _solutions()
-    found = sorted(SOLUTIONS.glob(f"{args.lesson}*.py"))
-    if not found:
-        raise OperatorError(f"There is no lesson {args.lesson} in solutions/.")
-    solved, handed_out = notebooks(found[0])
+    script = scripts_of([args.lesson])[0]
+    solved, handed_out = notebooks(script)
     sandbox = choose()
 
     def judged() -> None:
         result = judge(solved, handed_out, key=b"bench", learner="bench", sandbox=sandbox)
         if result.score != sum(result.points.values()):
-            raise OperatorError(f"{found[0].name}: the solution got {result.score:g} points in the sandbox.")
+            raise OperatorError(f"{script.name}: the solution got {result.score:g} points in the sandbox.")
 
     with tempfile.TemporaryDirectory(prefix="bptt-bench-") as folder, contextlib.chdir(folder):
         ways: dict[str, Callable[[], Any]] = {
             f"judged ({sandbox.level})": judged,
-            "stock nbgrader": _stock(Path(folder), found[0].stem, as_bytes(solved)),
+            "stock nbgrader": _stock(Path(folder), script.stem, as_bytes(solved)),
             "same cells and checks, warm process": lambda: _warm(solved, handed_out),
         }
         _warm(solved, handed_out)
@@ -78,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
                     bar.update()
     medians = {name: statistics.median(taken) for name, taken in times.items()}
     print(
-        f"One submission of {found[0].stem}, median of {args.rounds}, {os.cpu_count()} cores, torch {versions()['torch']}"
+        f"One submission of {script.stem}, median of {args.rounds}, {os.cpu_count()} cores, torch {versions()['torch']}"
     )
     first = next(iter(medians.values()))
     for name, median in medians.items():
@@ -143,9 +140,10 @@ def _silence() -> Iterator[None]:
 def _solutions() -> int:
     """Print how long each solution takes, and its slowest cell; the limits are 60 s and 20 s on two cores."""
     from autograder.authoring.rehearse import rehearse
+    from autograder.authoring.release import scripts_of
 
     print(f"{'lesson':<24}{'seconds':>9}{'slowest cell':>14}")
-    for script in sorted(SOLUTIONS.glob("[0-9][0-9]_*.py")):
+    for script in scripts_of([]):
         run = rehearse(script)
         print(f"{run.lesson:<24}{run.seconds:>9.1f}{run.slowest:>14.1f}   {run.slowest_cell[:60]}", flush=True)
     return 0

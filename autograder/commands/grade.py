@@ -13,14 +13,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from autograder import house
 from autograder.checking import card
 from autograder.errors import OperatorError, for_terminal
 from autograder.house import NOTEBOOKS, ROOT
-from autograder.judge.batch import OPEN_KEY, Job, Outcome, grade_all
+from autograder.judge.batch import OPEN_KEY, Job, Outcome, grade_all, read_key
 from autograder.judge.releases import Releases
 from autograder.judge.sandbox import choose
 from autograder.judge.store import Store
 from autograder.judge.submissions import collect
+from autograder.nbgrader.classroom import is_class
 
 EPILOG = """\
 examples:
@@ -54,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge everything and print it; 0 if all was judged, 1 if something was not. OperatorError if nothing can be."""
-    classes = [path for path in args.paths if _is_class(path)]
+    classes = [path for path in args.paths if is_class(path)]
     if classes:
         return _grade_classes(classes, args)
     releases = Releases([NOTEBOOKS, *args.releases])
@@ -74,19 +76,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(outcomes, job, own=args.key is None)
     return 1 if any(outcome.problem for outcome in outcomes) else 0
-
-
-def read_key(file: Path) -> bytes:
-    """The course key in a file; OperatorError if it is missing or too short to be one."""
-    try:
-        key = file.read_bytes().strip()
-    except OSError as error:
-        raise OperatorError(f"The key {file} cannot be read: {error.strerror}.") from None
-    if len(key) < 16:
-        raise OperatorError(
-            f"{file} holds {len(key)} bytes; a course key has at least 16 (openssl rand -hex 32 > {file})."
-        )
-    return key
 
 
 def _as_dict(outcome: Outcome) -> dict[str, Any]:
@@ -134,7 +123,7 @@ def _reasons(outcome: Outcome) -> list[str]:
     if outcome.problem:
         return [f"{outcome.path}: {outcome.problem}"]
     assert outcome.judged is not None
-    prefix = outcome.judged.lesson.partition("_")[2].replace("_", "-") + "-"
+    prefix = house.prefix(house.stem(outcome.judged.lesson))
     verdicts = [replace(one, check=one.check.removeprefix(prefix)) for one in outcome.judged.verdicts.values()]
     wrong = [card.headline(one) for one in verdicts if one.status != "missing" and (not one.right or one.credit < 1)]
     if missing := [one.check for one in verdicts if one.status == "missing"]:
@@ -164,10 +153,6 @@ def _device(name: str) -> None:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(kind, False):
         raise OperatorError(f"This machine has no device {name!r}; use --device cpu.")
-
-
-def _is_class(path: Path) -> bool:
-    return (path / "nbgrader_config.py").is_file()
 
 
 def _grade_classes(folders: list[Path], args: argparse.Namespace) -> int:

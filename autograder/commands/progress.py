@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from autograder import house
 from autograder.errors import OperatorError
 from autograder.house import WORK
 from autograder.learner.saved import progress_in
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each lesson, and what comes next."""
-    copies = sorted(args.dir.expanduser().glob("[0-9][0-9]_*.ipynb"))
+    copies = house.lessons(args.dir.expanduser(), ".ipynb")
     if not copies:
         raise OperatorError(
             f"There are no lessons in {args.dir}. `course lab` makes your copies; if they are elsewhere, name the folder."

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from autograder import house
 from autograder.authoring.release import scripts_of
 from autograder.authoring.twice import Judge, Sandboxed, Twice
 from autograder.authoring.verify import Material, Proof, Share, as_generated, in_notebook, material, prove, shares
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     tasks = [
         Task(script, check.id, share, bool(level))
         for script in scripts
-        for check in load_lesson(script.stem[3:])
+        for check in load_lesson(house.stem(script.stem))
         for share in shares(_material(script), check, AT_ONCE)
     ]
     proofs: dict[str, Proof] = {}
@@ -136,7 +137,7 @@ def _try(task: Task) -> Tried:
 
 @cache
 def _material(script: Path) -> Material:
-    return material(script, ROOT / "tests" / "answers" / script.stem[3:])
+    return material(script, ROOT / "tests" / "answers" / house.stem(script.stem))
 
 
 @cache

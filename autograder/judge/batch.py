@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from autograder import metadata
 from autograder.checking.spec import Finding, Verdict
@@ -14,11 +15,23 @@ from autograder.judge.limits import Limits
 from autograder.judge.plan import checks_of
 from autograder.judge.reader import read
 from autograder.judge.releases import Releases
+from autograder.judge.restore import restored
 from autograder.judge.sandbox import Sandbox
 from autograder.judge.store import Store
 from autograder.judge.submissions import Submission, Unreadable
 
 OPEN_KEY = b"own work"  # without --key: draws that anybody can foresee
+
+
+def read_key(file: Path, remedy: str = "Make one: openssl rand -hex 32 > course.key") -> bytes:
+    """The course key in a file, from which hidden numbers are drawn; OperatorError, with the remedy, if there is none in it."""
+    try:
+        key = file.read_bytes().strip()
+    except OSError as error:
+        raise OperatorError(f"The course key {file} cannot be read ({error.strerror}). {remedy}") from None
+    if len(key) < 32:
+        raise OperatorError(f"{file} holds {len(key)} bytes; a course key has at least 32. {remedy}")
+    return key
 
 
 @dataclass(frozen=True)
@@ -52,12 +65,11 @@ def grade_one(submission: Submission, job: Job) -> Outcome:
     path, learner = str(submission.path), submission.learner
     try:
         handed_in = read(submission.path, job.limits.notebook)
-        if handed_in.problem:
-            raise Unreadable(handed_in.problem)
-        notebook = handed_in.notebook
-        found = job.releases.of(notebook)
+        if problem := submission.problem or handed_in.problem:
+            raise Unreadable(problem)
+        found = job.releases.of(handed_in.notebook)
         judged = judge(
-            notebook,
+            restored(handed_in.notebook, found.notebook),
             found.notebook,
             key=job.key,
             learner=learner,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import json
@@ -16,6 +17,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+
+from autograder import metadata
 
 LARGEST = 32 << 20  # bytes of a notebook that we read
 MOST = 3000  # cells; a lesson has about a hundred
@@ -76,7 +79,8 @@ def parse(raw: bytes) -> NotebookNode:
     if not raw.strip():
         raise ValueError("The file is empty.")
     try:
-        found = json.loads(raw.decode("utf-8-sig"))
+        wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # how some shells on Windows save text
+        found = json.loads(raw.decode("utf-16" if wide else "utf-8-sig"))
     except UnicodeDecodeError:
         raise ValueError("The file is not a notebook: it is not text in UTF-8.") from None
     except (ValueError, RecursionError) as error:
@@ -95,9 +99,11 @@ def parse(raw: bytes) -> NotebookNode:
         raise ValueError(
             f"The notebook has {len(cells)} cells; no more than {MOST} are read. Delete what you do not need."
         )
-    if (language := _language(found)) != "python":
+    ours = any(metadata.key(cell) for cell in cells if isinstance(cell, Mapping))
+    if not ours and (language := _language(found)) != "python":
         raise ValueError(f"The notebook is written for another language ({language}); the course's run in Python.")
-    notebook = new_notebook(metadata=_metadata(found))
+    notebook = new_notebook()
+    metadata.note(notebook, **metadata.claims(found))  # of the notebook's metadata we believe nothing else
     taken: set[str] = set()
     notebook.cells = [_cell(cell, taken) for cell in cells if isinstance(cell, Mapping)]
     return notebook
@@ -118,19 +124,9 @@ def _language(found: Mapping[str, Any]) -> str:
     return named.lower()[:40] if isinstance(named, str) else "python"
 
 
-def _metadata(found: Mapping[str, Any]) -> NotebookNode:
-    """Of the notebook's metadata we believe only which lesson it says it is."""
-    given = found.get("metadata")
-    ours = given.get("bptt") if isinstance(given, Mapping) else None
-    ours = ours if isinstance(ours, Mapping) else {}
-    return nbformat.from_dict(
-        {"bptt": {key: printable(ours[key])[:80] for key in ("lesson", "version") if key in ours}}
-    )
-
-
 def _cell(given: Mapping[str, Any], taken: set[str]) -> NotebookNode:
     kind, source = given.get("cell_type"), printable(given.get("source"))
-    metadata = given.get("metadata")
+    about = given.get("metadata")
     if kind == "code":
         cell = new_code_cell(source)
         outputs = given.get("outputs")
@@ -141,7 +137,7 @@ def _cell(given: Mapping[str, Any], taken: set[str]) -> NotebookNode:
         cell = new_markdown_cell(source)
         if isinstance(given.get("attachments"), Mapping):
             cell["attachments"] = given["attachments"]
-    cell["metadata"] = nbformat.from_dict(metadata) if isinstance(metadata, dict) else NotebookNode()
+    cell["metadata"] = nbformat.from_dict(about) if isinstance(about, dict) else NotebookNode()
     cell["id"] = unused(printable(given.get("id")), taken)
     return cell
 

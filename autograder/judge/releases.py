@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from autograder import metadata
 from autograder.house import NOTEBOOKS
 from autograder.judge.plan import checks_of
+from autograder.judge.restore import likeness
 from autograder.judge.submissions import Unreadable
 
 
@@ -37,20 +38,20 @@ class Releases:
         return sorted({metadata.lesson(notebook) for notebook in self.notebooks})
 
     def of(self, submission: NotebookNode) -> Found:
-        """The release of a submission. Raises Unreadable for another course's notebook, an unknown lesson or version."""
+        """The release of a submission, by what it says it is, else by what is in it.
+
+        Raises Unreadable for another course's notebook, an unknown lesson or version.
+        """
         lesson, version = metadata.lesson(submission), metadata.version(submission)
-        if not lesson:
-            raise Unreadable("This is not a notebook of this course: it does not say which lesson it is.")
         same = [notebook for notebook in self.notebooks if metadata.lesson(notebook) == lesson]
-        if not same:
-            known = ", ".join(self.lessons()) or "none"
-            raise Unreadable(f"This is of the lesson {lesson!r}, which is not among the releases ({known}).")
         for notebook in same:
             if metadata.version(notebook) == version:
                 return Found(notebook)
+        if not lesson or not same:
+            return self._by_content(submission, lesson)
         newest = same[-1]
         mine = {key.id for cell in submission.cells if (key := metadata.key(cell)) and key.role == "check"}
-        if mine and mine <= set(checks_of(newest)):
+        if mine <= set(checks_of(newest)) and likeness(submission, newest):
             remark = (
                 f"its version {version or '(none)'} is not known; judged against version {metadata.version(newest)}"
             )
@@ -58,6 +59,21 @@ class Releases:
         raise Unreadable(
             f"This is version {version or '(none)'} of {lesson}, which is not known, and its checks are not those of the "
             f"version here; put the notebook that was handed out into a folder and name it with --releases."
+        )
+
+    def _by_content(self, submission: NotebookNode, lesson: str) -> Found:
+        """The newest of the releases that most of a notebook's cells come from."""
+        alike = {number: likeness(submission, notebook) for number, notebook in enumerate(self.notebooks)}
+        best = max(alike, key=lambda number: (alike[number], number), default=None)
+        if best is not None and alike[best]:
+            found = self.notebooks[best]
+            said = f"says that it is {lesson!r}" if lesson else "does not say which lesson it is"
+            return Found(found, f"it {said}; by its cells it is {metadata.lesson(found)}")
+        known = ", ".join(self.lessons()) or "none"
+        if lesson:
+            raise Unreadable(f"This is of the lesson {lesson!r}, which is not among the releases ({known}).")
+        raise Unreadable(
+            f"This is not a notebook of this course: no cell of it comes from one of its lessons ({known})."
         )
 
     def named(self, lesson: str) -> NotebookNode | None:

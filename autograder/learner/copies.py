@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from autograder import metadata
+from autograder import house, metadata
 from autograder.errors import OperatorError
 from autograder.learner.carry import carry
 
@@ -23,7 +23,7 @@ def prepare(source: Path, folder: Path, agree: Callable[[str], bool], say: Calla
     `agree` is asked before a fresh copy with the learner's work replaces the old one; `say` gets one line for everything that was
     done or left undone. Raises OperatorError if `folder` cannot hold the copies or `source` has no lessons.
     """
-    lessons = sorted(source.glob("[0-9][0-9]_*.ipynb"))
+    lessons = house.lessons(source, ".ipynb")
     if not lessons:
         raise OperatorError(f"No lessons in {source}. Run this in a clone of the course, after `make release`.")
     try:

@@ -6,6 +6,7 @@ import difflib
 import importlib
 import pkgutil
 
+from autograder import house
 from autograder.checking.spec import CHECKS, Check, CheckError
 
 
@@ -18,7 +19,7 @@ def load(id: str) -> Check:
     """The check with this id; its lesson is imported on first use. CheckError, with the nearest id, if there is none."""
     if id not in CHECKS:
         for stem in sorted(stems(), key=len, reverse=True):
-            if id.startswith(stem.replace("_", "-") + "-"):
+            if id.startswith(house.prefix(stem)):
                 load_lesson(stem)
                 break
     if id not in CHECKS:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,12 +21,15 @@ import nbformat
 from nbformat import NotebookNode
 from traitlets.config import Config, PyFileConfigLoader
 
+from autograder import metadata
 from autograder.errors import CourseError, OperatorError
 from autograder.house import ROOT
+from autograder.judge.batch import read_key
 from autograder.nbgrader.roster import roster_of
 
 if TYPE_CHECKING:
     from nbgrader.api import Gradebook
+    from nbgrader.coursedir import CourseDirectory
 
 CONFIG = "nbgrader_config.py"
 FOLDERS = ("source", "release", "submitted", "autograded", "feedback")
@@ -52,15 +54,11 @@ class Classroom:
         try:
             if hasattr(os, "geteuid") and stat.S_IMODE(path.stat().st_mode) & 0o077:
                 raise OperatorError(f"Others can read {path}. Close it: chmod 600 {path}")
-            text = path.read_text().strip()
-        except OSError as error:
-            raise OperatorError(
-                f"{path}, the course key, cannot be read ({error.strerror}). Restore it from a copy; "
-                f"`course class {self.root}` makes a new one, but then all hidden numbers change."
-            ) from None
-        if len(text) < 32:
-            raise OperatorError(f"{path} does not hold a course key (32 characters or more). Restore it from a copy.")
-        return text.encode()
+        except OSError:
+            pass  # said below
+        return read_key(
+            path, f"Restore it from a copy; `course class {self.root}` makes a new one where there is none."
+        )
 
     def lessons(self) -> list[str]:
         """The lessons of the class, such as "01_unrolled_graph", in order."""
@@ -96,13 +94,23 @@ class Classroom:
         config.merge(PyFileConfigLoader(CONFIG, path=str(self.root)).load_config())
         return config
 
+    def course(self) -> CourseDirectory:
+        """What nbgrader knows of the folder: where everything is, the gradebook too."""
+        from nbgrader.coursedir import CourseDirectory
+
+        return CourseDirectory(config=self.config())
+
     def _version(self, lesson: str, version: str) -> Path:
         return self.root / OURS / "versions" / lesson / f"{version}.ipynb"
 
 
 def is_class(folder: Path) -> bool:
-    """Whether `folder` was made by `course class`."""
-    return (folder / OURS / "versions").is_dir() and (folder / CONFIG).is_file()
+    """Whether `folder` was made by `course class`; OperatorError for an nbgrader course folder that was not."""
+    if (folder / CONFIG).is_file() and not (folder / OURS / "versions").is_dir():
+        raise OperatorError(
+            f"{folder} was not made by `course class`. Make a class with that command, and move submitted/ there."
+        )
+    return (folder / CONFIG).is_file()
 
 
 def graded_cells(notebook: NotebookNode) -> dict[str, tuple[str, float]]:
@@ -182,7 +190,7 @@ def _lesson(classroom: Classroom, script: Path, hints: bool) -> str:
 
     lesson = script.stem
     solved, handed_out = notebooks(script, hints)
-    version, root = handed_out.metadata["bptt"]["version"], classroom.root
+    version, root = metadata.version(handed_out), classroom.root
     before = classroom.current(lesson) if lesson in classroom.lessons() else ""
     if before and before != version and graded_cells(classroom.release(lesson)) != graded_cells(handed_out):
         if _has_submissions(classroom, lesson):
@@ -213,16 +221,11 @@ def _write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def gradebook(classroom: Classroom) -> Iterator[Gradebook]:
-    """The class's gradebook, wherever nbgrader_config.py puts it; created if it does not exist."""
+    """The class's gradebook; created if it does not exist."""
     from nbgrader.api import Gradebook
-    from nbgrader.coursedir import CourseDirectory
 
-    tools = str(Path(sys.executable).parent)  # nbgrader calls `alembic` by name when it creates a gradebook
-    if tools not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), tools])
-    course = CourseDirectory(config=classroom.config())
+    course = classroom.course()
     with Gradebook(course.db_url, course.course_id) as opened:
-        opened.url = course.db_url
         yield opened
 
 
@@ -244,7 +247,7 @@ def _register(classroom: Classroom, lesson: str, handed_out: NotebookNode) -> No
 
     with gradebook(classroom) as book:
         book.update_or_create_assignment(lesson)
-        about = {"notebook": lesson, "assignment": lesson, "db_url": book.url}
+    about = {"notebook": lesson, "assignment": lesson, "db_url": classroom.course().db_url}
     SaveCells().preprocess(nbformat.from_dict(handed_out), {"nbgrader": about})
 
 

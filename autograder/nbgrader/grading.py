@@ -24,10 +24,6 @@ def grade_class(folder: Path, args: Namespace) -> int:
 
     The other paths on the command line are lessons, by name or number.
     """
-    if not is_class(folder):
-        raise OperatorError(
-            f"{folder} was not made by `course class`. Make a class with that command, and move submitted/ there."
-        )
     if args.key is not None:
         raise OperatorError(f"A class has its own key, in {folder}. Leave --key out.")
     warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own queries make SQLAlchemy warn

@@ -44,8 +44,7 @@ def grade(
     Raises OperatorError if nothing can be judged: no sandbox, no course key, an unknown limit.
     """
     checks = [key.id for cell in notebook.cells if (key := metadata.key(cell)) and key.role == "check"]
-    ours = metadata.of(notebook)
-    if problem := ours.get("problem"):
+    if problem := metadata.graded(notebook).problem:
         verdicts = _unread(checks, problem)
         return Graded(verdicts, {}, (), _fingerprint(notebook, verdicts))
     from autograder.judge.engine import judge
@@ -54,7 +53,7 @@ def grade(
 
     judged = judge(
         notebook,
-        classroom.release(lesson, ours["version"]),
+        classroom.release(lesson, metadata.version(notebook)),
         key=classroom.key(),
         learner=student,
         limits=_limits(limits),
@@ -81,5 +80,5 @@ def _limits(chosen: Mapping[str, Any]) -> Limits:
 
 
 def _fingerprint(notebook: NotebookNode, verdicts: Mapping[str, Verdict]) -> str:
-    said = [metadata.of(notebook)["sum"], {id: repr(verdict) for id, verdict in verdicts.items()}]
+    said = [metadata.graded(notebook).shape, {id: repr(verdict) for id, verdict in verdicts.items()}]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import nbformat
 from nbgrader.api import MissingEntry
@@ -20,7 +21,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import capture_log
 from traitlets.config import Config
 
-from autograder import metadata
+from autograder import house, metadata
 from autograder.checking import card
 from autograder.checking.spec import Verdict
 from autograder.errors import CourseError, OperatorError
@@ -30,6 +31,13 @@ from autograder.nbgrader.judging import Graded
 from autograder.nbgrader.repair import repair
 from autograder.nbgrader.steps import JudgedExecute, forget
 
+State = Literal[
+    "graded",  # judged, or looked up, and entered into the gradebook in this run
+    "as before",  # the gradebook has this very submission with these very verdicts
+    "unreadable",  # no notebook of the lesson: 0 points, entered with the reason
+    "failed",  # not graded, and without a score: the reason says what to do
+]
+
 
 @dataclass
 class Result:
@@ -37,7 +45,7 @@ class Result:
 
     student: str
     lesson: str
-    state: str = "graded"  # "graded", "as before", "unreadable" or "failed"
+    state: State = "graded"
     points: float = 0.0
     most: float = 0.0
     waiting: int = 0  # cells that a person has to grade
@@ -109,7 +117,7 @@ def _judge(classroom: Classroom, step: JudgedExecute, student: str, lesson: str,
     """The verdicts of one submission, and what is wrong with it as a file."""
     handed_in = read(_submitted(classroom, student, lesson))
     notebook = repair(handed_in, classroom.release(lesson, metadata.version(handed_in.notebook)))
-    return step.grade(classroom, notebook, lesson, student, again), metadata.of(notebook).get("problem", "")
+    return step.grade(classroom, notebook, lesson, student, again), metadata.graded(notebook).problem
 
 
 def _submitted(classroom: Classroom, student: str, lesson: str) -> Path:
@@ -156,7 +164,7 @@ def _enter(
 
 def _reasons(lesson: str, verdicts: Collection[Verdict]) -> list[str]:
     """A line for each check that is not right, and a single one for all that are not written."""
-    prefix = lesson[3:].replace("_", "-") + "-"
+    prefix = house.prefix(house.stem(lesson))
     missing = [verdict.check.removeprefix(prefix) for verdict in verdicts if verdict.status == "missing"]
     others = [verdict for verdict in verdicts if not verdict.right and verdict.status != "missing"]
     said = [f"not written: {', '.join(missing)}"] if missing else []
@@ -167,10 +175,10 @@ def _stands(classroom: Classroom, result: Result) -> bool:
     """Whether this very submission has been graded with these very verdicts."""
     autograded = classroom.root / "autograded" / result.student / result.lesson / f"{result.lesson}.ipynb"
     try:
-        before = metadata.of(nbformat.read(autograded, as_version=4))
+        before = metadata.graded(nbformat.read(autograded, as_version=4))
     except (OSError, ValueError):
         return False
-    if result.graded is None or before.get("graded") != result.graded.fingerprint:
+    if result.graded is None or before.graded != result.graded.fingerprint:
         return False
     handed_in_at = CourseDirectory().get_existing_timestamp(
         str(classroom.root / "submitted" / result.student / result.lesson)
@@ -205,9 +213,7 @@ def _autograde(config: Config, student: str, lesson: str) -> str:
 
 def _failed(classroom: Classroom, result: Result, why: str) -> Result:
     """A submission that could not be graded; its old score is deleted."""
-    with gradebook(classroom) as book:
-        url = book.url
-    forget(url, result.lesson, result.student)
+    forget(classroom.course().db_url, result.lesson, result.student)
     result.state, result.reasons = "failed", [why]
     return result
 

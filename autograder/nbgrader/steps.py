@@ -10,7 +10,7 @@ import math
 import os
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
@@ -23,7 +23,7 @@ from traitlets.config import LoggingConfigurable
 
 from autograder import metadata
 from autograder.checking import card
-from autograder.checking.spec import ENDINGS, Verdict
+from autograder.checking.spec import ENDINGS, Status, Verdict
 from autograder.judge.reader import read
 from autograder.nbgrader.classroom import Classroom
 from autograder.nbgrader.judging import Graded, grade
@@ -118,8 +118,7 @@ class JudgedExecute(NbGraderPreprocessor):
         for cell in nb.cells:
             if (key := metadata.key(cell)) and key.role == "check":
                 write_verdict(cell, graded.verdicts[key.id])
-        ours = nb.metadata["bptt"]
-        ours.update(graded=graded.fingerprint, provenance=graded.provenance, problems=list(graded.problems))
+        metadata.note(nb, graded=graded.fingerprint, provenance=graded.provenance, problems=list(graded.problems))
         return nb, resources
 
     def grade(self, classroom: Classroom, nb: NotebookNode, lesson: str, student: str, again: bool = False) -> Graded:
@@ -134,12 +133,11 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
     points = verdict.points(most)
     if not (math.isfinite(points) and 0 <= points <= most):
         raise ValueError(f"{verdict.check}: {points} of {most} points is impossible")
-    ours = cell.metadata["bptt"]
-    ours["status"] = verdict.status
+    metadata.note(cell, status=verdict.status, sign=verdict.finding.sign if verdict.finding else "")
     said = f"{points:g} of {most:g} points"
     if verdict.ending.awaits:
         said = f"no points yet: a person will decide, from 0 to {most:g}"
-    if remark := ours.pop("remark", ""):
+    if remark := metadata.said(cell, "remark"):
         said += f". {remark}"
     face = {"text/html": card.html(verdict), "text/plain": card.text(verdict)}
     score = {"text/html": f"<p>{escape(said)}</p>", "text/plain": repr(points)}
@@ -151,8 +149,8 @@ class SaveJudged(SaveAutoGrades):
 
     def _add_score(self, cell: NotebookNode, resources: Any) -> None:
         super()._add_score(cell, resources)
-        status = metadata.of(cell).get("status")
-        if cell.cell_type == "code" and is_grade(cell) and (status is None or ENDINGS[status].awaits):
+        ending = ENDINGS.get(cast(Status, metadata.said(cell, "status")))
+        if cell.cell_type == "code" and is_grade(cell) and (ending is None or ending.awaits):
             name = cell.metadata["nbgrader"]["grade_id"]
             mark = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
             mark.auto_score, mark.needs_manual_grade = None, True

@@ -10,9 +10,10 @@ import nbformat
 import pytest
 from nbgrader.nbgraderformat import MetadataValidator
 
+from autograder import house
 from autograder.authoring.contract import regions
 from autograder.authoring.release import build, notebooks, out_of_date, released, write
-from autograder.authoring.source import read, scripts
+from autograder.authoring.source import read
 from autograder.errors import AuthorError
 from autograder.house import NOTEBOOKS
 
@@ -350,12 +351,12 @@ def test_differences_are_found(tmp_path):
 
 def test_the_committed_notebooks_are_what_the_sources_make(tmp_path):
     """notebooks/ is generated; nothing in it was edited or forgotten."""
-    write(build(scripts()), tmp_path)
+    write(build(house.lessons(house.SOLUTIONS)), tmp_path)
     built = {path.name: path.read_bytes() for path in sorted(tmp_path.glob("*.ipynb"))}
     assert [] == out_of_date(built, NOTEBOOKS), "run `make release`, and commit notebooks/"
 
 
-@pytest.mark.parametrize("path", scripts(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", house.lessons(house.SOLUTIONS), ids=lambda path: path.stem)
 def test_no_answer_is_handed_out(path):
     """No solution of a lesson, line for line, is anywhere in the notebook that learners get."""
     text = _flat("\n".join(cell.source for cell in cells(path).values()))

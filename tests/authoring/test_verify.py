@@ -6,16 +6,15 @@ import json
 
 import pytest
 
-from autograder import cli
+from autograder import cli, house
 from autograder.authoring import verify
 from autograder.authoring.answers import Sample
-from autograder.authoring.source import scripts
 from autograder.checking.spec import Check, Finding, Verdict
 from autograder.errors import AuthorError
 from autograder.house import NOTEBOOKS, SOLUTIONS
 from tests.submissions import material_of
 
-LESSONS = [path.stem for path in scripts()]
+LESSONS = [path.stem for path in house.lessons(house.SOLUTIONS)]
 
 
 @pytest.mark.needs_bubblewrap
@@ -31,7 +30,7 @@ def test_a_lesson_is_green_through_both_transports(stem, capsys):
 @pytest.mark.parametrize("stem", LESSONS)
 def test_each_check_is_tried_on_enough_answers(stem):
     """Every exercise has at least six wrong answers and three right variants; a prediction, where any honest guess is right, a pair."""
-    tried = material_of(stem[3:])
+    tried = material_of(house.stem(stem))
     wrong, right = [sample.of for sample in tried.wrong], [sample.of for sample in tried.right]
     for role, id, _ in tried.solution.cells:
         if role == "answer":

@@ -4,13 +4,14 @@ import ast
 
 import pytest
 
+from autograder import house
 from autograder.authoring import leaks, source
 from autograder.authoring.contract import Cell
 from autograder.errors import AuthorError
 from autograder.house import ROOT
 
 MODULES = sorted((ROOT / "bptt").glob("*.py"))
-LESSONS = source.scripts()
+LESSONS = house.lessons(house.SOLUTIONS)
 
 
 def refuse_beside(lesson, text):

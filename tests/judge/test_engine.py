@@ -14,9 +14,9 @@ from autograder import cli
 from autograder.beside import frames
 from autograder.beside.wire import WireError
 from autograder.checking.spec import Finding, Verdict
-from autograder.commands import grade
+from autograder.errors import OperatorError
 from autograder.house import NOTEBOOKS, SOLUTIONS
-from autograder.judge import engine, transport
+from autograder.judge import batch, engine, transport
 from autograder.judge.engine import files_beside, judge
 from autograder.judge.limits import Limits
 from autograder.judge.plan import Ask, Run, plan
@@ -166,6 +166,8 @@ def test_an_unknown_lesson_version_or_course_is_named(one, tmp_path):
     with pytest.raises(Unreadable, match="older"):
         releases.of(notebook)
     notebook.metadata["bptt"] = {"lesson": "91_other", "version": "older"}
+    assert "says that it is '91_other'; by its cells it is 90_kinds" in releases.of(notebook).remark
+    notebook.cells = [nbformat.v4.new_code_cell("x = 1")]
     with pytest.raises(Unreadable, match="91_other"):
         releases.of(notebook)
     del notebook.metadata["bptt"]
@@ -384,8 +386,8 @@ def test_a_lent_function_is_not_given_huge_work():
 def test_a_key_that_is_too_short_is_refused(tmp_path):
     """A course key of a few bytes is no key."""
     (tmp_path / "key").write_text("abc")
-    with pytest.raises(grade.OperatorError, match="at least 16"):
-        grade.read_key(tmp_path / "key")
+    with pytest.raises(OperatorError, match="at least 32"):
+        batch.read_key(tmp_path / "key")
 
 
 def test_a_byte_that_is_no_bool_is_true():

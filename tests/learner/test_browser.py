@@ -14,10 +14,11 @@ import jupytext
 import nbformat
 import pytest
 
+from autograder import house
 from autograder.house import ROOT
 
 pytestmark = pytest.mark.needs_chromium
-LESSONS = [path.stem for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*.py"))]
+LESSONS = [path.stem for path in house.lessons(house.SOLUTIONS)]
 WRONG = """\
 def rnn_step(x_t, h_prev, params):
     return torch.tanh(x_t @ params["weight_ih"].T + h_prev @ params["weight_hh"] + params["bias"])

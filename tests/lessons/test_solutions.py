@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from autograder import house
 from autograder.authoring.rehearse import rehearse
-from autograder.house import SOLUTIONS
 
-SCRIPTS = sorted(SOLUTIONS.glob("[0-9][0-9]_*.py"))
+SCRIPTS = house.lessons(house.SOLUTIONS)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -7,12 +7,12 @@ from collections import Counter
 import pytest
 import torch
 
+from autograder import house
 from autograder.authoring.source import read
 from autograder.authoring.verify import in_notebook
 from autograder.checking import card
 from autograder.checking.compare import first_difference
 from autograder.checking.draw import Draw
-from autograder.house import SOLUTIONS
 from autograder.lessons import load_lesson
 from autograder.lessons.unrolled_graph.checks import PADDINGS, _filled
 from autograder.lessons.unrolled_graph.mistakes import computed as mistakes
@@ -84,7 +84,7 @@ ELSEWHERE = re.compile("is not written yet|is not defined|nothing changes|^Fix .
 def test_the_drop_downs_quote_what_cards_say(stem):
     """Each symptom by which a learner looks for help stands, word for word, on the card of some wrong answer."""
     tried, checks = material_of(stem), {check.id: check for check in load_lesson(stem)}
-    (script,) = SOLUTIONS.glob(f"[0-9][0-9]_{stem}.py")
+    script = house.script(stem)
     hints = {cell.id: cell.source for cell in read(script).cells if cell.role == "hint"}
     said = dict.fromkeys(hints, "")
     for sample in tried.wrong:

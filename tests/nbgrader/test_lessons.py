@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from autograder import metadata
+from autograder import house, metadata
 from autograder.house import SOLUTIONS
 from autograder.lessons import load
 from autograder.nbgrader import regrade
@@ -18,7 +18,7 @@ from tests.submissions import hand_in, lesson, material_of, write
 
 pytestmark = [pytest.mark.needs_bubblewrap, pytest.mark.filterwarnings("ignore")]
 
-LESSONS = [path.stem for path in sorted(SOLUTIONS.glob("[0-9][0-9]_*.py"))]
+LESSONS = [path.stem for path in house.lessons(house.SOLUTIONS)]
 MIXED = [f"mixed-{number}" for number in range(10)]
 WRONG, VARIANT = 0.35, 0.65  # below the first, a wrong answer is handed in; below the second, a right variant
 
@@ -56,7 +56,7 @@ def drawn(one, who):
     keys = ((metadata.key(cell), cell) for cell in one.right().cells)
     answers = {key.id: cell.source for key, cell in keys if key and key.role == "answer"}
     draw = random.Random(f"{one.name} {who}")
-    tried = material_of(one.name[3:])
+    tried = material_of(house.stem(one.name))
     wrong, right = tried.wrong, tried.right
     notebook, expected = one.right(), {}
     for cell in one.handed_out.cells:
