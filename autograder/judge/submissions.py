@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.errors import OperatorError
+from autograder.judge.folders import below
 
 _SKIP = (".ipynb_checkpoints",)
 
@@ -47,7 +48,7 @@ def collect(paths: Iterable[Path], lessons: Iterable[str], own: bool = False) ->
 
 
 def _notebooks(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*.ipynb")):
+    for path in sorted(Path(entry) for entry, _ in below(folder) if entry.name.endswith(".ipynb")):
         if not any(part in _SKIP for part in path.parts) and not any(
             parent.suffix == ".ipynb" and parent != folder for parent in path.parents if parent.is_relative_to(folder)
         ):
