@@ -24,6 +24,7 @@ from autograder.checking.run import lendable, told
 from autograder.checking.spec import ENDINGS, CheckError, Finding, Verdict
 from autograder.errors import OperatorError
 from autograder.judge import store as stored
+from autograder.judge.folders import below
 from autograder.judge.limits import Limits
 from autograder.judge.plan import Ask, Run, canonical, checks_of, plan
 from autograder.judge.sandbox import Inside, Sandbox, choose
@@ -224,8 +225,10 @@ def files_beside(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, 
     found: list[tuple[str, Path]] = []
     problems: list[str] = []
     total = 0
-    for file in sorted(folder.rglob("*")):
+    for file, shut in sorted((Path(entry), shut) for entry, shut in below(folder)):
         name = file.relative_to(folder)
+        if shut:
+            problems.append(f"{str(name)[:60]}… was left out: it lies too deep")
         hidden = any(part.startswith((".", "__pycache__")) for part in name.parts)
         linked = any((folder / part).is_symlink() for part in (name, *name.parents))
         if hidden or linked or not file.is_file() or file.suffix == ".ipynb" or file.name in _NBGRADERS:
@@ -238,7 +241,7 @@ def files_beside(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, 
             )
             continue
         total += file.stat().st_size
-        if total > limits.files or len(found) == 500:
+        if total > limits.files or len(found) + len(problems) == 500:
             problems.append(f"{name} and what follows was left out: more files beside the notebook than are judged")
             break
         found.append((name.as_posix(), file))

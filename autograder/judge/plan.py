@@ -44,8 +44,9 @@ def plan(notebook: NotebookNode, release: NotebookNode) -> list[Run | Ask]:
     for number, cell in enumerate(notebook.cells, 1):
         key = metadata.key(cell)
         if cell.cell_type == "code":
-            steps += _steps(cell, key, handed_out, f"cell {number}")
-            asked |= {step.check for step in steps if isinstance(step, Ask)}
+            more = _steps(cell, key, handed_out, f"cell {number}")
+            asked |= {step.check for step in more if isinstance(step, Ask)}
+            steps += more
         steps += waiting.pop(key, [])
     wanted = checks_of(release)
     for check in wanted:

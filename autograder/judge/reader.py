@@ -22,6 +22,8 @@ from autograder import metadata
 
 LARGEST = 32 << 20  # bytes of a notebook that we read
 MOST = 3000  # cells; a lesson has about a hundred
+DEEPEST = 100  # lists and dicts within each other; a lesson has six
+PARTS = 500_000  # lists and dicts in all: each takes far more memory than its two brackets
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -90,6 +92,7 @@ def parse(raw: bytes) -> NotebookNode:
         ) from None
     if not isinstance(found, dict):
         raise ValueError("The file is not a notebook: its JSON holds no cells.")
+    _bounded(found)
     if "cells" not in found:
         found = _older(found)
     cells = found.get("cells")
@@ -107,6 +110,24 @@ def parse(raw: bytes) -> NotebookNode:
     taken: set[str] = set()
     notebook.cells = [_cell(cell, taken) for cell in cells if isinstance(cell, Mapping)]
     return notebook
+
+
+def _bounded(found: Any) -> None:
+    """Raise ValueError if there are more lists and dicts, or more of them within each other, than we build anything from."""
+    level, total = [found], 0
+    for _ in range(DEEPEST):
+        level = [
+            part
+            for one in level
+            for part in (one.values() if isinstance(one, dict) else one)
+            if isinstance(part, dict | list)
+        ]
+        total += len(level)
+        if total > PARTS:
+            raise ValueError(f"The file is too large to be read: its JSON has more than {PARTS} lists and objects.")
+        if not level:
+            return
+    raise ValueError(f"The file is not a notebook: its JSON nests more than {DEEPEST} deep.")
 
 
 def _older(found: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.errors import OperatorError
+from autograder.judge.folders import below
 from autograder.judge.reader import read
 
 _NOISE = (".ipynb_checkpoints", "__MACOSX", "__pycache__")  # folders that programs make by themselves
@@ -82,7 +83,7 @@ def notebooks_in(folder: Path) -> list[Path]:
 
 def files_in(folder: Path) -> Iterator[Path]:
     """The files below a folder that a person put there."""
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(Path(entry) for entry, _ in below(folder)):
         parts = path.relative_to(folder).parts
         if path.is_dir() and path.suffix != ".ipynb" or any(part in _NOISE for part in parts):
             continue

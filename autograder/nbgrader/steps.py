@@ -24,6 +24,7 @@ from traitlets.config import LoggingConfigurable
 from autograder import metadata
 from autograder.checking import card
 from autograder.checking.spec import ENDINGS, Status, Verdict
+from autograder.judge.folders import below
 from autograder.judge.reader import read
 from autograder.nbgrader.classroom import Classroom
 from autograder.nbgrader.judging import Graded, grade
@@ -64,7 +65,7 @@ class Reader(NotebookExporter):
         """Keep nbgrader from following a submission's links when it copies: one may lead to the course key."""
         course = self.parent.coursedir
         submitted = Path(course.format_path(course.submitted_directory, student, assignment))
-        links = {glob.escape(path.name) for path in submitted.rglob("*") if path.is_symlink()}
+        links = {glob.escape(entry.name) for entry, _ in below(submitted) if entry.is_symlink()}
         course.ignore = [*self._ignore, *sorted(links)]
 
     def from_filename(self, filename: str, resources: Any = None, **more: Any) -> Any:

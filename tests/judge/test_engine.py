@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell
 
 from autograder import cli
 from autograder.beside import frames
@@ -16,7 +18,7 @@ from autograder.beside.wire import WireError
 from autograder.checking.spec import Finding, Verdict
 from autograder.errors import OperatorError
 from autograder.house import NOTEBOOKS, SOLUTIONS
-from autograder.judge import batch, engine, transport
+from autograder.judge import batch, engine, folders, transport
 from autograder.judge.engine import files_beside, judge
 from autograder.judge.limits import Limits
 from autograder.judge.plan import Ask, Run, plan
@@ -109,6 +111,15 @@ def test_a_check_of_another_lesson_is_not_asked(one):
     assert "other-thing" not in labels(plan(notebook, one.handed_out))
 
 
+def test_planning_takes_no_longer_for_each_cell_and_each_call(one):
+    """Calls of checks without end in one cell are not counted again at each of a thousand cells behind it."""
+    notebook = add(one.blank(), 0, 'check("kinds-cache")\n' * 100_000)
+    notebook.cells += [new_code_cell("") for _ in range(1500)]
+    began = time.process_time()
+    plan(notebook, one.handed_out)
+    assert time.process_time() - began < 3  # counted at each cell: ten seconds
+
+
 # ------------------------------------------------------------------------------------------------ bad input
 
 
@@ -137,6 +148,33 @@ def test_a_name_that_is_no_text_costs_its_file_only(tmp_path):
     (Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.txt"))).write_text("2")
     found, problems = files_beside(tmp_path, Limits())
     assert (["data.txt"], 1) == ([name for name, _ in found], len(problems)) and "UTF-8" in problems[0]
+
+
+def within_each_other(folder, count, name="d"):
+    """`count` folders, one in the other, also where their path is longer than the kernel takes; the last one's descriptor."""
+    fd = os.open(folder, os.O_RDONLY)
+    for _ in range(count):
+        os.mkdir(name, dir_fd=fd)
+        deeper = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = deeper
+    return fd
+
+
+@pytest.mark.parametrize("count, name", [(1200, "d"), (40, "d" * 200)])
+def test_folders_within_folders_cost_nobody_anything(tmp_path, count, name):
+    """Folders deeper than Python or the kernel follow: the class's notebooks are found, and what lies too deep is left out."""
+    (tmp_path / "eve").mkdir()
+    for who in ("ann", "eve/mine"):
+        (tmp_path / who).mkdir()
+        (tmp_path / who / "00_start_here.ipynb").write_text("{}")
+    (tmp_path / "eve" / "mine" / "data.txt").write_text("1")
+    os.close(within_each_other(tmp_path / "eve" / "mine", count, name))
+    assert ["ann", "mine"] == [one.learner for one in collect([tmp_path], ["00_start_here"])]
+    found, problems = files_beside(tmp_path / "eve" / "mine", Limits())
+    assert (["data.txt"], 1) == ([name for name, _ in found], len(problems)) and "too deep" in problems[0]
+    folders.remove(tmp_path / "eve")
+    assert ["ann"] == os.listdir(tmp_path)
 
 
 def test_what_was_handed_in_is_copied_for_anybody_to_read(tmp_path):

@@ -19,6 +19,9 @@ from autograder.judge.reader import parse, read
         (b"[1, 2]", "holds no cells"),
         (b'{"cells": 3}', "holds no cells"),
         (b'{"worksheets": 3}', "holds no cells"),
+        (b'{"cells": [{"metadata": {"x": ' + b"[" * 600 + b"]" * 600 + b"}}]}", "nests more than"),
+        (b'{"cells": [{"attachments": {"x": ' + b'{"a":' * 600 + b"1" + b"}" * 600 + b"}}]}", "nests more than"),
+        (b'{"cells": [{"metadata": {"x": [' + b"{}," * 600_000 + b"{}]}}]}", "lists and objects"),
         (b'{"cells": [], "metadata": {"kernelspec": {"language": "R"}}}', "another language"),
     ],
 )

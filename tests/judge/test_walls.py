@@ -45,6 +45,12 @@ def run(child: Child, source: str) -> str:
     return child.ask({"do": "run", "source": source})["value"]
 
 
+def value_of(child: Child, source: str) -> str:
+    """What a cell that may take long raised."""
+    child.allow(60, "a cell")
+    return child.ask({"do": "run", "source": source})["value"]
+
+
 def value(child: Child, expression: str):
     """The value of an expression there."""
     assert "" == run(child, f"seen = {expression}")
@@ -203,6 +209,34 @@ def test_files_are_bounded_in_all(child):
         assert "memory" in ended.finding.summary
     else:
         assert value(child, "total") <= SMALL.disk
+
+
+def test_files_without_content_are_bounded(child):
+    """Each takes memory of the kernel's: their number is held to a limit, or ends the child."""
+    child.allow(60, "a cell")
+    source = "import time\nseen = 0\ntry:\n    while seen < 60_000:\n        open(f'{seen}', 'w').close(); seen += 1\n"
+    try:
+        assert "No space" in value_of(child, source + "finally:\n    time.sleep(1)")
+    except Ended as ended:
+        assert "memory" in ended.finding.summary
+    else:
+        assert value(child, "seen") < 30_000
+
+
+@pytest.mark.parametrize("count, name", [(1200, "d"), (30, "d" * 200)])
+def test_folders_within_folders_hide_nothing(sandbox, count, name):
+    """Deeper than Python or the kernel follow: what lies there is bounded or ends the child, and goes with it."""
+    source = (
+        f"import os, time\nhome = os.getcwd()\nfor _ in range({count}):\n    os.mkdir({name!r}); os.chdir({name!r})\n"
+        "for n in range(10):\n    open(f'{n}', 'wb').write(b'x' * 2**24)\ntime.sleep(2)"
+    )
+    with Child(sandbox, Inside(SMALL), lend) as child:
+        home = value(child, "__import__('os').getcwd()")
+        try:
+            assert "No space" in value_of(child, source)
+        except Ended as ended:
+            assert "memory" in ended.finding.summary
+    assert not Path(home).exists()
 
 
 def test_shared_memory_is_not_counted_twice(child):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograder.judge.folders import remove
 from autograder.judge.usage import Usage, usage
 
 
@@ -53,7 +53,7 @@ class Fresh:
         if self.process.stdout is not None:
             self.process.stdout.close()
         if self.place is not None:
-            shutil.rmtree(self.place, ignore_errors=True)
+            remove(self.place)
 
 
 def python(paths: Sequence[str], module: str, *arguments: str) -> list[str]:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from autograder.judge.folders import below, remove
 from autograder.judge.sandbox.level import Inside, NoSandbox
 from autograder.judge.usage import Usage, usage
 
@@ -60,7 +60,7 @@ class Forked:
             signal.pidfd_send_signal(self.keeper, signal.SIGTERM if self.place else signal.SIGKILL)
         if self.place:
             select.select([self.keeper], [], [], 10)
-            shutil.rmtree(self.place, ignore_errors=True)
+            remove(self.place)
         for fd in (self.keeper, self.output, self.status):
             os.close(fd)
 
@@ -73,15 +73,13 @@ def _in_memory(pid: int) -> int:
 
 
 def _on_disk(folder: str, most: int = 20_000) -> int:
-    """Bytes in a folder; more entries than `most` count as no end of them."""
-    total = seen = 0
-    for here, _, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                total += os.lstat(f"{here}/{name}").st_blocks * 512
-        seen += 1 + len(files)
-        if seen > most:
+    """Bytes in a folder; more entries than `most`, or folders too deep to be looked into, count as no end of them."""
+    total = 0
+    for seen, (entry, shut) in enumerate(below(folder)):
+        if shut or seen > most:
             return sys.maxsize
+        with contextlib.suppress(OSError):
+            total += entry.stat(follow_symlinks=False).st_blocks * 512
     return total
 
 
@@ -201,5 +199,5 @@ def copied(files: Sequence[tuple[str, Path]], folder: Path) -> None:
         if packed_files:
             with tarfile.open(fileobj=packed_files) as tar:
                 tar.extractall(folder, filter="data")
-    for path in (folder, *folder.rglob("*")):  # whatever the umask of whoever grades
+    for path in (folder, *(Path(entry) for entry, _ in below(folder))):  # whatever the umask of whoever grades
         path.chmod(0o755 if path.is_dir() else 0o644)
