@@ -28,7 +28,7 @@ def flow_set_up(seed: int) -> dict:
 
 
 def adding(seed: int) -> dict:
-    """Losses on the adding problem, and the error on new sequences, of every network."""
+    """The error on new sequences of the adding problem, of every network."""
     lesson = solved("vanishing_gradients")
     return {name: lesson.add(name, seed) for name in lesson.RATES}
 

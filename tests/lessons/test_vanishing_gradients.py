@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import re
 
@@ -85,10 +86,11 @@ def test_fresh_layers_vanish_with_gates_and_without():
 
 
 def test_the_way_through_c_carries_the_gradient():
-    """With bias 3, through c alone lies within a factor of 5 of all ways at lag 40; through h alone is below a millionth with either bias."""
+    """At lag 40: through h alone nothing; through c alone with bias 3 as much as the prose says; all ways carry more than either."""
     for run in runs("two_ways"):
-        assert 0.2 < run["3.0"]["through c"][40] / run["3.0"]["all"][40] < 5
-        assert all(run[bias]["through h"][40] < 1e-6 for bias in run)
+        assert all(run[bias]["through h"][40] < 1e-20 for bias in run)
+        assert 0.07 < run["3.0"]["through c"][40] < 0.1
+        assert all(run[bias]["all"][40] > run[bias]["through c"][40] for bias in run)
 
 
 def test_the_update_gate_opens_the_gru():
@@ -106,45 +108,45 @@ def test_the_forget_bias_moves_the_line():
         assert run["LSTM, forget bias 3"][100] > 1 / 20 and run["ReLU, identity"][50] > 1 / 20
 
 
-def test_on_thirty_numbers_the_forget_bias_makes_no_clear_difference():
-    """All gates are far below the baseline in every seed, the ranges overlap, and what has no gates stays near it."""
-    found = runs("adding")
-    for name in (*BIASES, "GRU"):
-        assert all(run[name]["error"] < 0.02 for run in found)
-    for one in BIASES[1:]:
-        ends = [[run[name]["error"] for run in found] for name in ("LSTM", one)]
-        assert min(ends[0]) < max(ends[1]) and min(ends[1]) < max(ends[0])
-    assert all(run[name]["error"] > 0.12 for run in found for name in ("tanh", "ReLU, identity"))
+def test_in_adding_the_forget_bias_makes_no_clear_difference():
+    """Over 30 numbers all three solve it in four seeds or more, over 60 in one or two, and the ranges overlap."""
+    for name, low, high in (("adding", 4, 5), ("adding_longer", 1, 2)):
+        ends = [[run[bias] for run in runs(name)] for bias in BIASES]
+        assert all(low <= sum(error < 0.02 for error in end) <= high for end in ends)
+        for one, other in itertools.combinations(ends, 2):
+            assert min(one) < max(other) and min(other) < max(one)
 
 
-def test_on_sixty_numbers_bias_3_decides_and_bias_1_does_not(prose):
-    """How many of the seeds are solved is what the prose says."""
-    solved_in = {name: sum(run[name]["error"] < 0.02 for run in runs("adding_longer")) for name in (*BIASES, "GRU")}
-    assert (solved_in["LSTM, forget bias 3"], solved_in["GRU"]) == (5, 5)
-    words = ("no", "one", "two", "three")
-    said = f"in {words[solved_in['LSTM']]} and with bias 1 in {words[solved_in['LSTM, forget bias 1']]} of five seeds"
-    assert said in prose
+def test_in_adding_the_gru_and_the_identity_do_without_an_open_gate():
+    """At both lengths the GRU is best in every seed, the identity is below a third of the baseline, and tanh stays near it."""
+    for run in (*runs("adding"), *runs("adding_longer")):
+        assert run["GRU"] == min(run.values())
+        assert run["ReLU, identity"] < 1 / 18
+        assert run["tanh"] > 0.15
 
 
 def test_agreement_over_twenty_words_needs_an_open_gate():
-    """At 4 words all are right; at 20 default biases and bias 1 guess, bias 3 is right, and tanh lies between, in every seed."""
-    for run in runs("agreement"):
-        assert all(run[name][some][0] > 0.95 for name in run for some in (0, 1))
-        for some in (0, 1):
-            assert max(run[name][some][2] for name in BIASES[:2]) < 0.25
-            assert run["LSTM, forget bias 3"][some][2] > 0.9
-    tanh = [run["tanh"][some][2] for run in runs("agreement") for some in (0, 1)]
-    assert min(tanh) < 0.5 and max(tanh) < 0.95
+    """Who is right at 4, 12 and 20 words, without attractors and with them, in every seed."""
+    found = runs("agreement")
+    assert all(run[name][some][0] == 1 for run in found for name in run for some in (0, 1))
+    for run in found:
+        assert all(run["LSTM"][some][2] < 0.15 for some in (0, 1))
+        assert all(min(run["LSTM, forget bias 3"][some]) > 0.99 for some in (0, 1))
+        assert run["LSTM, forget bias 1"][1][2] < 0.15
+        assert run["GRU"][0][2] > 0.99 and run["GRU"][1][2] < 0.15
+        assert all(run["tanh"][some][2] > run["LSTM"][some][2] for some in (0, 1))
+    assert sum(run["LSTM, forget bias 1"][some][1] > 0.7 for run in found for some in (0, 1)) > len(found)
+    tanh = [run["tanh"][some][2] for run in found for some in (0, 1)]
+    assert 0.2 < min(tanh) < 0.3 and max(tanh) > 0.99
 
 
 def test_the_bug_learns_short_sentences_and_not_long_ones():
-    """As found the loss at 4 words falls well below guessing, and at 12 words stays near it; fixed, both fall, in every seed."""
-    guessing = math.log(8)
+    """As found nearly all short sentences are right, and a quarter to a third of the long ones; fixed nearly all, in every seed."""
     for run in runs("bug"):
         found, fixed = run["as_found"], run["fixed"]
-        assert found["4"]["losses"][-1] < guessing - 0.5 and found["12"]["losses"][-1] > guessing - 0.5
-        assert fixed["4"]["losses"][-1] < found["4"]["losses"][-1]
-        assert fixed["12"]["losses"][-1] < guessing - 1
+        assert min(found["4"]["right"], fixed["4"]["right"]) > 0.99
+        assert 0.24 < found["12"]["right"] < 0.37 and fixed["12"]["right"] > 0.98
+        assert found["12"]["losses"][-1] > 1.5 and fixed["12"]["losses"][-1] < 0.2
 
 
 def test_the_drop_downs_quote_what_cards_print(prose):
