@@ -1052,7 +1052,7 @@ with needs("causal_attention"):
         )
 
 # %% [markdown]
-# **What to see.** In the recurrence the gradient norm gives the first warning, many batches ahead; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, shows none of it, and learns. It is not invulnerable: at higher rates it diverges too. But no factor is raised to the power of 60 on its way back.
+# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, shows none of it, and learns. It is not invulnerable: at higher rates it diverges too. But no factor is raised to the power of 60 on its way back.
 #
 # ## 7. Find the bug: it trains, and in use it is at a loss
 #
@@ -1217,7 +1217,7 @@ with needs("causal_attention", "KVCache", "linear_recurrence", "linear_recurrenc
 
 # %% [markdown] written="cost-and-attention-why" points=4
 # ### BEGIN SOLUTION
-# It is true that a tanh recurrence has T dependent steps: its longest chain of operations grew in proportion to T, while that of attention stayed the same, so that attention was several times quicker in training at T = 64 although it does more operations. It is also true
+# It is true that a tanh recurrence has T dependent steps: its longest chain of operations grew in proportion to T, while that of attention stayed the same, so that attention was more than twice as quick in training at T = 64 although it does more operations. It is also true
 # that its gradient has to pass a product of Jacobians: at lag 50 next to nothing was left of it, and with attention about a quarter of that at lag 0, the same as at lag 1. But neither holds for every recurrence. A linear recurrence with given factors needs log T rounds by a scan, and gates hold the
 # gradient where a tanh loses it (lesson 07). And "forgets" mixes up two things: a short path for the gradient makes learning easier, it does not store anything for free. In the device the cache decides: it grows by 8E bytes for each frame and layer in float32, 512 bytes for E = 64, so that 64 kB are full after
 # 128 frames, which is about a second; the state of an RNN has 256 bytes for ever. Attention over a window of the last hundred frames would fit, and would know nothing of what was before; without a cache each frame would pay for a whole pass over the window. I would train a gated or a linear recurrence: with truncation or by a scan, on a large

@@ -70,6 +70,7 @@ def test_no_two_mistakes_give_the_same_answer():
     )  # the first is caught before
     assert [] == told_apart(attention.causal_attention, *qkv(draw, 3, 5, 7))
     a, b, h0 = draw.uniform(2, 5, 3, low=-1, high=1), draw.normal(2, 5, 3), draw.normal(2, 3)
+    a[:, 2, 0] = 0
     assert [] == told_apart(recurrence.linear_recurrence, a, b, h0)
     assert [] == told_apart(recurrence.linear_recurrence_scan, a, b, h0)
 
@@ -101,10 +102,10 @@ def test_what_an_object_holds_is_weighed_once():
 
 
 def test_bytes_grow_with_the_exponents_that_the_text_says(lesson):
-    """1 in H, and nearly 1 in T; times grow, in every stored run, with T and faster with H."""
+    """1 in H, and nearly 1 in T; times grow, in every stored run, in proportion to T and faster with H."""
     for run in runs("growth"):
         assert run["T"]["bytes"][0] == pytest.approx(0.99, abs=0.005) and run["H"]["bytes"][0] == pytest.approx(1)
-        assert 0.5 < run["T"]["time"][0] < 1.7 and 1.2 < run["H"]["time"][0] < 2.6
+        assert 0.8 < run["T"]["time"][0] < 1.2 and 1.2 < run["H"]["time"][0] < 2.6
 
 
 def test_the_gradient_fades_through_states_and_not_through_attention():
@@ -117,10 +118,10 @@ def test_the_gradient_fades_through_states_and_not_through_attention():
 
 
 def test_attention_is_quicker_for_short_sequences_only(lesson):
-    """In every stored run, and at T = 64 several times; it does more operations throughout, and pays for T² in memory."""
+    """In every stored run, and at T = 64 more than twice as quick; it does more operations throughout, and pays for T² in memory."""
     for run in runs("training"):
         ratios = dict(zip(lesson.LENGTHS, map(lambda a, b: a / b, *(run[kind]["seconds"] for kind in ("recurrence", "attention"))), strict=True))  # fmt: skip
-        assert min(ratios[T] for T in (16, 32, 64, 128)) > 1.2 and ratios[64] > 3
+        assert min(ratios[T] for T in (16, 32, 64, 128)) > 1 and ratios[64] > 2
         assert 256 < lesson.first_slower(run) <= 1024 and ratios[2048] < 0.5
         more = [run["attention"]["bytes"][i] / run["recurrence"]["bytes"][i] for i in (0, -1)]
         assert more[1] > 10 * more[0]
