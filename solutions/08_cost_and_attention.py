@@ -258,7 +258,7 @@ with needs("rnn_flops", "bptt_bytes"):
 
 
 # %% given="growth"
-GROWING = {"T": [32, 64, 128, 256], "H": [128, 256, 512, 768]}
+GROWING = {"T": [64, 128, 256, 512], "H": [128, 256, 512, 768]}
 
 
 def growth(seed):
@@ -294,6 +294,7 @@ for ax, (name, sizes), predicted in zip(axes, GROWING.items(), (1, 2)):
         ylabel="forward and backward (ms)",
         title=f"slope {p:.2f} ± {error:.2f}",
     )
+    ax.set_ylim(1, 300)
     ax.set_xticks(sizes, sizes)
     ax.minorticks_off()
     ax.legend(fontsize=9)
@@ -545,7 +546,7 @@ def against(T, H, B):
             lambda B, T, D, H: bptt_bytes(B, T, H, torch.float32),
             lambda B, T, D, H: 4 * B * (3 * T * H + T**2),  # queries, keys, values, and weights
         ),
-        "steps one after the other": (lambda B, T, D, H: T, lambda B, T, D, H: 1),
+        "steps in a row": (lambda B, T, D, H: T, lambda B, T, D, H: 1),
     }
     fig, axes = plt.subplots(1, 3, figsize=(10, 3.4))
     ratios = []
@@ -555,7 +556,7 @@ def against(T, H, B):
             ax.plot([T], [how(B, T, H, H)], "o", color=color)
         ratios.append(counts[1](B, T, H, H) / counts[0](B, T, H, H))
         ax.axvline(T, color=figures.INK, ls=":", lw=1)
-        ax.set(xscale="log", yscale="log", xlabel="time steps T", title=f"{name}: × {ratios[-1]:.3g}")
+        ax.set(xscale="log", yscale="log", xlabel="time steps T", title=f"{name}: × {ratios[-1]:.2g}")
     axes[0].legend(fontsize=9)
     says = f"T = {T}, H = E = {H}, B = {B}: attention takes {ratios[0]:.3g} times the FLOPs, {ratios[1]:.3g} times the bytes, {ratios[2]:.2g} times the dependent steps."
     return fig, says
@@ -1023,15 +1024,12 @@ with needs("causal_attention"):
     }
     batches = len(logs["recurrence"]["loss"])
     fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), sharex=True)
-    for ax, what in zip(axes, ("loss", "gradient", "weights")):
+    page = {"loss": (0.1, 100), "gradient": (1e-3, 1e4), "weights": (1, 1e4)}
+    for ax, (what, limits) in zip(axes, page.items()):
         for (kind, log), color in zip(logs.items(), (figures.BLUE, figures.VERMILION)):
             ax.plot(log["rate"][:batches], log[what][:batches], color=color, label=kind)
-        ax.set(
-            xscale="log",
-            yscale="log",
-            xlabel="learning rate",
-            title=what if what == "loss" else f"length of the {what}",
-        )
+        title = what if what == "loss" else f"length of the {what}"
+        ax.set(xscale="log", yscale="log", xlabel="learning rate", ylim=limits, title=title)
     axes[0].legend(fontsize=9)
     axes[0].set_ylabel("nats per token")
     figures.show(
@@ -1054,7 +1052,7 @@ with needs("causal_attention"):
         )
 
 # %% [markdown]
-# **What to see.** In the recurrence the gradient norm gives the first warning, many batches ahead; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, shows none of it, and learns. It is not invulnerable: at higher rates it diverges too. But no factor is raised to the power of 60 on its way back.
+# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, shows none of it, and learns. It is not invulnerable: at higher rates it diverges too. But no factor is raised to the power of 60 on its way back.
 #
 # ## 7. Find the bug: it trains, and in use it is at a loss
 #
@@ -1219,7 +1217,7 @@ with needs("causal_attention", "KVCache", "linear_recurrence", "linear_recurrenc
 
 # %% [markdown] written="cost-and-attention-why" points=4
 # ### BEGIN SOLUTION
-# It is true that a tanh recurrence has T dependent steps: its longest chain of operations grew in proportion to T, while that of attention stayed the same, so that attention was several times quicker in training at T = 64 although it does more operations. It is also true
+# It is true that a tanh recurrence has T dependent steps: its longest chain of operations grew in proportion to T, while that of attention stayed the same, so that attention was more than twice as quick in training at T = 64 although it does more operations. It is also true
 # that its gradient has to pass a product of Jacobians: at lag 50 next to nothing was left of it, and with attention about a quarter of that at lag 0, the same as at lag 1. But neither holds for every recurrence. A linear recurrence with given factors needs log T rounds by a scan, and gates hold the
 # gradient where a tanh loses it (lesson 07). And "forgets" mixes up two things: a short path for the gradient makes learning easier, it does not store anything for free. In the device the cache decides: it grows by 8E bytes for each frame and layer in float32, 512 bytes for E = 64, so that 64 kB are full after
 # 128 frames, which is about a second; the state of an RNN has 256 bytes for ever. Attention over a window of the last hundred frames would fit, and would know nothing of what was before; without a cache each frame would pay for a whole pass over the window. I would train a gated or a linear recurrence: with truncation or by a scan, on a large

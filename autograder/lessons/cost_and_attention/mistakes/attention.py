@@ -134,7 +134,7 @@ def _allowed(slips: Set[str], T: int, like: Tensor) -> Tensor:
     Slip("flat", "the answer has no axis for time", "Which shape has q, and which shape should the answer have?"),
 )  # fmt: skip
 def kv_cache(slips: Set[str], plan: Sequence[Step]) -> tuple[Tensor, ...]:
-    """The answers to the queries of a plan, in order, as far as they go."""
+    """The answers to all queries of a plan, in order."""
     caches: dict[int, list[tuple[Tensor, Tensor]]] = {}
     first: dict[int, int] = {}
     answers = []
@@ -148,7 +148,8 @@ def kv_cache(slips: Set[str], plan: Sequence[Step]) -> tuple[Tensor, ...]:
         seen = seen[:-1] if "newest-left-out" in slips else seen
         seen = seen[: first.setdefault(number, len(kept))] if "frozen" in slips else seen
         if not seen:  # here the mistake ends in an error
-            break
+            answers.append(torch.full_like(given[0], math.nan))
+            continue
         keys, values = (torch.cat(parts, 1) for parts in zip(*seen, strict=True))
         answer = mixed(
             slips, given[0], keys, values, torch.ones(1, keys.shape[1], dtype=torch.bool, device=keys.device)
