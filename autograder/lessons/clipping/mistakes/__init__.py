@@ -1,0 +1,1 @@
+"""Named mistakes: switches on one reference computation."""
