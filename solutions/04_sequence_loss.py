@@ -845,9 +845,7 @@ with needs("SequenceModel", "labelling_loss"):
     )
     for key in names if runs else ():
         truth = [run[key]["loss"] for run in runs]
-        print(
-            f"stored runs, {names[key]:8}: {min(truth):.3f} to {max(truth):.3f} nats per step on new sequences"
-        )
+        print(f"stored runs, {names[key]:8}: {min(truth):.3f} to {max(truth):.3f} nats per step on new sequences")
     print(
         f"an untrained model, which finds the {task.states} conditions equally likely: ln {task.states} = {math.log(task.states):.3f}"
     )

@@ -206,7 +206,9 @@ class KVCache(nn.Module):
 
     def attend(self, q):
         keys = torch.cat(self.keys, dim=1)
-        return F.softmax(q.matmul(keys.transpose(1, 2)) / math.sqrt(q.shape[-1]), -1).matmul(torch.cat(self.values, dim=1))
+        return F.softmax(q.matmul(keys.transpose(1, 2)) / math.sqrt(q.shape[-1]), -1).matmul(
+            torch.cat(self.values, dim=1)
+        )
 
 
 # %% of="cost-and-attention-kv-cache" variant="by-the-full-pass"
