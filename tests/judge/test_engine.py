@@ -170,7 +170,7 @@ def test_folders_within_folders_cost_nobody_anything(tmp_path, count, name):
         (tmp_path / who / "00_start_here.ipynb").write_text("{}")
     (tmp_path / "eve" / "mine" / "data.txt").write_text("1")
     os.close(within_each_other(tmp_path / "eve" / "mine", count, name))
-    assert ["ann", "mine"] == [one.learner for one in collect([tmp_path], ["00_start_here"])]
+    assert ["ann", "eve"] == [one.learner for one in collect([tmp_path], ["00_start_here"])]
     found, problems = files_beside(tmp_path / "eve" / "mine", Limits())
     assert (["data.txt"], 1) == ([name for name, _ in found], len(problems)) and "too deep" in problems[0]
     folders.remove(tmp_path / "eve")
