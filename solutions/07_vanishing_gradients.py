@@ -864,7 +864,7 @@ with needs("set_forget_bias", "identity_init"):
 # **What to see.** A null result, and it stays here: on this task **the forget bias makes no clear difference**. Over 30 numbers the LSTMs solve it in at least four of five seeds with every bias, and the ranges overlap. Over 60 numbers, in the same 700 steps, each of them solves it in one or two of five. (Solved: an error below 0.02.)
 #
 # Two more stories do not hold. "It is the gates": the ReLU network with the identity has none, and its error falls below a third of the baseline in all seeds, at both lengths. "It is the gradient at the start": the GRU is the best of all, and its fresh gradient is as tiny as that of the LSTM. A tiny gradient is not
-# none. Adam divides by its size, and the second number lies in the nearer half, often a few steps back: from there, learning can reach further and further. The tanh network stays at the baseline.
+# none. A likely reason: Adam divides by its size, and the second number lies in the nearer half, often a few steps back: from there, learning can reach further and further. The tanh network stays at the baseline.
 #
 # ## 7. Second task: agreement
 #
@@ -953,7 +953,7 @@ with needs("set_forget_bias"):
     yours = {name: [agree(name, d, max(1, d // 5), seed=0) for d in (4, 20)] for name in shown}
     runs = stored("vanishing_gradients", "agreement")
     fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
-    for ax, title, count in zip(axes, ("no attractors", "one attractor for every five words"), (0, 1)):
+    for ax, title, count in zip(axes, ("no attractors", "1, 2 and 4 attractors"), (0, 1)):
         for place, name in enumerate(UNITS):
             color, marker = figures.PALETTE[place], figures.MARKERS[place]
             at = [d + 0.6 * (place - 2) for d in DISTANCES]  # side by side
