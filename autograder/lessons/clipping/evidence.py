@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.beside.advice import EMPTY, INDEX, Raised
+from autograder.beside.advice import EMPTY, INDEX, NONE, Raised
 from autograder.checking.compare import first_difference
 from autograder.checking.describe import describe
 from autograder.checking.draw import Draw
@@ -27,6 +27,10 @@ GENERATOR = (
            "`parameters` may be a generator: it has no length and no indices. What makes a list of it?", "generator-as-list"),
     EMPTY.but(_ONCE, "generator-used-up"),
 )  # fmt: skip
+NO_GRADIENT = NONE.but(
+    "A parameter that took no part in the loss has no gradient: its `.grad` is None. Where is it left out?", "none-kept"
+)
+NO_TENSOR = EMPTY.but("There may be no gradient at all. How long is nothing?", "nothing-measured")
 READING = (
     INDEX.but("The lists may be shorter than 20, and even empty. Which entries are there to be compared?", "short-log"),
 )
@@ -68,7 +72,7 @@ class Bounding:
 
     def ask(self) -> tuple[Any, list[Any]]:
         """What the call returns, and the gradients that are there afterwards."""
-        with on_error(*GENERATOR if self.form == "generator" else ()):
+        with on_error(*(GENERATOR if self.form == "generator" else ()), NO_GRADIENT):
             returned = getattr(self.student, self.of)(self.made["given"], self.limit)
         values, after = (self.student.probe(name, of=self.made["all"]) for name in ("parameters", "gradients"))
         if first_difference(values, self.values) is not None:
@@ -114,26 +118,12 @@ class Clipping(Bounding):
 
     def judge(self, prefix: str = "", rtol: float | None = None) -> None:
         """Raise Wrong unless the norm before comes back and the gradients are clipped; the next call finds them so."""
-        returned, after = self.ask()
-        want = clips.clip_grad_norm(self.there, self.limit)
-        if rtol is not None and isinstance(returned, Tensor):  # of two dtypes either will do
-            returned = returned.to(want[0].dtype)
-        slips = clips.clip_grad_norm.on(self.there, self.limit)
-        names = (f"{prefix}the norm that is returned", *self.names(prefix))
-        try:
-            expect((returned, *after), want, names, slips=slips, rtol=rtol)
-        except Wrong as wrong:
-            if wrong.finding.sign == "nonfinite":
-                raise Wrong(replace(wrong.finding, clues=(_NAN,))) from None
-            raise
-        if rtol is None:
-            clipped = iter(want[1:])
-            self.now = [None if grad is None else next(clipped) for grad in self.now]
+        judge_together((self, prefix), rtol=rtol)
 
     def judge_generator(self) -> None:
         """The same for a generator, once a list is right."""
         returned, after = self.ask()
-        want = clips.clip_grad_norm(self.there, self.limit)
+        want = clips.clip_grad_norm((self.there, self.limit))
         measured = any(first_difference(returned, norm) is None for norm in (want[0], torch.zeros_like(want[0])))
         if measured and first_difference(after, self.there) is None:
             deny(
@@ -148,7 +138,7 @@ class Clipping(Bounding):
     def judge_twice(self) -> None:
         """A parameter that occurs twice counts once and is shortened once."""
         returned, after = self.ask()
-        want = clips.clip_grad_norm(self.there, self.limit)
+        want = clips.clip_grad_norm((self.there, self.limit))
         double = clips.length(frozenset(), [*self.there, self.there[0]])
         if first_difference(returned, double) is None:
             deny("counted-twice", f"the norm is {describe(returned)}; expected {describe(want[0])}: a parameter that occurs twice counts once",
@@ -158,6 +148,28 @@ class Clipping(Bounding):
             deny("shortened-twice", "the norm is right, and the gradient of the parameter that occurs twice is shortened twice",
                  "How often does your loop meet it?")  # fmt: skip
         expect((returned, *after), want, ("with a parameter that occurs twice, the norm that is returned", *self.names("with a parameter that occurs twice, ")))  # fmt: skip
+
+
+def judge_together(*asked: tuple[Clipping, str], rtol: float | None = None) -> None:
+    """Raise Wrong unless all of these are clipped; a mistake is named if it explains all of them."""
+    got: list[Any] = []
+    names: list[str] = []
+    cases = [(case.there, case.limit) for case, _ in asked]
+    for case, prefix in asked:
+        returned, after = case.ask()
+        if rtol is not None and isinstance(returned, Tensor):  # of two dtypes either will do
+            returned = returned.to(torch.float64)
+        got += [returned, *after]
+        names += [f"{prefix}the norm that is returned", *case.names(prefix)]
+        clipped = iter(clips.clip_grad_norm((case.there, case.limit))[1:])
+        case.now = [None if grad is None else next(clipped) for grad in case.now]
+    want, zeros = clips.clip_grad_norm(*cases), all(not bool(grad.any()) for grads, _ in cases for grad in grads)
+    try:
+        expect(tuple(got), want, tuple(names), slips=None if zeros else clips.clip_grad_norm.on(*cases), rtol=rtol)
+    except Wrong as wrong:
+        if wrong.finding.sign == "nonfinite":
+            raise Wrong(replace(wrong.finding, clues=(_NAN,))) from None
+        raise
 
 
 class Training:
@@ -200,9 +212,15 @@ class Training:
         asked = (self.weights, self.stale, self.traps, batches, limit, self.kind, self.options)
         names += [f"the change of {name} in {len(batches)} step{'s' * (len(batches) > 1)}" for name in self.weights]
         want, slips = training.steps(*asked), training.steps.on(*asked)
-        expect(
-            (*got, *moved), want, tuple(names), slips=slips, factors={"B": self.size[0], "T": self.size[1]}, rtol=rtol
-        )
+        factors = {"B": self.size[0], "T": self.size[1]}
+        try:
+            expect((*got, *moved), want, tuple(names), slips=slips, factors=factors, rtol=rtol)
+        except Wrong as wrong:
+            if wrong.finding.sign in slips.reference.slips:
+                raise
+            flags = training.steps.on(*asked, pick=_flags)  # once a parameter is nan, only these tell
+            expect(_flags(got), _flags(want), tuple(name for name in names if name.endswith("skipped")), slips=flags)
+            raise
 
     def _vetted(self, row: Any) -> dict[str, Any]:
         """What a step returns, as a bool and three numbers."""
@@ -228,6 +246,10 @@ class Training:
                 )
             row[key] = value
         return row
+
+
+def _flags(values: Sequence[Any]) -> tuple[bool, ...]:
+    return tuple(one for one in values if isinstance(one, bool))
 
 
 def vet_losses(losses: Any, count: int) -> None:

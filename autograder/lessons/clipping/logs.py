@@ -39,7 +39,9 @@ def drawn_logs(draw: Draw) -> list[tuple[str, Log]]:
     logs = _Logs(draw)
     middle = draw.integer(24, 36)
     logs.add("a log in which the loss jumps and recovers", loss={middle: 4.2}, grad_norm={middle: 5.0})
-    logs.add("a log in which the gradient spikes and recovers", loss={middle: 2.2}, grad_norm={middle: 13.0})
+    logs.add(
+        "a log in which the gradient spikes and recovers", loss={middle: 2.2}, grad_norm={middle: 13.0, middle + 2: 7.0}
+    )
     logs.add("a quiet log")
     logs.add("a log in which the loss is infinite for one step", loss={middle: math.inf})
     logs.add("a log that ends in nan", loss=dict.fromkeys(range(45, 48), math.nan), grad_norm={47: math.nan})
@@ -72,6 +74,13 @@ def _slow(logs: _Logs) -> None:
         log["grad_norm"] = [9 * one * one for one in course]
         log["grad_norm"][60] *= jump**2
         logs.add(f"a log whose loss {says}", log)
+
+    steps = {"early": [1.0] * 22 + [2.0] * 30 + [3.9] + [2.0] * 7, "late": [1.0] * 30 + [2.0] * 25 + [3.9] + [2.0] * 40}
+    for says, course in steps.items():
+        log = logs.quiet(len(course))
+        log["loss"] = [0.8 * one for one in course]
+        log["grad_norm"] = [0.3 * one**2.5 for one in course]
+        logs.add(f"a log whose loss doubles {says}", log)
 
 
 def _weights(logs: _Logs) -> None:

@@ -73,6 +73,7 @@ _UNCHANGED = "Which line changes a `.grad`? `grad = grad * factor` makes a new t
     Slip("always", "the gradients are scaled to max_norm even where they are shorter", "What does min(1, …) do in the formula?"),
     Slip("unchanged", "the gradients are as they were before", _UNCHANGED),
     Slip("upside-down", "the factor is the norm divided by max_norm", "Is the factor for a long gradient above or below 1?"),
+    Slip("upside-down-min", "the factor is the norm divided by max_norm, and at most 1", "Is the factor for a long gradient above or below 1?"),
     Slip("unit", "the gradients are scaled to length 1, whatever max_norm is", "Where does max_norm come in?"),
     Slip("over", "the gradients are divided by the norm only, or by max_norm only", "The factor has a numerator and a denominator. Which is which?"),
     Slip("first-clipped", "only the first gradient is scaled", "Which lines belong to the loop?"),
@@ -83,16 +84,23 @@ _UNCHANGED = "Which line changes a `.grad`? `grad = grad * factor` makes a new t
     Slip("twice", "the factor is applied twice", "How often is each gradient multiplied?"),
     Slip("measured-on-the-way", "the norm is measured anew after each gradient has been scaled", "How many norms are there in one call? When is it measured?"),
 )  # fmt: skip
-def clip_grad_norm(slips: Set[str], grads: Sequence[Tensor], max_norm: float) -> tuple[Tensor, ...]:
-    """The norm before, and the gradients afterwards."""
+def clip_grad_norm(slips: Set[str], *cases: tuple[Sequence[Tensor], float]) -> tuple[Tensor, ...]:
+    """For each case of gradients and max_norm: the norm before, and the gradients afterwards."""
+    return tuple(part for grads, max_norm in cases for part in clipped(slips, grads, max_norm))
+
+
+def clipped(slips: Set[str], grads: Sequence[Tensor], max_norm: float) -> tuple[Tensor, ...]:
+    """The same for one case."""
     if "each-alone" in slips:
-        parts = [clip_grad_norm.compute(slips - {"each-alone"}, [grad], max_norm) for grad in grads]
+        parts = [clipped(slips - {"each-alone"}, [grad], max_norm) for grad in grads]
         return (length(slips, grads), *(part[1] for part in parts))
     norm = length(slips, grads)
     factor = max_norm / norm if norm > max_norm or "always" in slips else torch.ones_like(norm)
     if "grown" in slips:
         factor = torch.clamp(max_norm / norm, min=1.0)
     if "upside-down" in slips:
+        factor = torch.clamp(norm / max_norm, min=1.0)
+    if "upside-down-min" in slips:
         factor = torch.clamp(norm / max_norm, max=1.0)
     if "unit" in slips and norm > max_norm:
         factor = 1 / norm
@@ -149,9 +157,9 @@ def clip_grad_value(slips: Set[str], grads: Sequence[Tensor], limit: float) -> t
     if "scaled" in slips:
         after = [grad * torch.clamp(limit / grad.abs().max(), max=1.0) for grad in grads]
     if "by-norm" in slips:
-        after = list(clip_grad_norm.compute(frozenset(), grads, limit)[1:])
+        after = list(clipped(frozenset(), grads, limit)[1:])
     if "each-by-norm" in slips:
-        after = list(clip_grad_norm.compute(frozenset({"each-alone"}), grads, limit)[1:])
+        after = list(clipped(frozenset({"each-alone"}), grads, limit)[1:])
     if "signs" in slips:
         after = [limit * grad.sign() for grad in grads]
     if "unchanged" in slips:

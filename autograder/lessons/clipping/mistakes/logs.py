@@ -25,8 +25,8 @@ _TWENTY = "Which entries are the 20 before entry i, and what is the median of nu
     Slip("last-entry", "only the last entry is compared", "A run may recover. Which entries are asked for?"),
     Slip("or-equal", "an entry that is exactly at a bound counts as over it", "Is 3 over 3?"),
     Slip("factors-swapped", "the factors 3 and 10 have changed places", "Which factor belongs to the loss, and which to the norms?"),
-    Slip("three-everywhere", "the factor is 3 everywhere", "Which factor belongs to the loss, and which to the norms?"),
-    Slip("ten-everywhere", "the factor is 10 everywhere", "Which factor belongs to the loss, and which to the norms?"),
+    Slip("three-for-both", "the factor is 3 for losses and gradients", "Which factor belongs to the loss, and which to the norms?"),
+    Slip("ten-for-both", "the factor is 10 for losses and gradients", "Which factor belongs to the loss, and which to the norms?"),
     Slip("nan-only", "an infinite loss is not seen", "Which function is true for both, nan and infinity?"),
     Slip("inf-only", "a nan is not seen", "What is `nan == inf`, and what is `nan == nan`? Which function is true for both, nan and infinity?"),
     Slip("nan-anywhere", "a norm that is not finite counts as a nan loss", "In which of the three lists is a nan loss looked for?"),
@@ -46,21 +46,21 @@ def _shown(slips: Set[str], log: Log) -> dict[str, bool]:
     three, ten = 3, 10
     if "factors-swapped" in slips:
         three, ten = ten, three
-    if "three-everywhere" in slips:
+    if "three-for-both" in slips:
         ten = three
-    if "ten-everywhere" in slips:
+    if "ten-for-both" in slips:
         three = ten
     losses, norms = log["loss"], log["grad_norm"]
     if "lists-swapped" in slips:
         losses, norms = norms, losses
-    looked = [*losses, *norms, *log["weight_norm"]] if "nan-anywhere" in slips else losses
+    looked = [*losses, *norms, *log["weight_norm"]] if "nan-anywhere" in slips else log["loss"]
     bad = (
         math.isnan if "nan-only" in slips else math.isinf if "inf-only" in slips else lambda one: not math.isfinite(one)
     )
     found = {
         "nan loss": any(map(bad, looked)),
         "loss jump": _over(slips, losses, three),
-        "weight growth": _grown(slips, log["weight_norm"], ten),
+        "weight growth": _grown(slips, log["weight_norm"], 10),
         "gradient spike": _over(slips, norms, ten),
     }
     if "first-symptom" in slips:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from autograder.beside.probes.clipping import TRAPPED
 from autograder.checking.spec import Slip, reference
-from autograder.lessons.clipping.mistakes.clips import clip_grad_norm
+from autograder.lessons.clipping.mistakes import clips
 
 Weights = Mapping[str, Tensor]
 Batch = tuple[Tensor, Tensor]
-BAD = frozenset({"not-skipped", "nan-only", "inf-only", "zero-step", "cleaned"})
+BAD = frozenset({"not-skipped", "nan-only", "inf-only", "zero-step", "cleaned", "loss-looked-at"})
 
 
 def logits_of(weights: Weights, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -62,14 +62,14 @@ class Stepper:
 
 def norm_of(grads: Sequence[Tensor]) -> float:
     """The global norm as a number."""
-    return float(clip_grad_norm.compute(frozenset(), grads, 1.0)[0])
+    return float(clips.length(frozenset(), grads))
 
 
 def clipped(slips: Set[str], grads: Sequence[Tensor], max_norm: float) -> list[Tensor]:
     """What clipping makes of a finite gradient."""
     if "not-clipped" in slips:
         return list(grads)
-    return list(clip_grad_norm.compute(slips & {"each-alone", "by-value", "always"}, grads, max_norm)[1:])
+    return list(clips.clipped(slips & {"each-alone", "by-value", "always"}, grads, max_norm)[1:])
 
 
 CLIPPED = (
@@ -93,12 +93,13 @@ CLIPPED = (
     Slip("sum-over-time", "the loss is summed over time and averaged over the rows", "Over what does the mean run: over rows, or over tokens?"),
     Slip("loss-after", "the loss is computed once more, after the step", "The loss before the step is asked. Which variable holds it?"),
     Slip("scaled-by-batch", "the loss is divided by the number of rows once more", "`cross_entropy` averages already. Over what?"),
-    Slip("no-step", "`optimizer.step()` is never reached", "Which line changes the parameters, and is it ever reached?"),
+    Slip("no-step", "the parameters never move: `step()` is not reached, or finds no gradient", "Which line changes the parameters, and what does it find in `.grad`?"),
     Slip("zeroed", "the gradients are emptied between `backward()` and `step()`", "What does `step()` find in `.grad`?"),
     Slip("step-twice", "the optimizer steps twice", "How often may `step()` run in one training step?"),
     Slip("memory-lost", "the optimizer's memory is not used: a plain step down the gradient with its learning rate",
          "Who takes the step, and who remembers the earlier ones? Is it the optimizer that was handed in?"),
     Slip("not-skipped", "a step with a gradient that is not finite is taken", "Does your test look at the gradient, or only at the loss? And does it come before `step()`?"),
+    Slip("loss-looked-at", "a step is skipped where the loss is not finite, and not where only the gradient is not", "Can a loss be finite while its gradient is not? Which of the two is your test about?"),
     Slip("nan-only", "a step with an infinite gradient is taken; one with a nan is skipped", "Which function is true for both, nan and infinity?"),
     Slip("inf-only", "a step with a nan in its gradient is taken; an infinite one is skipped", "What is `nan == inf`, and what is `nan > 0`? Which function is true for both, nan and infinity?"),
     Slip("zero-step", "a step with a gradient of zeros is taken instead of none", "What does an optimizer with memory do with a gradient of 0?"),
@@ -121,7 +122,7 @@ def steps(
         skipped = "skips-long" in slips and before > max_norm if finite else True
         took = None if skipped else kept
         if not finite and slips & BAD:
-            skipped, took = _badly(slips, grads, before, max_norm)
+            skipped, took = _badly(slips, grads, before, max_norm, bool(loss.isfinite()))
         if took is not None:
             _step(slips, made, took)
         if "loss-after" in slips:
@@ -150,14 +151,17 @@ def trap(grads: list[Tensor], x: Tensor, traps: Tensor, weights: Weights) -> lis
     return grads
 
 
-def _badly(slips: Set[str], grads: list[Tensor], before: float, max_norm: float) -> tuple[bool, list[Tensor] | None]:
+def _badly(
+    slips: Set[str], grads: list[Tensor], before: float, max_norm: float, finite_loss: bool
+) -> tuple[bool, list[Tensor] | None]:
     """What a mistake says of a gradient that is not finite, and with which gradient it takes a step, if any."""
     if "zero-step" in slips:
         return True, [torch.zeros_like(grad) for grad in grads]
     if "cleaned" in slips:
         return False, clipped(slips, [grad.nan_to_num(0.0, 0.0, 0.0) for grad in grads], max_norm)
     is_nan = math.isnan(before)
-    if is_nan if "nan-only" in slips else not is_nan if "inf-only" in slips else False:
+    skips = {"nan-only": is_nan, "inf-only": not is_nan, "loss-looked-at": not finite_loss}
+    if any(skips[id] for id in slips & set(skips)):
         return True, None
     return False, [grad * (max_norm / before) for grad in grads]  # 0 or nan, as torch.nn.utils.clip_grad_norm_ has it
 
@@ -179,6 +183,8 @@ def _row(slips: Set[str], loss: float, before: float, after: float, max_norm: fl
         after = before
     if "limit-as-after" in slips:
         after = max_norm
+    if "zeroed" in slips:
+        after = 0.0
     if "norms-swapped" in slips:
         before, after = after, before
     return (loss, before**2, after**2) if "squared-norms" in slips else (loss, before, after)
