@@ -1058,7 +1058,7 @@ with needs("causal_attention"):
         )
 
 # %% [markdown]
-# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, shows none of it, and learns. It is not invulnerable: at higher rates it diverges too. But no factor is raised to the power of 60 on its way back.
+# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, shows none of it. (Neither learns much in so few batches: this is about the log, not about the result. And attention is not invulnerable, at higher rates it can diverge too.) But no factor is raised to the power of 60 on its way back.
 #
 # ## 7. Find the bug: it trains, and in use it is at a loss
 #
