@@ -277,16 +277,16 @@ def growth(seed):
 
 
 # %% experiment="growth"
-found = growth(seed=0)
+fitted = growth(seed=0)
 runs = stored("cost_and_attention", "growth")
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 for ax, (name, sizes), predicted in zip(axes, GROWING.items(), (1, 2)):
     figures.band(ax, sizes, [[1e3 * s for s in run[name]["seconds"]] for run in runs], figures.SKY, "stored")
-    seconds = found[name]["seconds"]
+    seconds = fitted[name]["seconds"]
     ax.plot(sizes, [1e3 * s for s in seconds], "o-", color=figures.BLUE, label="here, seed 0")
     line = [1e3 * seconds[-1] * (size / sizes[-1]) ** predicted for size in sizes]
     ax.plot(sizes, line, ":", color=figures.INK, label=f"slope {predicted}")
-    p, error = found[name]["time"]
+    p, error = fitted[name]["time"]
     ax.set(
         xscale="log",
         yscale="log",
@@ -300,13 +300,13 @@ for ax, (name, sizes), predicted in zip(axes, GROWING.items(), (1, 2)):
     ax.legend(fontsize=9)
 figures.show(fig, "Time rises with T along a line of slope about 1, and with H along one that gets steeper, towards 2.")
 for name in GROWING:
-    (p, error), (q, _) = found[name]["time"], found[name]["bytes"]
+    (p, error), (q, _) = fitted[name]["time"], fitted[name]["bytes"]
     several = [run[name]["time"][0] for run in runs]
     spread = f"; {len(runs)} stored runs: {min(several):.2f} to {max(several):.2f}" if runs else ""
     print(f"exponent of {name}: time {p:.2f} ± {error:.2f}{spread}; bytes {q:.2f}")
 
 # %% [markdown]
-# **What to see.** Bytes: 1 and 1 (0.99 for $T$, since $h_0$ is there once however long the sequence is). Time grows in proportion to $T$. With $H$ it grows by an exponent below 2 as long as there is more to a step than its product, and nears 2 for large $H$; where the weights no longer fit into
+# **What to see.** Bytes: 1 and 1 (a hair below for $T$, since $h_0$ is there once however long the sequence is). Time grows in proportion to $T$. With $H$ it grows by an exponent below 2 as long as there is more to a step than its product, and nears 2 for large $H$; where the weights no longer fit into
 # the processor's cache it can go beyond. Times are medians of five runs after one that does not count. The band is from another machine than yours, and a busy one: compare slopes, not heights.
 #
 # ## 2. Attention
@@ -402,20 +402,26 @@ class SelfAttention(nn.Module):
         return causal_attention(*self.projection(x).chunk(3, -1))
 
 
-def layer_of(kind, width, seed):
-    """A layer that maps x (B, T, width) to (B, T, width), as PyTorch sets it up."""
-    if kind == "attention":
-        return seeded(seed, lambda: SelfAttention(width))
-    rnn = seeded(seed, lambda: nn.RNN(width, width, batch_first=True))
-    return lambda x: rnn(x)[0]
+class Recurrence(nn.Module):
+    """A tanh RNN layer; x (B, T, E) → all states (B, T, E)."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.rnn = nn.RNN(width, width, batch_first=True)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+
+
+KINDS = {"recurrence": Recurrence, "attention": SelfAttention}
 
 
 def gradient_by_lag(seed, T=60, width=32):
     """For each kind: length of the gradient of the last output by the input of each lag 0…T-1, relative to lag 0."""
     found = {}
-    for kind in ("recurrence", "attention"):
+    for kind, make in KINDS.items():
         x = numbers(16, T, width, seed=seed).requires_grad_()
-        (grad,) = torch.autograd.grad(layer_of(kind, width, seed)(x)[:, -1].sum(), x)
+        (grad,) = torch.autograd.grad(seeded(seed, lambda: make(width))(x)[:, -1].sum(), x)
         lengths = grad.norm(dim=2).mean(0).flip(0)  # (T,), by lag
         found[kind] = (lengths / lengths[0]).tolist()
     return found
@@ -473,12 +479,12 @@ LENGTHS = [16, 32, 64, 128, 256, 512, 1024, 2048]
 def training_costs(seed, B=4, width=64):
     """For each kind and each T of LENGTHS: median seconds of both passes, and bytes kept in between."""
     found = {}
-    for kind in ("recurrence", "attention"):
-        layer, seconds, kept = layer_of(kind, width, seed), [], []
+    for kind, make in KINDS.items():
+        layer, seconds, kept = seeded(seed, lambda: make(width)), [], []
         for T in LENGTHS:
             x = numbers(B, T, width, seed=seed)
             seconds.append(median_time(lambda: layer(x).sum().backward(), repeats=5 if T <= 512 else 3))
-            kept.append(bytes_kept(lambda: layer(x)))
+            kept.append(bytes_kept(lambda: layer(x), layer.parameters()))
         found[kind] = {"seconds": seconds, "bytes": kept}
     return found
 
@@ -1052,7 +1058,7 @@ with needs("causal_attention"):
         )
 
 # %% [markdown]
-# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, shows none of it, and learns. It is not invulnerable: at higher rates it diverges too. But no factor is raised to the power of 60 on its way back.
+# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, shows none of it. (Neither learns much in so few batches: this is about the log, not about the result. And attention is not invulnerable, at higher rates it can diverge too.) But no factor is raised to the power of 60 on its way back.
 #
 # ## 7. Find the bug: it trains, and in use it is at a loss
 #

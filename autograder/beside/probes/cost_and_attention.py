@@ -38,6 +38,8 @@ class Cache:
         self.kept.append((k, v))
 
     def attend(self, q: Tensor) -> Tensor:
+        if not self.kept:
+            raise LookupError("the cache is empty: attend was called before anything was appended")
         keys, values = (torch.cat(parts, 1) for parts in zip(*self.kept, strict=True))
         return F.scaled_dot_product_attention(q, keys, values)
 

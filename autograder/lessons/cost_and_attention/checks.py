@@ -193,17 +193,14 @@ def _abh(draw: Draw, B: int, T: int, H: int, low: float = -1.2) -> tuple[Tensor,
     return a, draw.normal(B, T, H), draw.normal(B, H)
 
 
-RECURRENT = (SHAPES.but("a_t and b_t are (B, H). Which axis of a is time, and what does your loop go through?"),)
-
-
-def _recurs(student: Student, draw: Draw, call: str, reference: Reference) -> None:
+def _recurs(student: Student, draw: Draw, call: str, reference: Reference, shapes: str) -> None:
     """`call` gives the states of the recurrence, and their gradients."""
     ask = getattr(student, call)
     half = draw.to(torch.float32)
     cases = ((draw, 2, 5, 3), (draw, 3, 13, 5), (draw, 1, 16, 2), (draw, 2, 1, 3), (draw, 5, 2, 4), (half, 3, 7, 2))
     for numbers, B, T, H in cases:
         a, b, h0 = _abh(numbers, B, T, H)
-        with on_error(*RECURRENT):
+        with on_error(SHAPES.but(shapes)):
             got = ask(a, b, h0)
         expect(got, oracles.recurrence(a, b, h0), "states", axes="B T H", slips=reference.on(a, b, h0))
     a, b, h0 = draw.uniform(2, 100, 3, low=0.01, high=0.3), draw.normal(2, 100, 3), draw.normal(2, 3)  # products vanish
@@ -214,7 +211,8 @@ def _recurs(student: Student, draw: Draw, call: str, reference: Reference) -> No
 @check("cost-and-attention-linear-recurrence", of="linear_recurrence")
 def linear_recurrence(student: Student, draw: Draw) -> None:
     """`linear_recurrence` gives the states h_t = a_t ⊙ h_{t-1} + b_t, from h0 on."""
-    _recurs(student, draw, "linear_recurrence", recurrence.linear_recurrence)
+    shapes = "a_t and b_t are (B, H). Which axis of a is time?"
+    _recurs(student, draw, "linear_recurrence", recurrence.linear_recurrence, shapes)
 
 
 SHORT, LONG = 16, 256
@@ -223,7 +221,8 @@ SHORT, LONG = 16, 256
 @check("cost-and-attention-scan", of="linear_recurrence_scan")
 def linear_recurrence_scan(student: Student, draw: Draw) -> None:
     """`linear_recurrence_scan` gives the same states, in a number of dependent operations that grows with log T."""
-    _recurs(student, draw, "linear_recurrence_scan", recurrence.linear_recurrence_scan)
+    shapes = "How many steps does each slice have: those that have a partner, their partners, and those that have none?"
+    _recurs(student, draw, "linear_recurrence_scan", recurrence.linear_recurrence_scan, shapes)
     if student.pretend:
         return
     chains = []
