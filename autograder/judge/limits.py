@@ -17,6 +17,7 @@ class Limits:
     cpu: int = 900  # processor seconds of one process
     memory: int = 3072 * MB  # of all processes together, and of each one
     processes: int = 64  # threads included
+    open: int = 4096  # files, pipes and sockets of all processes together: the kernel holds memory for each
     file: int = 64 * MB  # one written file
     disk: int = 256 * MB  # all files written, in each of the places for them
     output: int = 32 * MB  # printed in all; more ends the child

@@ -32,6 +32,7 @@ from autograder.judge.sandbox import Inside, Sandbox
 TICK = 0.25  # seconds between looks at what a busy child uses
 TEXT = 2000  # characters of any text in a reply
 LENT_ITEMS = 8000  # numbers that may be passed to a stand-in in one call
+LENT_AXIS = 100  # of a tensor among them: a Jacobian by a matrix grows with the cube of it
 LENT_CALLS = 5000  # in answering one request
 
 
@@ -180,6 +181,8 @@ class Child:
         use = self._started.use(self.limits.memory)
         if use.processes > self.limits.processes:
             raise self._end("crashed", f"more than {self.limits.processes} processes were started")
+        if use.open > self.limits.open:
+            raise self._end("crashed", f"more than {self.limits.open} files, pipes and sockets were open")
         if use.memory > self.limits.memory:
             raise self._end("crashed", f"more than {_size(self.limits.memory)} of memory were used")
 
@@ -244,8 +247,12 @@ def _never(value: Any) -> Ref:
 
 
 def _weight(value: Any) -> int:
-    """How much work a value may make: entries, an empty axis counted as one."""
+    """How much work a value may make: entries, an empty axis counted as one; a whole number, also in a tensor, by its size."""
     if isinstance(value, Tensor):
+        if max(value.shape, default=0) > LENT_AXIS:
+            return LENT_ITEMS + 1
+        if value.numel() == 1 and not value.is_floating_point() and not value.is_complex():
+            return 1 + abs(int(value))
         total = 1
         for size in value.shape:
             total *= max(size, 1)

@@ -11,10 +11,11 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Usage:
-    """How many processes, and how many bytes of memory."""
+    """How many processes, how many bytes of memory, how many open files, pipes and sockets."""
 
     processes: int = 0
     memory: int = 0
+    open: int = 0
 
 
 def usage(pid: int, enough: int = 0) -> Usage:
@@ -44,7 +45,14 @@ def usage(pid: int, enough: int = 0) -> Usage:
     memory = sum(resident.get(one, 0) for one in found)
     if memory > enough:
         memory = sum(_part(one, resident.get(one, 0)) for one in found)
-    return Usage(len(found), memory)
+    return Usage(len(found), memory, sum(_open(one) for one in found))
+
+
+def _open(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:  # it has just ended, or is not ours
+        return 0
 
 
 def _part(pid: int, resident: int) -> int:

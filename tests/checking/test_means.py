@@ -215,6 +215,14 @@ def test_differences_are_told_by_their_digits(cell, status, sign):
     assert (got.status, got.finding and got.finding.sign) == (status, sign), got
 
 
+@pytest.mark.parametrize("step", ["1e-20j", "complex(0, 1e-20)", "cmath.rect(1e-20, cmath.pi / 2)"])
+def test_a_complex_step_outside_pytorch_is_for_a_person(step):
+    """It has all digits, and runs where no operator is turned away; the text tells it."""
+    answer = by("import cmath\n" + COMPLEX.format(f"at({step}).item().imag / 1e-20"))
+    got = verdict(answer)
+    assert got.status == "look", got
+
+
 def test_single_precision_is_said_on_its_own():
     """Numbers that are all of float32 are called that; it is no means that is ruled out."""
     rounded = HONEST.replace("return dz", "own = {k: v.float().to(dh.dtype) for k, v in own.items()}\n    return dz")
@@ -602,6 +610,17 @@ def test_the_time_of_a_check_does_not_grow_with_the_history(monkeypatch):
         assert rules.unclear([], rules.Text([GIVEN, *cells], "rnn_step_backward")) is None
         counts.append(len(seen))
     assert counts[0] == counts[1] == counts[2] > 10
+
+
+def test_text_without_end_is_not_read():
+    """Cells that are too long, and those that ran before too many others, are left out: an answer among them is for a person."""
+    from autograder.checking.means import reach
+
+    assert verdict("if False:\n    x = [" + "a," * reach.LONGEST + "]", HONEST).status == "right"
+    assert verdict(HONEST + "\n#" + "x" * reach.LONGEST).status == "look"
+    cells = [f"# {n} " + "x" * (reach.LONGEST - 10) for n in range(reach.READ // reach.LONGEST + 1)]
+    assert not reach.defined([HONEST, *cells], "rnn_step_backward")
+    assert reach.defined([*cells, HONEST], "rnn_step_backward")
 
 
 def test_an_exercise_that_rules_out_derivatives_has_a_case_to_tell_them_by():

@@ -418,7 +418,9 @@ def test_a_lent_function_is_not_given_huge_work():
     import torch
 
     assert transport._weight((torch.empty(100_000, 0),)) > transport.LENT_ITEMS
-    assert transport._weight((torch.zeros(2, 3),)) < transport.LENT_ITEMS
+    assert transport._weight((torch.zeros(1), torch.tensor(10**7))) > transport.LENT_ITEMS  # a whole number in disguise
+    assert transport._weight((torch.zeros(1500), torch.zeros(1500))) > transport.LENT_ITEMS  # by a matrix: 27 GB
+    assert transport._weight((torch.zeros(2, 3), torch.tensor(7))) < transport.LENT_ITEMS
 
 
 def test_a_key_that_is_too_short_is_refused(tmp_path):

@@ -194,6 +194,16 @@ def test_memory_is_counted_wherever_it_is(child, where):
     assert "memory" in str(ended.value.finding)
 
 
+def test_what_the_kernel_holds_for_sockets_is_bounded(child):
+    """Full sockets hold memory that no process maps: all that is open is counted, and too much ends the child."""
+    child.allow(60, "a cell")
+    with pytest.raises(Ended, match="sockets were open"):
+        child.ask({"do": "run", "source": (
+            "import os, socket, time\nfor _ in range(8):\n    if os.fork() == 0:\n        kept = []\n        try:\n"
+            "            while True:\n                kept += socket.socketpair()\n        except OSError:\n            time.sleep(30)\n"
+            "time.sleep(30)")})  # fmt: skip
+
+
 def test_files_are_bounded_in_all(child):
     """What a submission writes, in whatever folder, is held to its limit, or counts as memory."""
     child.allow(30, "a cell")

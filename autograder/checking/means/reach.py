@@ -13,6 +13,7 @@ from autograder.checking.means.syntax import parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _BUILTINS = frozenset(dir(builtins))
+LONGEST, READ = 20_000, 500_000  # characters of a cell, and of all: their syntax takes a thousand times as much memory
 _RUN_THE_REST = ("%%time", "%%capture", "%%prun")  # cell magics that run the rest of the cell as it is; %%timeit too
 
 
@@ -95,7 +96,7 @@ def defined(cells: Sequence[str], name: str) -> bool:
 def _read(cells: tuple[str, ...]) -> Cells:
     """The cells, read as if each had run once, the last time that it did: a notebook keeps what has run a hundred times."""
     read = Cells()
-    for source in reversed(dict.fromkeys(reversed(cells))):
+    for source in reversed(list(_latest(cells))):
         for one in _statements(source):
             at = next(read.count)
             read.lines[at] = one.lines
@@ -104,6 +105,17 @@ def _read(cells: tuple[str, ...]) -> Cells:
             read.starred += one.starred
             read.methods |= one.methods
     return read
+
+
+def _latest(cells: Sequence[str]) -> Iterator[str]:
+    """Each cell once, the latest first, but for those that are too long to be read, and up to READ characters in all."""
+    total = 0
+    for source in dict.fromkeys(reversed(cells)):
+        total += len(source) if len(source) <= LONGEST else 0
+        if total > READ:
+            return
+        if len(source) <= LONGEST:
+            yield source
 
 
 @lru_cache(512)  # a notebook reads all its cells again at each check
@@ -304,6 +316,8 @@ class _Reach:
             yield self.site(node, paths, frozenset(), at, chain)
             yield from self.visit(node.value, scope, before, at, chain, inner=inner or bool(paths))
             return
+        if isinstance(node, ast.Constant) and isinstance(node.value, complex):
+            yield self.site(node, frozenset(), frozenset(), at, chain)
         if isinstance(node, ast.Call):
             yield self.site(node, self.paths(node, scope, before), self.paths(node.func, scope, before), at, chain)
         for name, value in ast.iter_fields(node):

@@ -86,10 +86,10 @@ RULES: dict[str, Rule] = {
 _IN_WORDS = {"_make_dual": "forward-mode differentiation", "view_as_real": "a step in the complex plane"}
 
 # What may do its work before the call, in another process, or to the observers themselves: a person should look.
-_HIDING = (*(f"builtins.{f}" for f in ("exec", "eval", "compile", "__import__")), "importlib", "sys.modules", "sys._getframe*",
+_HIDING = (*(f"builtins.{f}" for f in ("exec", "eval", "compile", "__import__", "complex")), "importlib", "sys.modules", "sys._getframe*",
            "ctypes", "pickle", "runpy", "inspect", "gc", "subprocess", "multiprocessing", "socket", "mmap", "torch.load", "torch.hub",
            "torch.utils.cpp_extension", "torch.library", "torch.compile", "torch.jit", "torch.fx", "torch.export", "torch._functorch",
-           "torch._dynamo", "torch.func.linearize", "torch.multiprocessing")  # fmt: skip
+           "torch._dynamo", "torch.func.linearize", "torch.multiprocessing", "cmath", "numpy.complex*")  # fmt: skip
 _HIDING_ATTRIBUTES = frozenset(
     "__getattribute__ __globals__ __builtins__ __subclasses__ __code__ __closure__ cell_contents f_back f_globals f_locals".split()
 )
@@ -229,6 +229,8 @@ def _hides(site: Site) -> str:
         at = 0 if any(name.startswith("operator.") for name in getter) else 1
         if len(node.args) > at and not isinstance(node.args[at], ast.Constant):
             return f"`{_short(min(getter))}` with a computed name"
+    if isinstance(node, ast.Constant) and isinstance(node.value, complex):
+        return f"`{node.value}`, a complex number"
     for path in sorted(site.paths):
         if _matches(path, _HIDING):
             return f"`{_short(path)}`"

@@ -43,7 +43,7 @@ class Fresh:
     def use(self, enough: int) -> Usage:
         """Processes, but for bubblewrap's; memory."""
         used = usage(self.process.pid, enough)
-        return Usage(max(1, used.processes - 3), used.memory)
+        return Usage(max(1, used.processes - 3), used.memory, used.open)
 
     def end(self) -> None:
         """End the process, and all that it started; what it left is taken away."""

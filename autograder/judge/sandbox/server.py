@@ -52,7 +52,8 @@ class Forked:
         if not (pid := self.pid):
             return Usage()
         used = usage(pid, enough)
-        return Usage(used.processes - 1, used.memory + (_on_disk(self.place) if self.place else _in_memory(pid)))
+        files = _on_disk(self.place) if self.place else _in_memory(pid)
+        return Usage(used.processes - 1, used.memory + files, used.open)
 
     def end(self) -> None:
         """End all of it; in namespaces the kernel takes away what it left."""
