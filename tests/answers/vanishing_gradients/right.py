@@ -453,3 +453,15 @@ def identity_init(rnn, scale):
             for k in range(rnn.hidden_size):
                 rnn.weight_hh_l0[j, k] = scale if j == k else 0
             rnn.bias_ih_l0[j] = rnn.bias_hh_l0[j] = 0
+
+
+# %% of="vanishing-gradients-predict-fresh" variant="with-a-capital"
+guess_fresh = "Hardly smaller"
+
+
+# %% of="vanishing-gradients-predict-adding" variant="worse"
+guess_adding = "clearly worse"
+
+
+# %% of="vanishing-gradients-predict-agreement" variant="one"
+guess_agreement = 1
