@@ -15,6 +15,9 @@ from autograder.judge.restore import likeness, restored
 from autograder.nbgrader import visible
 
 
+SHARED = 2  # cells that two lessons may have in common, word for word
+
+
 def repair(handed_in: HandedIn, release: NotebookNode) -> NotebookNode:
     """The submission with exactly the graded cells of `release`, once each; neither argument is changed.
 
@@ -34,7 +37,7 @@ def repair(handed_in: HandedIn, release: NotebookNode) -> NotebookNode:
 def _other_lesson(notebook: NotebookNode, release: NotebookNode) -> str:
     """A sentence if this is the notebook of another lesson, else ""."""
     ours, theirs = metadata.lesson(release), metadata.lesson(notebook)
-    if not theirs or theirs == ours or likeness(notebook, release):
+    if not theirs or theirs == ours or likeness(notebook, release) > SHARED:
         return ""
     return f"This is the notebook of another lesson ({visible.printable(theirs)}); {ours} was asked for."
 
