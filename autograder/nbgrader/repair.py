@@ -14,7 +14,6 @@ from autograder.judge.reader import HandedIn, unused
 from autograder.judge.restore import likeness, restored
 from autograder.nbgrader import visible
 
-
 SHARED = 2  # cells that two lessons may have in common, word for word
 
 
