@@ -616,20 +616,23 @@ class KVCache:
     append(k, v) adds those of one token, attend(q) is what a query gets from all of them; k, v, q and the result: (B, 1, E).
     """
 
-    ### BEGIN SOLUTION
     def __init__(self):
+        ### BEGIN SOLUTION
         self.keys, self.values = [], []
+        ### END SOLUTION
 
     def append(self, k, v):
+        ### BEGIN SOLUTION
         self.keys.append(k)
         self.values.append(v)
+        ### END SOLUTION
 
     def attend(self, q):
+        ### BEGIN SOLUTION
         keys, values = torch.cat(self.keys, 1), torch.cat(self.values, 1)  # (B, t, E)
         scores = q @ keys.transpose(1, 2) / math.sqrt(q.shape[-1])  # (B, 1, t)
         return scores.softmax(-1) @ values
-
-    ### END SOLUTION
+        ### END SOLUTION
 
 
 # %% check="cost-and-attention-kv-cache" points=5

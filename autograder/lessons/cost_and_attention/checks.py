@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from autograder.beside.advice import FACTORS, SHAPES
 from autograder.beside.probes.cost_and_attention import Model
+from autograder.checking.compare import first_difference
 from autograder.checking.draw import Draw
 from autograder.checking.expect import deny, expect, on_error
 from autograder.checking.predictions import prediction
@@ -86,10 +89,32 @@ def causal_attention(student: Student, draw: Draw) -> None:
         q, k, v = _qkv(numbers, B, T, E, scale)
         with on_error(*ATTENDING):
             got = student.causal_attention(q, k, v)
-        expect(got, oracles.causal(q, k, v), "the result", axes="B T E", slips=attention.causal_attention.on(q, k, v))
+        with _looked_into(student, (q, k, v), got):
+            expect(
+                got, oracles.causal(q, k, v), "the result", axes="B T E", slips=attention.causal_attention.on(q, k, v)
+            )
     q, k, v = (x.transpose(0, 1) for x in _qkv(draw, 5, 2, 3))  # not contiguous
     expect(student.causal_attention(q, k, v), oracles.causal(q, k, v), "the result", axes="B T E")
     _sent_back(student, "causal_attention", oracles.causal, _qkv(draw, 2, 5, 3), ("q", "k", "v"), draw)
+
+
+@contextmanager
+def _looked_into(student: Student, given: Sequence[Tensor], got: object) -> Iterator[None]:
+    """Wrong values that look like nothing known: are the rows the same without the last step, as they should be?"""
+    try:
+        yield
+    except Wrong as wrong:
+        if wrong.finding.sign not in ("value", "worse-going-back", "worse-going-on") or given[0].shape[1] == 1:
+            raise
+        with student.aside():
+            shorter = student.causal_attention(*(x[:, :-1] for x in given))
+        if first_difference(shorter, got[:, :-1] if isinstance(got, Tensor) else got) is None:
+            raise Wrong(replace(wrong.finding, clues=(WEIGHTS,))) from None
+        raise Wrong(replace(wrong.finding, sign="not-causal", clues=(NOT_CAUSAL,))) from None
+
+
+WEIGHTS = "Take the first wrong step: which steps does it see, do their weights add up to 1, and is anything added to the mixture?"
+NOT_CAUSAL = "Without the last step, earlier ones get something else. What lets them see a later step, or change with the number of steps?"
 
 
 def _sent_back(
@@ -120,7 +145,7 @@ BACK = "The values are right, and a gradient is not. Which line takes something 
 )
 def kv_cache(student: Student, draw: Draw) -> None:
     """A `KVCache` that gets one token after another answers each as the full pass does, and forgets nothing."""
-    for numbers, B, E, scale in ((draw, 2, 3, 1.0), (draw.to(torch.float32), 4, 3, 1.0), (draw, 1, 2, 40.0)):
+    for numbers, B, E, scale in ((draw, 5, 7, 1.0), (draw.to(torch.float32), 6, 5, 1.0), (draw, 1, 5, 40.0)):
         plan: list[attention.Step] = []
         for which in (0, 1, 0, -1, 1, 0, 1, 0, -1, -2, -2):  # two caches in turn: append to one, or, below 0, ask it
             one, other = (numbers.normal(B, 1, E, scale=scale) for _ in range(2))
@@ -203,7 +228,8 @@ def _recurs(student: Student, draw: Draw, call: str, reference: Reference, shape
         with on_error(SHAPES.but(shapes)):
             got = ask(a, b, h0)
         expect(got, oracles.recurrence(a, b, h0), "states", axes="B T H", slips=reference.on(a, b, h0))
-    a, b, h0 = draw.uniform(2, 100, 3, low=0.01, high=0.3), draw.normal(2, 100, 3), draw.normal(2, 3)  # products vanish
+    a, b, h0 = draw.uniform(2, 300, 3, low=0.98, high=1.0), draw.normal(2, 300, 3), draw.normal(2, 3)  # a long memory
+    a[:, :, 0] *= 0.1  # and products that vanish
     expect(ask(a, b, h0), oracles.recurrence(a, b, h0), "states", axes="B T H", slips=reference.on(a, b, h0))
     _sent_back(student, call, oracles.recurrence, _abh(draw, 2, 6, 3), ("a", "b", "h0"), draw)
 
@@ -239,6 +265,7 @@ def linear_recurrence_scan(student: Student, draw: Draw) -> None:
 # ------------------------------------------------------------------------------------------------- the bug
 
 
+TOKEN = "Take the first wrong token: what do `model.read`, the cache and `model.say` get for it, and what in `model(tokens)`?"
 AS_FOUND = "This is the program as it was found, or one that computes the same. For the third token, what do `model.read` in training and `model.read` here get?"
 
 
@@ -253,7 +280,9 @@ def stream(student: Student, draw: Draw) -> None:
         made = student.probe("causal_model", weights=weights)
         got = student.stream(made["model"], made["cache"], tokens)
         try:
-            expect(got, twin(tokens).detach(), "logits", axes="B T V", slips=attention.stream.on(twin, tokens))
+            expect(
+                got, twin(tokens).detach(), "logits", axes="B T V", slips=attention.stream.on(twin, tokens), clue=TOKEN
+            )
         except Wrong as wrong:
             if wrong.finding.sign != "as-found":
                 raise

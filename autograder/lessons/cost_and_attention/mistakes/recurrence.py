@@ -26,6 +26,7 @@ _BASIC = (
     Slip("a-late", "each step uses the a of the step before it", "Which index has a_t, and which has h_{t-1}?"),
     Slip("b-late", "each step adds the b of the step before it", "Which index has b_t, and which has h_{t-1}?"),
     Slip("all-multiplied", "a multiplies the sum of the old state and b", "Does a multiply b, too?"),
+    Slip("first-only", "only the first step is computed", "How often does your loop run, and what ends it? Is `return` inside it?"),
     Slip("with-h0", "h0 stands before the states", "The states h_1 … h_T are asked: how many is that?"),
 )  # fmt: skip
 def linear_recurrence(slips: Set[str], a: Tensor, b: Tensor, h0: Tensor) -> Tensor:
@@ -46,7 +47,8 @@ def linear_recurrence(slips: Set[str], a: Tensor, b: Tensor, h0: Tensor) -> Tens
         h = a[:, t] * (before + b[:, t]) if "all-multiplied" in slips else a[:, t] * before + b[:, t]
         h = torch.tanh(h) if "tanh" in slips else h
         states.append(h)
-    return torch.stack([h0, *states] if "with-h0" in slips else states, 1)
+    states = states[:1] if "first-only" in slips else [h0, *states] if "with-h0" in slips else states
+    return torch.stack(states, 1)
 
 
 @reference(
