@@ -12,21 +12,10 @@ from autograder.checking.compare import first_difference
 from autograder.checking.draw import Draw
 from autograder.lessons.cost_and_attention import oracles
 from autograder.lessons.cost_and_attention.mistakes import attention, costs, recurrence
-from bptt.experiment import stored
 from bptt.meters import bytes_held
-from experiments.notebook import solved
+from tests.claims import runs_of
 
-
-@pytest.fixture(scope="module")
-def lesson():
-    return solved("cost_and_attention")
-
-
-def runs(name):
-    """The stored runs of one experiment; a claim needs at least three seeds."""
-    found = stored("cost_and_attention", name)
-    assert len(found) >= 3
-    return found
+runs = runs_of("cost_and_attention")
 
 
 def test_the_tiny_examples_are_right(lesson):

@@ -10,27 +10,9 @@ import pytest
 import torch
 
 from autograder.house import ROOT
-from bptt.experiment import stored
-from experiments.notebook import solved
+from tests.claims import runs_of
 
-
-@pytest.fixture(scope="module")
-def lesson():
-    return solved("gradient_flow")
-
-
-@pytest.fixture(scope="module")
-def prose():
-    return " ".join(
-        (ROOT / "solutions" / "03_gradient_flow.py").read_text(encoding="utf-8").replace("\n# ", " ").split()
-    )
-
-
-def runs(name):
-    """The stored runs of one experiment; a claim needs at least three seeds."""
-    found = stored("gradient_flow", name)
-    assert len(found) >= 3
-    return found
+runs = runs_of("gradient_flow")
 
 
 def test_the_tiny_examples_are_right(lesson):

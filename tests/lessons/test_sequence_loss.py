@@ -8,27 +8,12 @@ import pytest
 import torch
 
 from autograder.house import ROOT
-from bptt.experiment import stored
-from experiments.notebook import solved
+from tests.claims import runs_of
 
 SOURCE = ROOT / "solutions" / "04_sequence_loss.py"
 
 
-@pytest.fixture(scope="module")
-def lesson():
-    return solved("sequence_loss")
-
-
-@pytest.fixture(scope="module")
-def prose():
-    return " ".join(SOURCE.read_text(encoding="utf-8").replace("\n# ", " ").split())
-
-
-def runs(name):
-    """The stored runs of one experiment; a claim needs at least three seeds."""
-    found = stored("sequence_loss", name)
-    assert len(found) >= 3
-    return found
+runs = runs_of("sequence_loss")
 
 
 def test_the_tiny_examples_are_right(lesson):

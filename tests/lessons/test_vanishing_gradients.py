@@ -11,29 +11,12 @@ import pytest
 import torch
 
 from autograder.house import ROOT
-from bptt.experiment import stored
-from experiments.notebook import solved
+from tests.claims import runs_of
 
 BIASES = ("LSTM", "LSTM, forget bias 1", "LSTM, forget bias 3")
 
 
-@pytest.fixture(scope="module")
-def lesson():
-    return solved("vanishing_gradients")
-
-
-@pytest.fixture(scope="module")
-def prose():
-    return " ".join(
-        (ROOT / "solutions" / "07_vanishing_gradients.py").read_text(encoding="utf-8").replace("\n# ", " ").split()
-    )
-
-
-def runs(name):
-    """The stored runs of one experiment; a claim needs at least three seeds."""
-    found = stored("vanishing_gradients", name)
-    assert len(found) >= 3
-    return found
+runs = runs_of("vanishing_gradients")
 
 
 def zeros(gates, D=1, H=1):
