@@ -19,8 +19,11 @@ import torch
 from autograder.beside.protocol import Seen, Watch
 
 _OUTSIDE = frozenset("subprocess.Popen os.system os.fork os.forkpty os.posix_spawn os.exec os.spawn".split())
-# Caught above the kernels of all devices; the other operators, where they fall into parts.
-_ABOVE = ("_make_dual", "view_as_real", "_native_multi_head_attention", "_transformer_encoder_layer_fwd")
+# Operators with kernels of their own are caught where a device is chosen, which inference mode does not skip; the others, where
+# they fall into parts.
+_KERNELS = ("view_as_real", "mkldnn_rnn_layer", "mkldnn_rnn_layer_backward", "_native_multi_head_attention", "_transformer_encoder_layer_fwd",
+            *(f"_scaled_dot_product_{how}" for how in ("flash_attention", "flash_attention_for_cpu", "efficient_attention", "cudnn_attention")))  # fmt: skip
+_CAUGHT_AT = {"_make_dual": "Autograd", **dict.fromkeys(_KERNELS, "BackendSelect")}
 _TORCH, _PROBES = str(Path(torch.__file__).parent), str(Path(__file__).parent / "probes")
 
 
@@ -120,7 +123,7 @@ def _turning_away(now: list[_Now]) -> tuple[Callable[[], None], Callable[..., An
     `caught()` says whether one that we call ourselves is turned away. The process's own dispatcher does it: in all threads, in
     TorchScript, whatever modes are on. Those that a model of ours calls pass.
     """
-    library, frame, aten, above = torch._C._dispatch_library, sys._getframe, torch.ops.aten, _ABOVE
+    library, frame, aten, caught_at = torch._C._dispatch_library, sys._getframe, torch.ops.aten, _CAUGHT_AT
     of_torch, of_ours, one = _TORCH, _PROBES, torch.ones(())
     partial, suppress = functools.partial, contextlib.suppress
     canaries = {"_make_dual": (aten._make_dual.default, (one, one, 0)),
@@ -132,8 +135,7 @@ def _turning_away(now: list[_Now]) -> tuple[Callable[[], None], Callable[..., An
         if now and now[0].names:
             held.append(library("IMPL", "aten", ""))
             for name in now[0].names:
-                key = "Autograd" if name in above else "CompositeImplicitAutograd"
-                held[0].impl(name, key, partial(kernel, name))
+                held[0].impl(name, caught_at.get(name, "CompositeImplicitAutograd"), partial(kernel, name))
 
     def lifted(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         held.clear()

@@ -1,5 +1,6 @@
 """Do the observers beside a call see what it runs, and only that?"""
 
+import contextlib
 import os
 import subprocess
 
@@ -102,6 +103,46 @@ def test_fused_cells_are_seen(call):
     assert call() is not None
     assert seen(call, "cells")["away"]
     assert not seen(call, "autograd")["away"]
+
+
+def lstm_layer():
+    """One step of an LSTM by the operator that runs a whole layer."""
+    x, h = torch.ones(1, 2, 3) * 1, torch.ones(1, 2, 4) * 1
+    weights = torch.ones(16, 3), torch.ones(16, 4), torch.ones(16), torch.ones(16)
+    return torch.mkldnn_rnn_layer(x, *weights, h, h, False, [], 2, 4, 1, True, False, False, False)
+
+
+def lstm_way_back():
+    """The way back through one step of an LSTM, by the operator that autograd uses."""
+    gates, state = torch.ones(2, 16), torch.ones(2, 4)
+    return torch.ops.aten._thnn_differentiable_lstm_cell_backward(state, state, gates, gates, None, None, state, state)
+
+
+QKV = [torch.ones(1, 2, 5, 4)] * 3
+INSIDE = {
+    "a layer": (lstm_layer, "cells"),
+    "the way back": (lstm_way_back, "cells"),
+    "attention in full": (lambda: torch.ops.aten._scaled_dot_product_attention_math(*QKV), "attention"),
+    "attention in blocks": (lambda: torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(*QKV), "attention"),
+    "attention's fast path": (
+        lambda: nn.MultiheadAttention(4, 2, batch_first=True).eval()(*[QKV[0][0]] * 3, need_weights=False),
+        "attention",
+    ),
+    "a part of a complex number": (lambda: (torch.ones(2) * 1j).imag, "differences"),
+}
+
+
+@pytest.mark.parametrize("mode", [contextlib.nullcontext, torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("call, rule", INSIDE.values(), ids=INSIDE)
+def test_what_they_are_made_of_is_seen_in_any_mode(call, rule, mode):
+    """The operators inside PyTorch's cells are turned away too, also where tensors know nothing of autograd."""
+
+    def within():
+        with mode():
+            return call()
+
+    assert seen(within, rule)["away"]
+    within()  # and only during the call
 
 
 @pytest.mark.parametrize("fast", [False, True])

@@ -166,7 +166,7 @@ OTHERS = {
               "from torch.nn import *\ndef f(x):\n    return RNN(3, 4)(x)"],
     "clip": ["from torch.nn.utils import clip_grad_norm_\ndef f(p):\n    clip_grad_norm_(p, 1)",
              "def f(p):\n    torch.nn.utils.clip_grad_value_(p, 1)"],
-    "attention": ["import torch.nn.functional as F\ndef f(q):\n    return F.scaled_dot_product_attention(q, q, q)"],
+    "attention": ["def f(q):\n    return torch.nn.MultiheadAttention(8, 1)(q, q, q)", "import torch.nn.functional as F\ndef f(q):\n    return F.scaled_dot_product_attention(q, q, q)"],
     "checkpoint": ["from torch.utils.checkpoint import checkpoint\ndef f(g, x):\n    return checkpoint(g, x)"],
     "differences": ["def finite_difference(g, t, e):\n    return t\ndef f(x):\n    return finite_difference(abs, x, 1)"],
 }  # fmt: skip
@@ -178,10 +178,9 @@ def test_each_rule_names_its_own_means(rule, cell):
     assert [key for key in RULES if place(TORCH, cell, rule=key)] == [rule]
 
 
-@pytest.mark.parametrize("rule", ["clip", "checkpoint"])
+@pytest.mark.parametrize("rule", ["clip", "checkpoint", "attention"])
 def test_what_is_written_in_python_is_read(rule):
     """No observer sees PyTorch's functions that are Python themselves: their names decide."""
-    assert watch((rule,)) is None
     for cell in OTHERS[rule]:
         assert forbidden((rule,), [], Text((TORCH, cell), "f")).sign == rule
     assert forbidden((rule,), [], Text((TORCH, "def f(x):\n    return x"), "f")) is None

@@ -27,6 +27,7 @@ class Rule:
     allowed: tuple[str, ...] = ()  # exceptions to `names`
     runs: bool = False  # whether a backward pass breaks it
     operators: tuple[str, ...] = ()  # aten operators that are turned away during a call
+    in_python: bool = False  # whether some of it is Python of PyTorch's, which no operator tells: its name decides
     exact: bool = False  # whether it shows in the last digits (exact.py)
 
     @property
@@ -36,6 +37,13 @@ class Rule:
 
 _CELLS = ("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell", "RNNBase", "RNNCellBase")
 _FUSED = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
+# What they are made of: a whole layer, and the way back through one step.
+_PARTS = (
+    "mkldnn_rnn_layer",
+    "mkldnn_rnn_layer_backward",
+    *(f"_thnn_differentiable_{c}_cell_backward" for c in ("lstm", "gru")),
+)
+_ATTENDING = ("attention_math", "flash_attention", "flash_attention_for_cpu", "efficient_attention", "cudnn_attention")
 
 RULES: dict[str, Rule] = {
     "autograd": Rule(
@@ -61,26 +69,30 @@ RULES: dict[str, Rule] = {
         "PyTorch's own recurrent cells",
         (*(f"torch.nn.{c}" for c in _CELLS), "torch.nn.modules.rnn", "torch.nn.quantiz*", "torch.ao.nn",
          *(f"{m}.{f}" for m in ("torch", "torch._VF", "torch._C._VariableFunctions") for f in _FUSED),
-         *(f"torch.ops.aten.{f}*" for f in _FUSED)),
+         *(f"torch.ops.aten.{f}*" for f in (*_FUSED, *_PARTS)), "torch.mkldnn_rnn_layer"),
         "Write the gates yourself, from the formulas: matrix products, sigmoids and tanhs.",
-        operators=(*(f"{f}.{form}" for f in _FUSED[:4] for form in ("input", "data")), *_FUSED[4:]),
+        operators=(*(f"{f}.{form}" for f in _FUSED[:4] for form in ("input", "data")), *_FUSED[4:], *_PARTS),
     ),
     "attention": Rule(
         "PyTorch's own attention",
         ("torch.nn.functional.scaled_dot_product_attention", "torch.nn.functional.multi_head_attention_forward",
          "torch.nn.MultiheadAttention", "torch.nn.Transformer*", "torch.nn.attention", "torch.ops.aten.*attention*"),
         "Write the attention yourself: scores, mask, softmax, weighted sum.",
-        operators=("scaled_dot_product_attention", "_native_multi_head_attention", "_transformer_encoder_layer_fwd"),
+        operators=("scaled_dot_product_attention", "_native_multi_head_attention", "_transformer_encoder_layer_fwd",
+                   *(f"_scaled_dot_product_{how}" for how in _ATTENDING)),
+        in_python=True,  # with the weights asked for, it is products and a softmax
     ),
     "clip": Rule(
         "PyTorch's own clipping",
         ("torch.nn.utils.clip_grad*", "torch.nn.utils.clip_grads_with_norm_", "torch.nn.utils.get_total_norm"),
         "Write the clipping yourself: measure, compare with the limit, scale.",
+        in_python=True,
     ),
     "checkpoint": Rule(
         "PyTorch's own checkpointing",
         ("torch.utils.checkpoint",),
         "Write it yourself: run a segment without a graph, keep its first state, run it again on the way back.",
+        in_python=True,
     ),
 }  # fmt: skip
 _IN_WORDS = {"_make_dual": "forward-mode differentiation", "view_as_real": "a step in the complex plane"}
@@ -130,11 +142,9 @@ def forbidden(forbid: Sequence[str], seen: Sequence[Seen | None], text: Text) ->
     """The first means that was used although it is ruled out."""
     for key in forbid:
         rule = RULES[key]
-        if rule.seen:
-            used = _used(rule, seen)
-            if used:
-                return breach(key, text, f"{used} ran during the call")
-        elif named(key, text):
+        if used := _used(rule, seen):
+            return breach(key, text, f"{used} ran during the call")
+        if rule.in_python and named(key, text):
             return breach(key, text)
     return None
 
