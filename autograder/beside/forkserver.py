@@ -20,12 +20,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypedDict
 
-from autograder.beside import walls
+from autograder.beside import HOME, PLACES, walls
 from autograder.beside.cells import Shell
 from autograder.beside.child import Service, aside
 from autograder.beside.warm import warmed
 
-HOME, PLACES = "/home/learner", ("/home/learner", "/tmp", "/dev/shm")
 UIDS = range(61000, 65000)  # without namespaces: one for each learner's process
 
 
@@ -37,9 +36,8 @@ class Process(TypedDict):
     readable: list[str]  # without namespaces: what it may read
 
 
-READS, WRITES, OUTPUT, STATUS, FILES = range(
-    5
-)  # the descriptors that come with it: the last is a tar of what was handed in
+# The descriptors that come with it; the last, a tar of what was handed in, only if anything was.
+READS, WRITES, OUTPUT, STATUS, FILES = range(5)
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ import struct
 import sys
 from collections.abc import Iterable
 
+from autograder.beside import PLACES
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _held = ctypes.PyDLL(None, use_errno=True)  # calls without letting go of the interpreter's lock
 
@@ -84,7 +86,7 @@ def try_namespaces() -> None:
     """Print "alive" from a process that could be given namespaces and a furnished room here; else say on stderr why not."""
     if (pid := clone_apart()) == 0:
         try:
-            furnish(("/home/learner", "/tmp", "/dev/shm"), 2**20)
+            furnish(PLACES, 2**20)
             powerless()
             deny_calls()
             os.write(1, b"alive")

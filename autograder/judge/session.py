@@ -29,9 +29,8 @@ class Session:
         self.sandbox, self.inside, self.limits, self.say = sandbox, inside, inside.limits, say
         self.problems: list[str] = like.problems if like else []  # what the same cells do is said once
         self._cells: list[Run] = list(like._cells) if like else []  # that have run so far, in order
-        self._poisoned: set[int] = (
-            set(like._poisoned) if like else set()
-        )  # cells that ended a child: they are not run again
+        # Cells that ended a child: they are not run again.
+        self._poisoned: set[int] = set(like._poisoned) if like else set()
         self._tried_again: set[int] = set()
         self._endless: list[str] = like._endless if like else []  # checks that ran out of time
         self._child: Child | None = None
@@ -74,9 +73,10 @@ class Session:
             patient = Patient(self._ready(), self._seconds)
         except Ended as ended:
             return Verdict(check.id, ended.status, check.claim, check.of, ended.finding)
+        sources = [cell.source for cell in self._cells]
         if lent is not None:
-            return judge_with(lent, check, patient, draw, [cell.source for cell in self._cells])
-        return judge_alone(check, patient, draw, [cell.source for cell in self._cells])
+            return judge_with(lent, check, patient, draw, sources)
+        return judge_alone(check, patient, draw, sources)
 
     def _ready(self) -> Child:
         """A living child in which every cell that can be run has been run."""

@@ -162,7 +162,7 @@ def within_each_other(folder, count, name="d"):
 
 
 @pytest.mark.parametrize("count, name", [(1200, "d"), (40, "d" * 200)])
-def test_folders_within_folders_cost_nobody_anything(tmp_path, count, name):
+def test_folders_within_folders_cost_nobody_anything(request, tmp_path, count, name):
     """Folders deeper than Python or the kernel follow: the class's notebooks are found, and what lies too deep is left out."""
     (tmp_path / "eve").mkdir()
     for who in ("ann", "eve/mine"):
@@ -170,6 +170,7 @@ def test_folders_within_folders_cost_nobody_anything(tmp_path, count, name):
         (tmp_path / who / "00_start_here.ipynb").write_text("{}")
     (tmp_path / "eve" / "mine" / "data.txt").write_text("1")
     os.close(within_each_other(tmp_path / "eve" / "mine", count, name))
+    request.addfinalizer(lambda: folders.remove(tmp_path / "eve"))  # pytest cannot, if this test fails
     assert ["ann", "eve"] == [one.learner for one in collect([tmp_path], ["00_start_here"])]
     found, problems = files_beside(tmp_path / "eve" / "mine", Limits())
     assert (["data.txt"], 1) == ([name for name, _ in found], len(problems)) and "too deep" in problems[0]

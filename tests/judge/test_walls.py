@@ -111,7 +111,8 @@ def looked(sandbox):
 @pytest.mark.parametrize("what", LOOKS)
 def test_the_learners_process_does_not_reach(looked, what):
     """Files of the machine, checks, solutions, network, other processes, and calls that make new rooms or hidden memory."""
-    assert looked[0][what] != ""
+    said = looked[0][what]
+    assert said.startswith("PermissionError") if "calls(" in LOOKS[what] else said != ""
 
 
 def test_the_learners_process_reaches_what_is_its_own(looked):
@@ -187,11 +188,11 @@ EATERS = {
 def test_memory_is_counted_wherever_it_is(child, where):
     """Over all processes, and also while output flows: the child is ended, and the verdict names the limit."""
     child.allow(30, "a cell")
-    with pytest.raises(Ended) as ended:
-        reply = child.ask({"do": "run", "source": EATERS[where]})
-        assert "MemoryError" in reply["value"]  # the limit of the process itself
-        raise Ended("crashed", "memory")
-    assert "memory" in str(ended.value.finding)
+    try:
+        said = child.ask({"do": "run", "source": EATERS[where]})["value"]  # a MemoryError: the process's own limit
+    except Ended as ended:
+        said = ended.finding.summary
+    assert "memory" in said.lower()
 
 
 def test_what_the_kernel_holds_for_sockets_is_bounded(child):

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
+from autograder.beside import HOME
 from autograder.judge.limits import Limits
 from autograder.judge.sandbox.level import Inside, Started
 from autograder.judge.sandbox.machine import (
@@ -100,7 +101,7 @@ def _room(inside: Inside, brought: Path | None = None) -> list[str]:
     forked = not inside.device.startswith("cuda")
     line = [shutil.which("bwrap") or "bwrap", "--unshare-user", "--unshare-all", "--uid", "1000", "--gid", "1000"]
     line += ["--hostname", "judge", "--die-with-parent", "--new-session", "--clearenv"]
-    for name, value in environment("/home/learner", inside.device).items():
+    for name, value in environment(HOME, inside.device).items():
         line += ["--setenv", name, value]
     for folder in SYSTEM:
         if os.path.islink(folder):
@@ -120,15 +121,15 @@ def _room(inside: Inside, brought: Path | None = None) -> list[str]:
         for device in sorted(glob.glob("/dev/nvidia*")):
             line += ["--dev-bind", device, device]
         line += ["--ro-bind-try", "/sys", "/sys"]
-    line += [*size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev", *size, "--tmpfs", "/home/learner"]
+    line += [*size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev", *size, "--tmpfs", HOME]
     for file in font_lists():  # else matplotlib looks through all fonts, two seconds for each child
-        line += ["--ro-bind", str(file), f"/home/learner/.matplotlib/{file.name}"]
+        line += ["--ro-bind", str(file), f"{HOME}/.matplotlib/{file.name}"]
     line += ["--ro-bind", str(BESIDE), "/course/autograder/beside"]
     line += ["--ro-bind", str(BESIDE / "dummy.py"), "/course/autograder/__init__.py"]
     line += ["--ro-bind", str(BPTT), "/course/bptt"]
     if brought is not None:
         line += ["--ro-bind", str(brought), "/submission"]
-    line += ["--remount-ro", "/", "--chdir", "/home/learner", "--"]
+    line += ["--remount-ro", "/", "--chdir", HOME, "--"]
     return _descended(line) if os.geteuid() == 0 else line
 
 

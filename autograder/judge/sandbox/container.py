@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
+from autograder.judge.folders import remove
 from autograder.judge.sandbox.level import Inside, NoSandbox, Started
 from autograder.judge.sandbox.machine import PACKAGE, SYSTEM, copied_course, environment, extra_paths, roots
 from autograder.judge.sandbox.process import popen, python
@@ -28,19 +29,22 @@ class Container:
     @property
     def lacks(self) -> tuple[str, ...]:
         """What bubblewrap stops and this level does not."""
-        lacking = [
+        always = (
             "a disk of its own: what it writes is measured, not bounded",
-            "its own host name and clock of processes",
-        ]
-        if _landlock() < 6:
-            lacking.append("walls between abstract sockets (Landlock 6)")
-        return tuple(lacking)
+            "a wall before sockets that lie in the file system with rights for everybody",
+        )
+        return always if _landlock() >= 6 else (*always, "a wall before abstract sockets (Landlock 6 is one)")
 
     def start(self, inside: Inside, reads: int, writes: int) -> Started:
         """A process that serves on these two descriptors."""
         if inside.device.startswith("cuda"):
             raise NoSandbox("a GPU needs the level bubblewrap: a process that uses CUDA cannot be forked")
-        return _server().fork(inside, reads, writes, tempfile.mkdtemp(prefix="bptt-learner-"), _readable())
+        place = tempfile.mkdtemp(prefix="bptt-learner-")
+        try:
+            return _server().fork(inside, reads, writes, place, _readable())
+        except BaseException:
+            remove(place)
+            raise
 
     @staticmethod
     @functools.cache
@@ -82,10 +86,9 @@ def _server() -> Server:
 def _readable() -> list[str]:
     """The interpreter and its packages, but for this course's; the system's libraries; copies of two folders of the course."""
     packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *extra_paths()}
-    hidden = {str(PACKAGE), str(PACKAGE.parent / "solutions")}
     shown: list[str] = [*SYSTEM, "/etc/ld.so.cache", "/etc/localtime", str(_course())]
     for root in roots():
         for folder in (*packages,) if any(Path(one).is_relative_to(root) for one in packages) else (root,):
-            shown += [str(entry) for entry in sorted(Path(folder).iterdir()) if str(entry) not in hidden]
+            shown += [str(entry) for entry in sorted(Path(folder).iterdir()) if entry != PACKAGE]
     shown += [sysconfig.get_path("stdlib"), str(Path(sys.executable).parent), sys.prefix + "/pyvenv.cfg"]
     return shown

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from autograder.beside import HOME
 from autograder.judge.folders import below, remove
 from autograder.judge.sandbox.level import Inside, NoSandbox
 from autograder.judge.usage import Usage, usage
@@ -68,7 +69,7 @@ class Forked:
 
 def _in_memory(pid: int) -> int:
     with contextlib.suppress(OSError):
-        held = os.statvfs(f"/proc/{pid}/root/home/learner")
+        held = os.statvfs(f"/proc/{pid}/root{HOME}")
         return (held.f_blocks - held.f_bfree) * held.f_frsize
     return 0
 
