@@ -10,8 +10,10 @@ import ctypes
 import errno
 import os
 import platform
+import re
 import resource
 import signal
+import stat
 import struct
 import sys
 from collections.abc import Iterable
@@ -68,18 +70,38 @@ def clone_apart() -> int:
 
 
 def furnish(places: Iterable[str], size: int) -> None:
-    """In fresh namespaces: a proc of its own that cannot be written to, and one memory file system of `size` bytes for `places`."""
+    """In fresh namespaces: a proc of its own that cannot be written to, and one memory file system of `size` bytes for `places`.
+
+    What was mounted below these places stays in sight there: the interpreter's packages may lie in /tmp.
+    """
     _mount("none", "/", "", _REC | _PRIVATE)
     _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
     _write("/proc/sys/user/max_user_namespaces", "0")
     _mount("none", "/proc", "", _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV | _NOEXEC)
-    first, *others = places
+    first, *others = places = tuple(places)
+    shown = [(path, os.open(path, os.O_PATH)) for path in _mounted_below(places)]
     _mount("tmpfs", first, "tmpfs", _NOSUID | _NODEV, f"size={size},nr_inodes={_FILES},mode=700")
     for number, place in enumerate(others):
         os.mkdir(f"{first}/{number}", 0o1777)
         _mount(f"{first}/{number}", place, "", _BIND)
     os.mkdir(f"{first}/home", 0o700)
     _mount(f"{first}/home", first, "", _BIND)  # over its parent: the other places are not seen twice
+    for path, fd in shown:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.mkdir(path)
+        else:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        _mount(f"/proc/self/fd/{fd}", path, "", _BIND | _REC)  # read-only, as it was
+        os.close(fd)
+
+
+def _mounted_below(places: Iterable[str]) -> list[str]:
+    """The mount points below these folders, but not those within another such one (proc_pid_mountinfo(5))."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        points = [re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split()[4]) for line in table]
+    below = sorted({point for point in points if any(point.startswith(f"{place}/") for place in places)})
+    return [one for one in below if not any(one.startswith(f"{other}/") for other in below)]
 
 
 def try_namespaces() -> None:

@@ -15,7 +15,7 @@ from autograder.authoring.release import as_bytes, notebooks
 from autograder.checking.run import lend
 from autograder.house import SOLUTIONS
 from autograder.judge.limits import MB, Limits
-from autograder.judge.sandbox import Container, Inside
+from autograder.judge.sandbox import Bubblewrap, Container, Inside, bubblewrap, machine
 from autograder.judge.transport import Child, Ended
 from autograder.judge.usage import usage
 from tests import kinds
@@ -148,6 +148,33 @@ def test_outside_the_process_has_nobodys_rights(child):
         assert rights in (0, 1 << 2)  # looking through folders, where Landlock says which files can be opened
 
 
+def test_packages_below_a_folder_for_writing_stay_in_sight(monkeypatch, tmp_path):
+    """A course, or an interpreter, in /tmp is shown to each process, read-only, and /tmp can be written to beside it."""
+    (tmp_path / "late.py").write_text("loaded = 1")
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(bubblewrap, "roots", lambda: (*machine.roots(), str(tmp_path)))
+    server = bubblewrap._server.__wrapped__()  # one of its own
+
+    class Below:
+        def start(self, inside, reads, writes):
+            return server.fork(inside, reads, writes)
+
+    try:
+        with Child(Below(), Inside(SMALL), lend) as child:
+            assert "" == run(child, f"import sys; sys.path.append({str(tmp_path)!r}); import late")
+            assert "" == run(child, "open('/tmp/mine', 'w').write('x')")
+            assert "" != run(child, f"open({str(tmp_path / 'mine')!r}, 'w')")
+    finally:
+        server.close()
+
+
+def test_walls_stand_one_behind_the_other():
+    """In namespaces, /proc is read-only and no further user namespace may be made, whatever else forbids both."""
+    with Child(Bubblewrap(), Inside(SMALL), lend) as child:
+        assert value(child, "__import__('os').statvfs('/proc').f_flag & 1") == 1
+        assert value(child, "open('/proc/sys/user/max_user_namespaces').read().strip()") == "0"
+
+
 def test_nothing_of_a_submission_outlives_it(sandbox):
     """A process that left its parent, its session and its group ends with the child, and so does what it wrote."""
     with Child(sandbox, Inside(SMALL), lend) as child:
@@ -179,7 +206,9 @@ EATERS = {
     "in a process": "kept = []\nwhile True:\n    kept.append(bytearray(10**7)); kept[-1][::4096] = b'x' * len(kept[-1][::4096])",
     "in many processes": "import os, time\nfor _ in range(12):\n    if os.fork() == 0:\n        kept = bytearray(2 * 10**8)\n"
     "        kept[::4096] = b'x' * len(kept[::4096])\n        time.sleep(60)\ntime.sleep(60)",
-    "while it prints": "import sys\nkept = []\nwhile True:\n    kept.append(b'x' * 10**7); print('.', flush=True)",
+    "while it prints": "import os, time\nfor _ in range(12):\n    if os.fork() == 0:\n        kept = bytearray(2 * 10**8)\n"
+    "        kept[::4096] = b'x' * len(kept[::4096])\n        time.sleep(60)\n"
+    "while True:\n    print('.', flush=True); time.sleep(0.05)",
     "in shared maps": "import mmap\nkept = []\nwhile True:\n    kept.append(mmap.mmap(-1, 10**7)); kept[-1].write(b'x' * 10**7)",
 }
 
