@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder.authoring.release import as_bytes, notebooks
+from autograder.beside import PLACES
 from autograder.checking.run import lend
 from autograder.house import SOLUTIONS
 from autograder.judge.limits import MB, Limits
@@ -162,7 +163,7 @@ def test_packages_below_a_folder_for_writing_stay_in_sight(monkeypatch, tmp_path
     try:
         with Child(Below(), Inside(SMALL), lend) as child:
             assert "" == run(child, f"import sys; sys.path.append({str(tmp_path)!r}); import late")
-            assert "" == run(child, "open('/tmp/mine', 'w').write('x')")
+            assert "" == run(child, f"open('{PLACES[1]}/mine', 'w').write('x')")
             assert "" != run(child, f"open({str(tmp_path / 'mine')!r}, 'w')")
     finally:
         server.close()
