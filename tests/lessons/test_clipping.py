@@ -45,7 +45,8 @@ def test_any_two_mistakes_in_clipping_differ_on_a_long_and_a_short_gradient(seed
     draw = Draw(seed)
     long = [draw.normal(5), draw.normal(3, 4, scale=4), draw.normal(2, 1, 7)]
     short = [0.2 * draw.normal(4, 2), 0.2 * draw.normal(3)]
-    assert set() == alike(clips.clip_grad_norm, (long, 0.6), (short, 7.5))
+    values = [draw.normal(*grad.shape) for grad in (*long, *short)]
+    assert set() == alike(clips.clip_grad_norm, (long, 0.6, values[:3]), (short, 7.5, values[3:]))
     assert set() == alike(clips.global_norm, long)
 
 
