@@ -322,6 +322,9 @@ THRESHOLDS = [0.1, 0.3, 1.0, 3.0, 10.0]
 
 
 # %% experiment="descent"
+plane = landscape()
+
+
 def picture(threshold):
     """Both paths over the landscape, and their losses."""
     paths = {
@@ -333,7 +336,7 @@ def picture(threshold):
         ),
     }
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
-    w, b, loss, _ = landscape()
+    w, b, loss, _ = plane
     shades = left.pcolormesh(w, b, loss, cmap="gray", vmin=-3, vmax=5, rasterized=True)
     fig.colorbar(shades, ax=left, label="loss").ax.set_ylim(0, 3)
     for name, (path, color, marker) in paths.items():
