@@ -98,6 +98,9 @@ fig = plt.figure(figsize=(10, 4.2))
 left, right = fig.add_subplot(1, 2, 1, projection="3d"), fig.add_subplot(1, 2, 2)
 left.plot_surface(*torch.meshgrid(w, b, indexing="xy"), loss, cmap="cividis", rcount=70, ccount=70)
 left.view_init(32, -60)
+left.set_box_aspect(None, zoom=0.85)
+for axis in (left.xaxis, left.yaxis, left.zaxis):
+    axis.pane.fill = False
 left.set(xlabel="weight w", ylabel="bias b", zlabel="loss", title="The loss of one unit, after 50 steps")
 shades = right.pcolormesh(w, b, length.clamp(min=1e-4).log10(), cmap="cividis", rasterized=True)
 bar = fig.colorbar(shades, ax=right, label="length of the gradient", ticks=[-4, -2, 0, 2])
@@ -202,7 +205,7 @@ two = [nn.Parameter(torch.zeros(2)) for _ in range(2)]
 two[0].grad, two[1].grad = torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0])
 nn.utils.clip_grad_norm_(two, 1.0)  # PyTorch's own
 first = two[0].grad.norm().item()
-print(f"first: {two[0].grad.tolist()}, second: {two[1].grad.tolist()}; the first is {first:.3f} long")
+print(f"afterwards the first is {first:.3f} long, and the second {two[1].grad.norm():.3f}")
 if guess_first is None:
     print("Commit to a number above, and run this cell again.")
 elif math.isclose(guess_first, first, abs_tol=0.01):
@@ -319,6 +322,9 @@ THRESHOLDS = [0.1, 0.3, 1.0, 3.0, 10.0]
 
 
 # %% experiment="descent"
+plane = landscape()
+
+
 def picture(threshold):
     """Both paths over the landscape, and their losses."""
     paths = {
@@ -330,9 +336,9 @@ def picture(threshold):
         ),
     }
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
-    w, b, loss, _ = landscape()
+    w, b, loss, _ = plane
     shades = left.pcolormesh(w, b, loss, cmap="gray", vmin=-3, vmax=5, rasterized=True)
-    fig.colorbar(shades, ax=left, label="loss", boundaries=[0, 1, 2, 3], values=[0.5, 1.5, 2.5])
+    fig.colorbar(shades, ax=left, label="loss").ax.set_ylim(0, 3)
     for name, (path, color, marker) in paths.items():
         left.plot(path[:, 0], path[:, 1], marker + "-", ms=4, lw=1.5, color=color, label=name)
         right.plot(path[:, 2].clamp(min=1e-8), marker + "-", ms=3, color=color, label=name)
@@ -372,7 +378,7 @@ with needs("clip_grad_norm"):
     figures.show(fig, "At a threshold of 1 every start arrives; at 0.1 fewer than half; without clipping some do not.")
 
 # %% [markdown]
-# **What to see.** Without clipping, most starts arrive as well: only those that meet the edge at its steepest are thrown off. That is how exploding gradients behave in practice. Most steps are fine, and then there is one that is not.
+# **What to see.** Without clipping, most starts arrive as well, and some are thrown off. That is how exploding gradients behave in practice. Most steps are fine, and then there is one that is not.
 #
 # ### Exercise: `clip_grad_value`
 #
@@ -524,7 +530,7 @@ with needs("clip_grad_norm", "clip_grad_value"):
     )
 
 # %% [markdown]
-# **What to see.** The lower the limit, the more entries become $\pm$limit, and the further the gradient is turned. In the extreme only the signs are left. Turned is not the same as useless: section 3 compares the two ways by what is learned.
+# **What to see.** The lower the limit, the more entries become $\pm$limit, and the further the gradient is turned. In the extreme only the signs are left. The longer the gradient, the more entries are beyond a limit: the first gradient of the run is turned further than most later ones. Turned is not the same as useless: section 3 compares the two ways by what is learned.
 #
 # ## 3. In the training step
 #
@@ -916,7 +922,7 @@ with needs("clip_grad_norm"):
 # %% [markdown]
 # **What to see.** With Adam the unclipped network solves the task at $T = 20$, and clipping does not make it better. Adam divides by a running size of the gradients and so limits its own steps; the showpiece was made with plain descent.
 #
-# At $T = 60$ nothing is learned either way, and the longest gradient says why: it never comes near 1, so **the clipped run and the other one are the same run**, step for step. The gradient that would have to arrive from the first mark has *vanished* on the way. Clipping makes long vectors shorter. It cannot put back what is not there, nor would stretching
+# At $T = 60$ nothing is learned either way, and the longest gradient says why: in every stored run it stays below 1, so **the clipped run and the other one are the same run**, step for step. The gradient that would have to arrive from the first mark has *vanished* on the way. Clipping makes long vectors shorter. It cannot put back what is not there, nor would stretching
 # the gradient help: what is left points to the last steps. That is the subject of lesson 07.
 #
 # ## 6. Find the bug: clipped, and still wrong
@@ -1031,7 +1037,7 @@ with needs("train_in_parts"):
     windows = range(1, 5)
     figures.band(ax, windows, [run["as_found"] for run in runs], figures.VERMILION, "as found")
     figures.band(ax, windows, [run["fixed"] for run in runs], figures.BLUE, "fixed")
-    ax.plot(windows, shares(0), "o-", color=figures.INK, label="yours, seed 0")
+    ax.plot(windows, shares(0), "o", ms=8, mfc="none", mew=2, color=figures.INK, label="yours, seed 0")
     ax.set(xlabel="window", ylabel="share in the gradient of a step", ylim=(0, 1), xticks=windows)
     ax.set_title("As found, a step follows its last window")
     ax.legend()

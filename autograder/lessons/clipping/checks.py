@@ -30,7 +30,7 @@ def global_norm(student: Student, draw: Draw) -> None:
     """`global_norm` is the length of all tensors together, a 0-d tensor; None is skipped."""
     tensors = [
         draw.normal(5),
-        draw.normal(3, 4, scale=2),
+        draw.normal(3, 4, scale=4),
         draw.normal(2, 1, 7),
     ]  # neither the first nor the last is longest
     half = draw.to(torch.float32)
@@ -55,7 +55,7 @@ def global_norm(student: Student, draw: Draw) -> None:
 @check("clipping-norm", of="clip_grad_norm", needs=("clipping-global-norm",), forbid=("clip",), hygiene=False)
 def clip_grad_norm(student: Student, draw: Draw) -> None:
     """`clip_grad_norm` scales all gradients together to at most max_norm, in place, and returns the norm before."""
-    grads = [draw.normal(5), None, draw.normal(3, 4, scale=2), draw.normal(2, 1, 7)]
+    grads = [draw.normal(5), None, draw.normal(3, 4, scale=4), draw.normal(2, 1, 7)]
     limit = 0.3 + draw.integer(1, 9) / 17
     long = evidence.Clipping(student, draw, grads, limit)
     short = evidence.Clipping(student, draw, [0.2 * draw.normal(4, 2), 0.2 * draw.normal(3)], 7.5)
@@ -116,17 +116,20 @@ def _right_clipping(student: Student) -> Iterator[None]:
 
 
 def _with_right_clipping(student: Student, draw: Draw, judge: Callable[[Student, Draw], None]) -> str | None:
-    """Judge, and once more with a right `clip_grad_norm` if that fails; a note if it helps."""
+    """Judge, and once more with a right `clip_grad_norm` if that fails; a note if it helps, and else what is wrong then."""
     try:
         judge(student, draw)
         return None
-    except (Wrong, LearnerFailed) as first:
-        with student.aside():
-            try:
-                with _right_clipping(student):
-                    judge(student, draw)
-            except (Wrong, LearnerFailed):
-                raise first from None
+    except (Wrong, LearnerFailed) as failed:
+        alone, call = failed, student.last
+    try:
+        with _right_clipping(student):
+            judge(student, draw)
+    except (Wrong, LearnerFailed) as failed:
+        if failed.finding.sign != alone.finding.sign:
+            raise
+        student.show(call)
+        raise alone from None
     return "Your clip_grad_norm is not right yet. This check was run with a correct clip_grad_norm."
 
 

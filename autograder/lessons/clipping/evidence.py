@@ -95,6 +95,11 @@ class Bounding:
         """The gradients before the call."""
         return [grad for grad in self.now if grad is not None]
 
+    @property
+    def measured(self) -> list[Tensor]:
+        """The parameters that have a gradient."""
+        return [value for value, grad in zip(self.values, self.now, strict=True) if grad is not None]
+
     def names(self, prefix: str) -> tuple[str, ...]:
         return tuple(f"{prefix}the gradient of parameter {i}" for i, grad in enumerate(self.now) if grad is not None)
 
@@ -153,20 +158,23 @@ class Clipping(Bounding):
 def judge_together(*asked: tuple[Clipping, str], rtol: float | None = None) -> None:
     """Raise Wrong unless all of these are clipped; a mistake is named if it explains all of them."""
     got: list[Any] = []
-    names: list[str] = []
-    cases = [(case.there, case.limit) for case, _ in asked]
+    calls: dict[str, str] = {}  # the call behind each part of the answer
+    cases = [(case.there, case.limit, case.measured) for case, _ in asked]
     for case, prefix in asked:
         returned, after = case.ask()
         if rtol is not None and isinstance(returned, Tensor):  # of two dtypes either will do
             returned = returned.to(torch.float64)
         got += [returned, *after]
-        names += [f"{prefix}the norm that is returned", *case.names(prefix)]
+        calls |= dict.fromkeys((f"{prefix}the norm that is returned", *case.names(prefix)), case.student.last)
         clipped = iter(clips.clip_grad_norm((case.there, case.limit))[1:])
         case.now = [None if grad is None else next(clipped) for grad in case.now]
-    want, zeros = clips.clip_grad_norm(*cases), all(not bool(grad.any()) for grads, _ in cases for grad in grads)
+    want, names = clips.clip_grad_norm(*cases), tuple(calls)
+    zeros = not any(bool(grad.any()) for grads, *_ in cases for grad in grads)
     try:
-        expect(tuple(got), want, tuple(names), slips=None if zeros else clips.clip_grad_norm.on(*cases), rtol=rtol)
+        expect(tuple(got), want, names, slips=None if zeros else clips.clip_grad_norm.on(*cases), rtol=rtol)
     except Wrong as wrong:
+        if first := first_difference(tuple(got), want, names, rtol=rtol):
+            asked[0][0].student.show(calls[first.name])
         if wrong.finding.sign == "nonfinite":
             raise Wrong(replace(wrong.finding, clues=(_NAN,))) from None
         raise
@@ -214,7 +222,8 @@ class Training:
         want, slips = training.steps(*asked), training.steps.on(*asked)
         factors = {"B": self.size[0], "T": self.size[1]}
         try:
-            expect((*got, *moved), want, tuple(names), slips=slips, factors=factors, rtol=rtol)
+            clue = "All that comes before it is right. Which line of the step decides it?" if got[0] == want[0] else ""
+            expect((*got, *moved), want, tuple(names), slips=slips, factors=factors, rtol=rtol, clue=clue)
         except Wrong as wrong:
             if wrong.finding.sign in slips.reference.slips:
                 raise

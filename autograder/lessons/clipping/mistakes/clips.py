@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ _NORMS = (
     Slip("longest", "the length of the longest tensor is taken", "How long is the vector (3, 4)? What do the shorter ones add?"),
     Slip("no-root", "the squares are added up and no root is taken", LENGTH),
     Slip("root-mean", "the squares are averaged over all entries, not added up", "Does the length of a vector depend on how many entries it has?"),
+    Slip("root-mean-each", "the squares of each tensor are averaged over its entries", "Does the length of a vector depend on how many entries it has?"),
     Slip("lengths-averaged", "the lengths of the tensors are averaged", LENGTH),
     Slip("entries-added", "the entries are added up before they are squared", "What is the length of (3, −3)? Which comes first, the square or the sum?"),
     Slip("columns-only", "a matrix is measured by its largest singular value", "Which norm is meant: that of a matrix as a map, or that of all its entries as one vector?"),
@@ -50,6 +52,8 @@ def length(slips: Set[str], tensors: Sequence[Tensor]) -> Tensor:
         return (whole @ whole).clone()
     if "root-mean" in slips:
         return (whole @ whole / whole.numel()).sqrt()
+    if "root-mean-each" in slips:
+        return torch.stack([(tensor**2).mean() for tensor in tensors]).sum().sqrt()
     if "entries-added" in slips:
         return torch.stack([tensor.sum() for tensor in tensors]).norm()
     if "columns-only" in slips:
@@ -76,6 +80,10 @@ _UNCHANGED = "Which line changes a `.grad`? `grad = grad * factor` makes a new t
     Slip("upside-down-min", "the factor is the norm divided by max_norm, and at most 1", "Is the factor for a long gradient above or below 1?"),
     Slip("unit", "the gradients are scaled to length 1, whatever max_norm is", "Where does max_norm come in?"),
     Slip("over", "the gradients are divided by the norm only, or by max_norm only", "The factor has a numerator and a denominator. Which is which?"),
+    Slip("times-limit", "the gradients are multiplied by max_norm", "The factor has a numerator and a denominator. Which is which?"),
+    Slip("emptied", "long gradients are set to 0", "What should be left of a long gradient: nothing, or a shorter one?"),
+    Slip("subtracted", "the excess of the norm is subtracted from every entry", "What keeps the direction of a vector: subtracting from its entries, or multiplying them?"),
+    Slip("values-measured", "the parameters are measured and not their gradients", "What is the difference between `p` and `p.grad`?"),
     Slip("first-clipped", "only the first gradient is scaled", "Which lines belong to the loop?"),
     Slip("last-clipped", "only the last gradient is scaled", "Which lines belong to the loop?"),
     Slip("after-returned", "the norm of the clipped gradients is returned", "The norm before is asked. Which line measures, and which one scales?"),
@@ -84,17 +92,19 @@ _UNCHANGED = "Which line changes a `.grad`? `grad = grad * factor` makes a new t
     Slip("twice", "the factor is applied twice", "How often is each gradient multiplied?"),
     Slip("measured-on-the-way", "the norm is measured anew after each gradient has been scaled", "How many norms are there in one call? When is it measured?"),
 )  # fmt: skip
-def clip_grad_norm(slips: Set[str], *cases: tuple[Sequence[Tensor], float]) -> tuple[Tensor, ...]:
-    """For each case of gradients and max_norm: the norm before, and the gradients afterwards."""
-    return tuple(part for grads, max_norm in cases for part in clipped(slips, grads, max_norm))
+def clip_grad_norm(slips: Set[str], *cases: Any) -> tuple[Tensor, ...]:
+    """For each case of gradients, max_norm and perhaps the parameters: the norm before, and the gradients afterwards."""
+    return tuple(part for case in cases for part in clipped(slips, *case))
 
 
-def clipped(slips: Set[str], grads: Sequence[Tensor], max_norm: float) -> tuple[Tensor, ...]:
+def clipped(
+    slips: Set[str], grads: Sequence[Tensor], max_norm: float, values: Sequence[Tensor] = ()
+) -> tuple[Tensor, ...]:
     """The same for one case."""
     if "each-alone" in slips:
         parts = [clipped(slips - {"each-alone"}, [grad], max_norm) for grad in grads]
         return (length(slips, grads), *(part[1] for part in parts))
-    norm = length(slips, grads)
+    norm = length(slips, list(values) if "values-measured" in slips else grads)
     factor = max_norm / norm if norm > max_norm or "always" in slips else torch.ones_like(norm)
     if "grown" in slips:
         factor = torch.clamp(max_norm / norm, min=1.0)
@@ -106,9 +116,15 @@ def clipped(slips: Set[str], grads: Sequence[Tensor], max_norm: float) -> tuple[
         factor = 1 / norm
     if "over" in slips and norm > max_norm:
         factor = torch.ones_like(norm) / max_norm
+    if "times-limit" in slips and norm > max_norm:
+        factor = torch.ones_like(norm) * max_norm
+    if "emptied" in slips and norm > max_norm:
+        factor = torch.zeros_like(norm)
     after = [(grad * factor).to(grad.dtype) for grad in grads]
     if "twice" in slips:
         after = [(grad * factor).to(grad.dtype) for grad in after]
+    if "subtracted" in slips and norm > max_norm:
+        after = [grad - (norm - max_norm) for grad in grads]
     if "by-value" in slips:
         after = [grad.clamp(-max_norm, max_norm) for grad in grads]
     if "unchanged" in slips:

@@ -69,6 +69,9 @@ def clipped(slips: Set[str], grads: Sequence[Tensor], max_norm: float) -> list[T
     """What clipping makes of a finite gradient."""
     if "not-clipped" in slips:
         return list(grads)
+    if "layer-only" in slips:  # embedding, then the four of the layer, then the two of the read-out
+        return [grads[0], *clips.clipped(frozenset(), grads[1:5], max_norm)[1:], *grads[5:]]
+    max_norm = 1.0 if "limit-is-1" in slips else max_norm
     return list(clips.clipped(slips & {"each-alone", "by-value", "always"}, grads, max_norm)[1:])
 
 
@@ -84,12 +87,15 @@ CLIPPED = (
     Slip("not-clipped", "the step is taken with the gradient as it was before clipping: clipping before `backward()`, after `step()`, or not at all",
          "Write the five calls of a training step in a row. Between which two is the gradient complete and not yet used?"),
     Slip("no-zero-grad", "gradients of an earlier step are added to the new ones", "`backward()` adds to `.grad`. What was in it before?"),
+    Slip("limit-is-1", "the gradient is clipped to 1, whatever max_norm is", "Where does max_norm come in?"),
+    Slip("layer-only", "only the gradients of the recurrent layer are clipped", "Whose gradients are clipped: those of the whole model?"),
     Slip("norms-swapped", "the norm before and the norm after have changed places", "Which of the two is measured first?"),
     Slip("after-as-before", "the norm of the clipped gradient is given as both", "When is the norm before to be measured?"),
     Slip("before-as-after", "the norm before clipping is given as both", "What is in `.grad` once it is clipped?"),
     Slip("limit-as-after", "the limit is given as the norm after, even where the gradient is shorter", "How long is a short gradient after clipping?"),
     Slip("squared-norms", "the norms are given squared", "Where does the root come in?"),
     Slip("sum-loss", "the loss is the sum over all tokens", "Which loss is asked: the sum, or the mean per token?"),
+    Slip("last-step", "only the losses of the last time step are counted", "At how many steps is there a loss?"),
     Slip("sum-over-time", "the loss is summed over time and averaged over the rows", "Over what does the mean run: over rows, or over tokens?"),
     Slip("loss-after", "the loss is computed once more, after the step", "The loss before the step is asked. Which variable holds it?"),
     Slip("scaled-by-batch", "the loss is divided by the number of rows once more", "`cross_entropy` averages already. Over what?"),
@@ -112,7 +118,8 @@ def steps(
     """For each step whether it is skipped, and loss, norm before, norm after where no trap strikes; then how far each parameter has moved."""
     made, kept, rows = Stepper(weights, kind, options), list(stale.values()), []
     for x, y in batches:
-        loss = loss_of(logits_of(made.leaves, x)[0], y)
+        last = -1 if "last-step" in slips else 0
+        loss = loss_of(logits_of(made.leaves, x)[0][:, last:], y[:, last:])
         loss = loss * (y.numel() if "sum-loss" in slips else y.shape[1] if "sum-over-time" in slips else 1)
         grads = trap(made.gradient(loss / len(y) if "scaled-by-batch" in slips else loss), x, traps, weights)
         if "no-zero-grad" in slips:
