@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from nbformat import NotebookNode
 
-WRITTEN_IN = ("answer", "written", "experiment")  # the roles of cells that a learner edits; each carries a checksum
+WRITTEN_IN = ("answer", "written", "experiment", "home")  # roles of cells that a learner edits; each has a checksum
 
 
 class Key(NamedTuple):

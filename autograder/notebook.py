@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from autograder.beside.afresh import Remembered
 from autograder.beside.beside import Beside
 from autograder.beside.observers import of_this_process
 from autograder.checking import card, run
@@ -26,6 +29,22 @@ class UnknownCheck(ValueError):
 
     def _render_traceback_(self) -> list[str]:
         return [f"UnknownCheck: {self}"]
+
+
+class Here(Beside):
+    """The learner's code in this process: a transport that is a function call."""
+
+    def begin(self, check: object) -> None:
+        """As before, and remember the learner's variables."""
+        super().begin(check)
+        self._before = Remembered(self.names)
+
+    @contextmanager
+    def apart(self) -> Iterator[Here]:
+        """There is no other process: the variables are as they were when the check began, and nothing is kept."""
+        self._before.put_back()
+        self.objects.clear()
+        yield self
 
 
 VERDICTS: dict[str, Verdict] = {}  # the last verdict of each check in this session
@@ -51,7 +70,7 @@ def judge_here(id: str, names: dict[str, Any], cells: list[str], seed: int | Non
     """The verdict of check `id` on the names of this process; the transport is a function call."""
     found = load(id)
     draw = Draw(open_seed(id) if seed is None else seed, device=os.environ.get("BPTT_DEVICE", "cpu"))
-    return run.run_check(found, Beside(names, lend=of_this_process().aside(run.lend)), draw, cells)
+    return run.run_check(found, Here(names, lend=of_this_process().aside(run.lend)), draw, cells)
 
 
 def progress() -> None:

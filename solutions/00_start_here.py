@@ -460,6 +460,59 @@ with needs("tanh_grad", "loss_and_slope"):
 # ### END SOLUTION
 
 # %% [markdown]
+# ## A map of the course
+#
+# What the course promises, and where it keeps each promise: the lesson, the exercise that you write and its check judges, and the experiment that shows it.
+#
+# <!-- map: python -m docs.map -->
+#
+# | promise | lesson | exercise | experiment |
+# |---|---|---|---|
+# | the recurrence: a state from the state before it and an input | [01](01_unrolled_graph.ipynb) | `rnn_step` | one click, then silence |
+# | the unrolled graph, with a depth that grows with time | [01](01_unrolled_graph.ipynb) | `unroll`, `unrolled_edges` | the graph that autograd recorded |
+# | one set of shared weights, and the number of gradient paths through it | [01](01_unrolled_graph.ipynb) | `count_paths`, `parameter_count` | all paths, one by one; the price of time |
+# | the gradient of a shared weight as a sum over untied copies | [02](02_shared_gradients.ipynb) | `untied_gradients` | whose gradient is it? |
+# | BPTT by hand, with a loss at the end | [02](02_shared_gradients.ipynb) | `rnn_step_backward`, `bptt_last` | the sweep against autograd, for long sequences |
+# | BPTT by hand, with a loss at every step | [02](02_shared_gradients.ipynb) | `bptt_every_step` | what the second term is good for |
+# | immediate and total derivative; real-time recurrent learning | [02](02_shared_gradients.ipynb) | `immediate_jacobian`, `total_jacobian` | three roads to one gradient |
+# | finite differences, and what tolerances rest on | [02](02_shared_gradients.ipynb) | `finite_difference` | how exact is the test? |
+# | the Jacobian of a step | [03](03_gradient_flow.ipynb) | `step_jacobian` | a circle goes through one step |
+# | products of Jacobians | [03](03_gradient_flow.ipynb) | `jacobian_product` | the circle after many steps |
+# | gradients that grow or fade on their way back | [03](03_gradient_flow.ipynb) | `gradient_norms` | how far does a gradient get?; one radius, three fates |
+# | spectral radius, singular value, and what each decides | [03](03_gradient_flow.ipynb) | `spectral_radius`, `largest_singular_value`, `with_spectral_radius` | sweep the radius |
+# | the Lyapunov exponent of a driven network | [03](03_gradient_flow.ipynb) | `lyapunov_exponent` | the exponent against the radius |
+# | a loss at every step, reshaped, summed or averaged | [04](04_sequence_loss.ipynb) | `sequence_loss` | what longer sequences do to a step |
+# | padding: a masked loss, and the state at a row's own end | [04](04_sequence_loss.ipynb) | `masked_sequence_loss`, `final_state` | a loss that improves by padding; going on from the wrong state |
+# | language modelling with PyTorch's training step, against a known floor | [04](04_sequence_loss.ipynb) | `SequenceModel`, `train_step`, `generate` | down to the floor |
+# | sequence labelling | [04](04_sequence_loss.ipynb) | `labelling_loss` | what the loss does not see |
+# | the memory of the recorded graph | [04](04_sequence_loss.ipynb) | `guess_larger` | bytes against time |
+# | truncated BPTT: windows, and what they cannot learn | [05](05_truncated_bptt.ipynb) | `chunks`, `train_tbptt` | what a window costs; a threshold |
+# | the state carried and its graph cut, for tensors and tuples | [05](05_truncated_bptt.ipynb) | `detach_state` | what PyTorch says |
+# | the general form: every k1 steps, k2 steps back | [05](05_truncated_bptt.ipynb) | `truncated_gradient` | the staircase, with two sliders |
+# | the bias of truncation | [05](05_truncated_bptt.ipynb) | `truncated_gradient` | how wrong is it?; when the short view points the wrong way |
+# | randomised truncation, unbiased | [05](05_truncated_bptt.ipynb) | `randomized_truncation_gradient` | the price of being unbiased |
+# | checkpointing: the exact gradient in less memory | [05](05_truncated_bptt.ipynb) | `checkpointed_loss` | bytes against segments |
+# | the four symptoms of exploding gradients | [06](06_clipping.ipynb) | `symptoms` | the table, filled |
+# | clipping by global norm | [06](06_clipping.ipynb) | `global_norm`, `clip_grad_norm` | cliff; the cliff, with a slider for the threshold |
+# | clipping by value, and what it does to the direction | [06](06_clipping.ipynb) | `clip_grad_value` | which way does it point? |
+# | the place of clipping in the training step | [06](06_clipping.ipynb) | `clipped_train_step` | without, and with |
+# | vanishing gradients, measured by lag | [07](07_vanishing_gradients.ipynb) | `gradient_flow` | three fresh layers |
+# | the LSTM, forwards and backwards by hand | [07](07_vanishing_gradients.ipynb) | `lstm_step`, `lstm_step_backward` | gates by hand; two ways back |
+# | the GRU by hand | [07](07_vanishing_gradients.ipynb) | `gru_step` | the update gate's bias |
+# | the bias of the forget gate | [07](07_vanishing_gradients.ipynb) | `set_forget_bias` | the flow, once more |
+# | agreement over a distance, with attractors | [07](07_vanishing_gradients.ipynb) | `guess_agreement` | agreement |
+# | the cost of a recurrent layer, O(B·T·H²) | [08](08_cost_and_attention.ipynb) | `rnn_flops` | predicted and counted |
+# | the memory of BPTT, O(B·T·H) | [08](08_cost_and_attention.ipynb) | `bptt_bytes` | predicted and counted |
+# | parallel training over time: attention, and the scan of a linear recurrence | [08](08_cost_and_attention.ipynb) | `causal_attention`, `linear_recurrence_scan` | what waits for what |
+# | memory at inference: a state of fixed size or a growing cache | [08](08_cost_and_attention.ipynb) | `KVCache` | the price of a token |
+# | streaming with attention and with a recurrence | [08](08_cost_and_attention.ipynb) | `KVCache`, `linear_recurrence` | the price of a token |
+# | training on long sequences: what recurrence and attention cost | [08](08_cost_and_attention.ipynb) | `causal_attention` | time and memory against T; attention against recurrence, with three sliders |
+# | all of it in one project: truncation, gates and clipping | [09](09_capstone.ipynb) | `train_window`, `Predictor` | your learning curve beside the floor; what each decision was worth |
+# | prediction of a stream in constant memory, against a known floor | [09](09_capstone.ipynb) | `pack_state`, `Predictor` | where the nats go |
+#
+# <!-- end of the map -->
+
+# %% [markdown]
 # ## Where you stand
 #
 # The last cell lists the checks that you have run since you opened the notebook, and how each one ended.

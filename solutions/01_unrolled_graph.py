@@ -115,7 +115,7 @@ def rnn_step(x_t, h_prev, params):
     ### END SOLUTION
 
 
-# %% check="unrolled-graph-rnn-step" points=3
+# %% check="unrolled-graph-rnn-step" points=3 keeps="recurrence"
 check("unrolled-graph-rnn-step")
 
 # %% [markdown] hint="unrolled-graph-rnn-step"
@@ -156,7 +156,7 @@ check("unrolled-graph-rnn-step")
 # One unit hears a click, $x_1 = 1$, and then nothing, $x_2 = x_3 = … = 0$. What is left of the click after 30 steps? The three
 # curves differ in one number, the weight $w_{hh}$ from the unit to itself.
 
-# %% experiment="one-click"
+# %% experiment="one-click" keeps="recurrence"
 with needs("rnn_step"):
     T = 30
     fig, ax = plt.subplots()
@@ -277,7 +277,7 @@ def unroll(x, h0, params):
     ### END SOLUTION
 
 
-# %% check="unrolled-graph-unroll" points=4
+# %% check="unrolled-graph-unroll" points=4 keeps="unrolling"
 check("unrolled-graph-unroll")
 
 # %% [markdown] hint="unrolled-graph-unroll"
@@ -377,7 +377,7 @@ with needs("unroll"):
 #
 # Now the same graph, drawn. Only the tanh operations and the leaves get a circle; all operations between two of them are one arrow.
 
-# %% experiment="recorded-graph"
+# %% experiment="recorded-graph" keeps="unrolling"
 with needs("unroll"):
     states, leaves = recorded_run(T=6)
     recorded = graph.recorded_edges(states, leaves)
@@ -400,7 +400,7 @@ with needs("unroll"):
 #
 # How deep is it? The next cell measures the depth for several $T$, and for two sizes of the state.
 
-# %% experiment="depth"
+# %% experiment="depth" keeps="unrolling"
 with needs("unroll"):
     lengths = [1, 2, 5, 10, 20, 40]
     if one_tanh_a_step(recorded_run(T=1)[0]):
@@ -451,7 +451,7 @@ def unrolled_edges(T):
     ### END SOLUTION
 
 
-# %% check="unrolled-graph-unrolled-edges" points=3
+# %% check="unrolled-graph-unrolled-edges" points=3 keeps="unrolling"
 check("unrolled-graph-unrolled-edges")
 
 # %% [markdown] hint="unrolled-graph-unrolled-edges"
@@ -555,7 +555,7 @@ def count_paths(t):
     ### END SOLUTION
 
 
-# %% check="unrolled-graph-count-paths" points=2
+# %% check="unrolled-graph-count-paths" points=2 keeps="paths"
 check("unrolled-graph-count-paths")
 
 # %% [markdown] hint="unrolled-graph-count-paths"
@@ -607,7 +607,7 @@ def paths_between(edges, start, end):
     return [[arrow, *rest] for arrow in onward for rest in paths_between(edges, arrow[1], end)]
 
 
-# %% experiment="all-paths"
+# %% experiment="all-paths" keeps="paths"
 with needs("unrolled_edges", "count_paths"):
     found = paths_between(unrolled_edges(3), "theta", "L3")
     fig, axes = plt.subplots(1, len(found), figsize=(10, 3.4))
@@ -658,7 +658,7 @@ def parameter_count(D, H, V):
     ### END SOLUTION
 
 
-# %% check="unrolled-graph-parameter-count" points=2
+# %% check="unrolled-graph-parameter-count" points=2 keeps="paths"
 check("unrolled-graph-parameter-count")
 
 # %% [markdown] hint="unrolled-graph-parameter-count"
@@ -717,7 +717,7 @@ def price_of_time(seed):
     return price
 
 
-# %% experiment="price-of-time"
+# %% experiment="price-of-time" keeps="paths"
 with needs("unroll", "count_paths", "parameter_count"):
     price = price_of_time(seed=5)  # the stored runs are those of seeds 0 to 4
     fig, ax = plt.subplots(figsize=(7, 4))

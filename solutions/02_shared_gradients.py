@@ -200,7 +200,7 @@ def untied_gradients(x, h0, params, dh_T):
     ### END SOLUTION
 
 
-# %% check="shared-gradients-untied" points=3
+# %% check="shared-gradients-untied" points=3 keeps="untied"
 check("shared-gradients-untied")
 
 # %% [markdown] hint="shared-gradients-untied"
@@ -264,7 +264,7 @@ def share_sizes(seed, gain, T=30):
     return [size / sizes[-1] for size in sizes[1:]]
 
 
-# %% experiment="shares"
+# %% experiment="shares" keeps="untied"
 with needs("untied_gradients"):
     fig, ax = plt.subplots()
     steps = range(2, 31)
@@ -377,7 +377,7 @@ def rnn_step_backward(dh, x_t, h_prev, h, params):
     ### END SOLUTION
 
 
-# %% check="shared-gradients-step-backward" points=4
+# %% check="shared-gradients-step-backward" points=4 keeps="bptt-last"
 check("shared-gradients-step-backward")
 
 # %% [markdown] hint="shared-gradients-step-backward"
@@ -526,7 +526,7 @@ def bptt_last(x, h0, params, dh_T):
     ### END SOLUTION
 
 
-# %% check="shared-gradients-bptt-last" points=4
+# %% check="shared-gradients-bptt-last" points=4 keeps="bptt-last"
 check("shared-gradients-bptt-last")
 
 # %% [markdown] hint="shared-gradients-bptt-last"
@@ -596,7 +596,7 @@ def gap_to_autograd(seed, kind):
     return gaps
 
 
-# %% experiment="long"
+# %% experiment="long" keeps="bptt-last"
 with needs("bptt_last"):
     fig, ax = plt.subplots()
     kinds = {"float32": (torch.float32, figures.VERMILION, "s"), "float64": (torch.float64, figures.BLUE, "o")}
@@ -700,7 +700,7 @@ def bptt_every_step(x, h0, params, targets):
     ### END SOLUTION
 
 
-# %% check="shared-gradients-bptt" points=6
+# %% check="shared-gradients-bptt" points=6 keeps="bptt-every-step"
 check("shared-gradients-bptt")
 
 # %% [markdown] hint="shared-gradients-bptt"
@@ -792,7 +792,7 @@ def learn_echo(seed, all_paths=True, frozen=False, updates=160, T=10, delay=2, V
     return torch.tensor(losses).reshape(-1, 20).mean(1).tolist()
 
 
-# %% experiment="echo"
+# %% experiment="echo" keeps="bptt-every-step"
 with needs("bptt_every_step"):
     fig, ax = plt.subplots()
     steps = range(20, 161, 20)
@@ -892,7 +892,7 @@ def finite_difference(f, theta, eps):
     ### END SOLUTION
 
 
-# %% check="shared-gradients-finite-difference" points=2
+# %% check="shared-gradients-finite-difference" points=2 keeps="differences"
 check("shared-gradients-finite-difference")
 
 # %% [markdown] hint="shared-gradients-finite-difference"
@@ -962,7 +962,7 @@ def difference_errors(seed, kind):
     return [((one - right).abs().max() / right.abs().max()).item() for one in found]
 
 
-# %% experiment="differences"
+# %% experiment="differences" keeps="differences"
 with needs("finite_difference", "bptt_every_step"):
     fig, ax = plt.subplots()
     for name, (kind, color, marker) in {
@@ -1035,7 +1035,7 @@ def immediate_jacobian(h_t, h_prev):
     ### END SOLUTION
 
 
-# %% check="shared-gradients-immediate" points=2
+# %% check="shared-gradients-immediate" points=2 keeps="immediate-and-total"
 check("shared-gradients-immediate")
 
 # %% [markdown] hint="shared-gradients-immediate"
@@ -1119,7 +1119,7 @@ def total_jacobian(x, h0, params):
     ### END SOLUTION
 
 
-# %% check="shared-gradients-total" points=4
+# %% check="shared-gradients-total" points=4 keeps="immediate-and-total"
 check("shared-gradients-total")
 
 # %% [markdown] hint="shared-gradients-total"
@@ -1205,7 +1205,7 @@ def operations(run):
     return counter.get_total_flops()
 
 
-# %% experiment="roads"
+# %% experiment="roads" keeps="immediate-and-total"
 with needs("bptt_every_step", "bptt_last", "total_jacobian"):
     gaps = [gaps_between_roads(seed) for seed in range(3)]
     for name, road in (

@@ -110,7 +110,7 @@ def step_jacobian(h, params):
     ### END SOLUTION
 
 
-# %% check="gradient-flow-step-jacobian" points=3
+# %% check="gradient-flow-step-jacobian" points=3 keeps="step-jacobian"
 check("gradient-flow-step-jacobian")
 
 # %% [markdown] hint="gradient-flow-step-jacobian"
@@ -164,7 +164,7 @@ def circle(points=24):
     return torch.stack([angle.cos(), angle.sin()])
 
 
-# %% experiment="circle"
+# %% experiment="circle" keeps="step-jacobian"
 with needs("step_jacobian"):
     radius = 0.02
     fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.6), sharex=True, sharey=True)
@@ -229,7 +229,7 @@ def jacobian_product(states, params, k, t):
     ### END SOLUTION
 
 
-# %% check="gradient-flow-product" points=4
+# %% check="gradient-flow-product" points=4 keeps="jacobian-product"
 check("gradient-flow-product")
 
 # %% [markdown] hint="gradient-flow-product"
@@ -272,7 +272,7 @@ check("gradient-flow-product")
 # The network with two units again, now with random inputs. The circle of small changes of $h_0$ is carried through 1, 4, 8 and 16 steps, by your product.
 # Each picture is scaled to fit; how long the long axis really is stands above it.
 
-# %% experiment="collapse"
+# %% experiment="collapse" keeps="jacobian-product"
 with needs("jacobian_product"):
     params, h_prev, _ = two_units(0.0)
     x = 0.7 * normal(torch.Generator().manual_seed(2), 1, 16, 1)
@@ -353,7 +353,7 @@ def gradient_norms(x, h0, params, dh_T):
     ### END SOLUTION
 
 
-# %% check="gradient-flow-norms" points=4
+# %% check="gradient-flow-norms" points=4 keeps="growth-and-decay"
 check("gradient-flow-norms")
 
 # %% [markdown] hint="gradient-flow-norms"
@@ -395,7 +395,7 @@ check("gradient-flow-norms")
 # Four networks with 32 units and the same random matrix, multiplied by a *gain* of 0.5, 1, 2 and 3. Their inputs are random numbers with a standard deviation of 0.5; we call this
 # their *loudness*. The gradient comes in at step 60.
 
-# %% experiment="way-back"
+# %% experiment="way-back" keeps="growth-and-decay"
 with needs("gradient_norms"):
     T = 60
     fig, ax = plt.subplots()
@@ -464,7 +464,7 @@ def spectral_radius(W):
     ### END SOLUTION
 
 
-# %% check="gradient-flow-radius" points=2
+# %% check="gradient-flow-radius" points=2 keeps="spectral-radius"
 check("gradient-flow-radius")
 
 # %% [markdown] hint="gradient-flow-radius"
@@ -512,7 +512,7 @@ def largest_singular_value(W):
     ### END SOLUTION
 
 
-# %% check="gradient-flow-singular-value" points=1
+# %% check="gradient-flow-singular-value" points=1 keeps="spectral-radius"
 check("gradient-flow-singular-value")
 
 # %% [markdown] hint="gradient-flow-singular-value"
@@ -568,7 +568,7 @@ def with_spectral_radius(W, rho):
     ### END SOLUTION
 
 
-# %% check="gradient-flow-rescale" points=2
+# %% check="gradient-flow-rescale" points=2 keeps="spectral-radius"
 check("gradient-flow-rescale")
 
 # %% [markdown] hint="gradient-flow-rescale"
@@ -631,7 +631,7 @@ def radius_sweep(seed, T=80):
     return {"linear": linear, "network": network}
 
 
-# %% experiment="radius-sweep"
+# %% experiment="radius-sweep" keeps="spectral-radius"
 with needs("jacobian_product", "with_spectral_radius"):
     yours, runs = radius_sweep(seed=0), stored("gradient_flow", "radius_sweep")
     fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
@@ -727,7 +727,7 @@ def growing_first(seed, T=120):
     return sizes
 
 
-# %% experiment="growing-first"
+# %% experiment="growing-first" keeps="growth-and-decay"
 with needs("jacobian_product", "with_spectral_radius"):
     yours, runs = growing_first(seed=0), stored("gradient_flow", "growing_first")
     fig, ax = plt.subplots(figsize=(7, 4))
@@ -915,7 +915,7 @@ def lyapunov_exponent(x, h0, params, warmup):
     ### END SOLUTION
 
 
-# %% check="gradient-flow-exponent" points=4
+# %% check="gradient-flow-exponent" points=4 keeps="exponent"
 check("gradient-flow-exponent")
 
 # %% [markdown] hint="gradient-flow-exponent"
@@ -975,7 +975,7 @@ def exponents(seed):
     return {"exponent": [exponent(seed, with_spectral_radius(gaussian(seed), rho), 0.5) for rho in MORE_RADII]}
 
 
-# %% experiment="exponents"
+# %% experiment="exponents" keeps="exponent"
 with needs("lyapunov_exponent", "with_spectral_radius"):
     yours, runs = exponents(seed=0), stored("gradient_flow", "exponents")
     fig, ax = plt.subplots()

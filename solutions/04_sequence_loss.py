@@ -113,7 +113,7 @@ def sequence_loss(logits, targets, reduction):
     ### END SOLUTION
 
 
-# %% check="sequence-loss-loss" points=3
+# %% check="sequence-loss-loss" points=3 keeps="loss-every-step"
 check("sequence-loss-loss")
 
 # %% [markdown] hint="sequence-loss-loss"
@@ -180,7 +180,7 @@ check("sequence-loss-predict-factor")
 # of its gradient on longer and longer pieces of text, for your two reductions. (The text, `language.sample(rows, length, seed)`,
 # is in a made-up language of 18 tokens. Section 5 says what it is like; here any text would do.)
 
-# %% experiment="sum-and-mean"
+# %% experiment="sum-and-mean" keeps="loss-every-step"
 with needs("sequence_loss"):
     lengths = [5, 10, 20, 50, 100, 200, 500, 1000]
     text = language.sample(8, max(lengths), seed=0).to(device)
@@ -242,7 +242,7 @@ def masked_sequence_loss(logits, targets, lengths):
     ### END SOLUTION
 
 
-# %% check="sequence-loss-masked-loss" points=4
+# %% check="sequence-loss-masked-loss" points=4 keeps="masking"
 check("sequence-loss-masked-loss")
 
 # %% [markdown] hint="sequence-loss-masked-loss"
@@ -294,7 +294,7 @@ check("sequence-loss-masked-loss")
 #
 # Now the same 200 sequences, of 5 to 20 steps, are padded with zeros to more and more steps: readings and labels alike.
 
-# %% experiment="padding"
+# %% experiment="padding" keeps="masking"
 with needs("sequence_loss", "masked_sequence_loss"):
     readings, states = task.sample(200, 20, seed=0)
     lengths = torch.randint(5, 21, (200,), generator=torch.Generator().manual_seed(0))
@@ -378,7 +378,7 @@ class SequenceModel(nn.Module):
         ### END SOLUTION
 
 
-# %% check="sequence-loss-model" points=4
+# %% check="sequence-loss-model" points=4 keeps="training-step"
 check("sequence-loss-model")
 
 # %% [markdown] hint="sequence-loss-model"
@@ -508,7 +508,7 @@ def train_step(model, optimizer, tokens, targets):
     ### END SOLUTION
 
 
-# %% check="sequence-loss-train-step" points=4
+# %% check="sequence-loss-train-step" points=4 keeps="training-step"
 check("sequence-loss-train-step")
 
 # %% [markdown] hint="sequence-loss-train-step"
@@ -615,7 +615,7 @@ def loss_on(model, text, memory=True):
 # without memory. The bands are stored runs over five seeds. Training takes a few seconds. (Each training text begins with a
 # sentence, so that to begin without a state is right. What to do with one endless text is the subject of lesson 05.)
 
-# %% experiment="language"
+# %% experiment="language" keeps="training-step"
 with needs("SequenceModel", "train_step", "sequence_loss"):
     runs = stored("sequence_loss", "language")
     best = {"with": language.surprise(held_out), "without": language.bigram_surprise(held_out)}  # nats, token by token
@@ -727,7 +727,7 @@ def labelling_loss(model, readings, labels):
     ### END RELEASED
 
 
-# %% check="sequence-loss-bug" points=3
+# %% check="sequence-loss-bug" points=3 keeps="labelling"
 check("sequence-loss-bug")
 
 # %% [markdown] hint="sequence-loss-bug"
@@ -807,7 +807,7 @@ def train_labeller(seed, steps=300):
     }
 
 
-# %% experiment="labelling"
+# %% experiment="labelling" keeps="labelling"
 with needs("SequenceModel", "labelling_loss"):
     yours = train_labeller(seed=0)
     runs = stored("sequence_loss", "labelling")
@@ -892,7 +892,7 @@ def final_state(model, tokens, lengths):
     ### END SOLUTION
 
 
-# %% check="sequence-loss-final-state" points=3
+# %% check="sequence-loss-final-state" points=3 keeps="masking"
 check("sequence-loss-final-state")
 
 # %% [markdown] hint="sequence-loss-final-state"
@@ -960,7 +960,7 @@ def remembered(model, h, nouns):
     return (model.readout(h[0])[:, language.first_verb :].argmax(1) == nouns).double()
 
 
-# %% experiment="wrong-state"
+# %% experiment="wrong-state" keeps="masking"
 with needs("final_state", "SequenceModel", "train_step", "sequence_loss"):
     trained = trained or train_language(seed=0)[0]  # where section 5 has not trained it yet
     nouns, tokens, lengths = beginnings(400, seed=0)
@@ -1012,7 +1012,7 @@ def generate(model, prompt, n):
     ### END SOLUTION
 
 
-# %% check="sequence-loss-generate" points=4
+# %% check="sequence-loss-generate" points=4 keeps="training-step"
 check("sequence-loss-generate")
 
 # %% [markdown] hint="sequence-loss-generate"
@@ -1128,7 +1128,7 @@ guess_larger = "logits"
 # guess_larger = None
 ### END RELEASED
 
-# %% check="sequence-loss-predict-memory" points=1
+# %% check="sequence-loss-predict-memory" points=1 keeps="graph-memory"
 check("sequence-loss-predict-memory")
 
 # %% [markdown]
@@ -1160,7 +1160,7 @@ def bytes_by_steps(seed):
     return kept
 
 
-# %% experiment="memory"
+# %% experiment="memory" keeps="graph-memory"
 with needs("SequenceModel", "sequence_loss"):
     kept = bytes_by_steps(seed=0)
     B, E, H = 16, 8, 32

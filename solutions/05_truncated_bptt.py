@@ -162,7 +162,7 @@ def chunks(x, y, k):
     ### END SOLUTION
 
 
-# %% check="truncated-bptt-chunks" points=2
+# %% check="truncated-bptt-chunks" points=2 keeps="truncation"
 check("truncated-bptt-chunks")
 
 # %% [markdown] hint="truncated-bptt-chunks"
@@ -254,7 +254,7 @@ def detach_state(state):
     ### END SOLUTION
 
 
-# %% check="truncated-bptt-detach-state" points=3
+# %% check="truncated-bptt-detach-state" points=3 keeps="carry-and-cut"
 check("truncated-bptt-detach-state")
 
 # %% [markdown] hint="truncated-bptt-detach-state"
@@ -341,7 +341,7 @@ def train_tbptt(model, optimizer, x, y, k):
     ### END SOLUTION
 
 
-# %% check="truncated-bptt-train-tbptt" points=6
+# %% check="truncated-bptt-train-tbptt" points=6 keeps="truncation"
 check("truncated-bptt-train-tbptt")
 
 # %% [markdown] hint="truncated-bptt-train-tbptt"
@@ -410,7 +410,7 @@ def only_h(state):
     return (state[0].detach(), state[1]) if isinstance(state, tuple) else state.detach()
 
 
-# %% experiment="three-failures"
+# %% experiment="three-failures" keeps="carry-and-cut"
 with needs("detach_state"):
     programs = {
         "right": {"carry": detach_state},
@@ -455,7 +455,7 @@ def bill(carry, windows, kind="tanh", k=20):
     return peak_bytes(run)
 
 
-# %% experiment="bill"
+# %% experiment="bill" keeps="carry-and-cut"
 with needs("detach_state"):
     counts = [1, 2, 3, 4, 6, 8]
     fig, ax = plt.subplots()
@@ -512,7 +512,7 @@ def seconds_per_pass(k, repeats=3, B=16):
     return sorted(times[1:])[repeats // 2]
 
 
-# %% experiment="cost"
+# %% experiment="cost" keeps="truncation"
 with needs("train_tbptt"):
     kept = bytes_of_window(seed=0)
     seconds = [seconds_per_pass(k) for k in WINDOWS]
@@ -693,7 +693,7 @@ with needs("reach", "detach_state"):
 # your `reach` finds it. Move the sliders.
 
 
-# %% experiment="staircase"
+# %% experiment="staircase" keeps="k1-and-k2"
 def staircase(k1, k2, T=32):
     """Which steps the loss of each step reaches, if every k1 steps the newest k1 losses go back k2 steps."""
     k2 = max(k1, k2)
@@ -787,7 +787,7 @@ SEEN = {2: [1, 2, 3, 4], 5: [1, 3, 5, 6, 8]}  # windows tried for each delay
 #
 # A window of $k$ steps gives its last loss $k$ steps of credit. To reach the symbol of $d$ steps ago, a loss has to go back over $d + 1$ steps, its own among them. So the threshold should lie at $k = d + 1$. Stored runs over five seeds for two delays; your `train_tbptt` runs two of them now, on either side of the threshold.
 
-# %% experiment="echo"
+# %% experiment="echo" keeps="truncation"
 with needs("train_tbptt"):
     live = {k: echo_accuracy(train_tbptt, "lstm", 5, k, seed=0) for k in (5, 6)}
     runs = stored("truncated_bptt", "echo")
@@ -889,7 +889,7 @@ def truncated_gradient(x, h0, params, targets, k1, k2):
     ### END SOLUTION
 
 
-# %% check="truncated-bptt-truncated-gradient" points=5
+# %% check="truncated-bptt-truncated-gradient" points=5 keeps="k1-and-k2 truncation-bias"
 check("truncated-bptt-truncated-gradient")
 
 # %% [markdown] hint="truncated-bptt-truncated-gradient"
@@ -986,7 +986,7 @@ def bias_by_window(seed, radius, T=60):
 # Is a truncated gradient nearly right? That depends on what the network does with its past. The next cell compares your `truncated_gradient` ($k_1 = 1$: each loss goes back $k$ steps) with the full one, for three networks that differ in the size of `weight_hh`. Whether a network is
 # contracting or expanding is *measured*: its exponent is the mean growth of a small disturbance per step, on this input. (Lesson 03 shows why the spectral radius alone does not tell.)
 
-# %% experiment="bias"
+# %% experiment="bias" keeps="truncation-bias"
 with needs("truncated_gradient"):
     fig, ax = plt.subplots(figsize=(7, 4))
     for radius, color, marker in zip(RADII, (figures.BLUE, figures.GREEN, figures.VERMILION), figures.MARKERS):
@@ -1052,7 +1052,7 @@ def seen_influence(longest):
     return seen
 
 
-# %% experiment="balancing"
+# %% experiment="balancing" keeps="truncation-bias"
 with needs("detach_state"):
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     seen = seen_influence(80)
@@ -1135,7 +1135,7 @@ def randomized_truncation_gradient(x, h0, params, targets, p, seed):
     ### END SOLUTION
 
 
-# %% check="truncated-bptt-randomized-truncation-gradient" points=5
+# %% check="truncated-bptt-randomized-truncation-gradient" points=5 keeps="randomised-truncation"
 check("truncated-bptt-randomized-truncation-gradient")
 
 # %% [markdown] hint="truncated-bptt-randomized-truncation-gradient"
@@ -1243,7 +1243,7 @@ def share_of_spread(seed, radius=0.9, T=40, p=0.9):
 #
 # Right on average is not right each time. The next cell averages more and more draws for a longer sequence ($T = 40$, $p = 0.9$: 10 steps of credit on average), in a contracting network, and compares with a fixed 10 steps of credit.
 
-# %% experiment="price-of-unbiased"
+# %% experiment="price-of-unbiased" keeps="randomised-truncation"
 with needs("randomized_truncation_gradient", "truncated_gradient"):
     mine = error_of_means(seed=0)
     runs = stored("truncated_bptt", "randomized")
@@ -1340,7 +1340,7 @@ def checkpointed_loss(model, x, y, segments):
     ### END SOLUTION
 
 
-# %% check="truncated-bptt-checkpointed-loss" points=4
+# %% check="truncated-bptt-checkpointed-loss" points=4 keeps="checkpointing"
 check("truncated-bptt-checkpointed-loss")
 
 # %% [markdown] hint="truncated-bptt-checkpointed-loss"
@@ -1403,7 +1403,7 @@ def bytes_by_segments(seed, T=100, B=16):
     return measured
 
 
-# %% experiment="segments"
+# %% experiment="segments" keeps="checkpointing"
 with needs("checkpointed_loss"):
     measured = bytes_by_segments(seed=0)
     fig, ax = plt.subplots()

@@ -92,7 +92,7 @@ def landscape(points=141):
     return w, b, loss.detach(), (grads[0] ** 2 + grads[1] ** 2).sqrt()
 
 
-# %% experiment="cliff"
+# %% experiment="cliff" keeps="clip-by-norm"
 w, b, loss, length = landscape()
 fig = plt.figure(figsize=(10, 4.2))
 left, right = fig.add_subplot(1, 2, 1, projection="3d"), fig.add_subplot(1, 2, 2)
@@ -146,7 +146,7 @@ def global_norm(tensors):
     ### END SOLUTION
 
 
-# %% check="clipping-global-norm" points=2
+# %% check="clipping-global-norm" points=2 keeps="clip-by-norm"
 check("clipping-global-norm")
 
 # %% [markdown] hint="clipping-global-norm"
@@ -253,7 +253,7 @@ def clip_grad_norm(parameters, max_norm):
     ### END SOLUTION
 
 
-# %% check="clipping-norm" points=5
+# %% check="clipping-norm" points=5 keeps="clip-by-norm"
 check("clipping-norm")
 
 # %% [markdown] hint="clipping-norm"
@@ -321,7 +321,7 @@ def arrivals(clip, seed, starts=60):
 THRESHOLDS = [0.1, 0.3, 1.0, 3.0, 10.0]
 
 
-# %% experiment="descent"
+# %% experiment="descent" keeps="clip-by-norm"
 plane = landscape()
 
 
@@ -399,7 +399,7 @@ def clip_grad_value(parameters, limit):
     ### END SOLUTION
 
 
-# %% check="clipping-value" points=2
+# %% check="clipping-value" points=2 keeps="clip-by-value"
 check("clipping-value")
 
 # %% [markdown] hint="clipping-value"
@@ -499,7 +499,7 @@ def directions(seed, steps=150):
     return [sorted(cosines)[len(cosines) // 2] for cosines in found.values()]
 
 
-# %% experiment="directions"
+# %% experiment="directions" keeps="clip-by-value"
 with needs("clip_grad_norm", "clip_grad_value"):
     model, x = TextModel("relu", seed=0), copied_text(32, 30, 0)
     F.cross_entropy(model(x[:, :-1])[0].flatten(0, 1), x[:, 1:].flatten()).backward()
@@ -576,7 +576,7 @@ def clipped_train_step(model, optimizer, x, y, max_norm):
     ### END SOLUTION
 
 
-# %% check="clipping-train-step" points=6
+# %% check="clipping-train-step" points=6 keeps="place-of-clipping"
 check("clipping-train-step")
 
 # %% [markdown] hint="clipping-train-step"
@@ -656,7 +656,7 @@ def smooth(losses, width=20):
     return [sum(losses[i : i + width]) / width for i in range(0, len(losses) - width + 1, width)]
 
 
-# %% experiment="failing"
+# %% experiment="failing" keeps="place-of-clipping"
 with needs("clip_grad_norm"):
     plain = training_log(lambda parameters: None, seed=0)
     mine = training_log(lambda parameters: clip_grad_norm(parameters, LIMIT), seed=0)
@@ -755,7 +755,7 @@ def symptoms(log):
     ### END SOLUTION
 
 
-# %% check="clipping-symptoms" points=4
+# %% check="clipping-symptoms" points=4 keeps="symptoms"
 check("clipping-symptoms")
 
 # %% [markdown] hint="clipping-symptoms"
@@ -810,7 +810,7 @@ def logs(seed):
     }
 
 
-# %% experiment="logs"
+# %% experiment="logs" keeps="symptoms"
 with needs("symptoms"):
     runs = stored("clipping", "logs")
     for name, log in logs(seed=0).items():

@@ -101,7 +101,7 @@ def gradient_flow(module, x):
     ### END SOLUTION
 
 
-# %% check="vanishing-gradients-flow" points=3
+# %% check="vanishing-gradients-flow" points=3 keeps="flow-by-lag"
 check("vanishing-gradients-flow")
 
 # %% [markdown] hint="vanishing-gradients-flow"
@@ -183,7 +183,7 @@ def draw_flow(ax, lines, runs, title):
     ax.legend()
 
 
-# %% experiment="flow-fresh"
+# %% experiment="flow-fresh" keeps="flow-by-lag"
 with needs("gradient_flow"):
     yours = flow_of_fresh(seed=0)
     fig, ax = plt.subplots()
@@ -251,7 +251,7 @@ def lstm_step(x_t, state, params):
     ### END SOLUTION
 
 
-# %% check="vanishing-gradients-lstm-step" points=3
+# %% check="vanishing-gradients-lstm-step" points=3 keeps="lstm"
 check("vanishing-gradients-lstm-step")
 
 # %% [markdown] hint="vanishing-gradients-lstm-step"
@@ -293,7 +293,7 @@ check("vanishing-gradients-lstm-step")
 # One unit of *your* `lstm_step`, whose gates you set with sliders: they stay the same at all steps. At step 3 something is read and the candidate is near 1; at all other steps it is 0.
 
 
-# %% experiment="gates-by-hand"
+# %% experiment="gates-by-hand" keeps="lstm"
 def one_unit(forget, write, show, T=40):
     """c and h of one unit with constant gates, which is given something to write at step 3 alone."""
     logits = [math.log(gate / (1 - gate)) for gate in (write, forget, 0.5, show)]
@@ -398,7 +398,7 @@ def lstm_step_backward(dh, dc, x_t, state, params):
     ### END SOLUTION
 
 
-# %% check="vanishing-gradients-lstm-step-backward" points=6
+# %% check="vanishing-gradients-lstm-step-backward" points=6 keeps="lstm"
 check("vanishing-gradients-lstm-step-backward")
 
 # %% [markdown] hint="vanishing-gradients-lstm-step-backward"
@@ -477,7 +477,7 @@ def two_ways(seed, forget, T=50, B=16, D=8, H=32):
     return found
 
 
-# %% experiment="two-ways"
+# %% experiment="two-ways" keeps="lstm"
 with needs("lstm_step", "lstm_step_backward"):
     fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True)
     for ax, forget in zip(axes, (0.0, 3.0)):
@@ -535,7 +535,7 @@ def gru_step(x_t, h, params):
     ### END SOLUTION
 
 
-# %% check="vanishing-gradients-gru-step" points=3
+# %% check="vanishing-gradients-gru-step" points=3 keeps="gru"
 check("vanishing-gradients-gru-step")
 
 # %% [markdown] hint="vanishing-gradients-gru-step"
@@ -590,7 +590,7 @@ def flow_of_gru_step(seed, bias, T=61, B=16, D=8, H=32):
     return (flow / flow[0]).tolist()
 
 
-# %% experiment="update-bias"
+# %% experiment="update-bias" keeps="gru"
 with needs("gru_step"):
     runs = stored("vanishing_gradients", "update_bias")
     fig, ax = plt.subplots()
@@ -633,7 +633,7 @@ def set_forget_bias(lstm, value):
     ### END SOLUTION
 
 
-# %% check="vanishing-gradients-forget-bias" points=2
+# %% check="vanishing-gradients-forget-bias" points=2 keeps="forget-bias"
 check("vanishing-gradients-forget-bias")
 
 # %% [markdown] hint="vanishing-gradients-forget-bias"
@@ -739,7 +739,7 @@ def flow_when_set_up(seed):
     return found | {"ReLU, identity": by_lag(rnn, seed)}
 
 
-# %% experiment="flow-set-up"
+# %% experiment="flow-set-up" keeps="forget-bias"
 with needs("gradient_flow", "set_forget_bias", "identity_init"):
     yours = flow_when_set_up(seed=0)
     fig, ax = plt.subplots()
@@ -902,7 +902,7 @@ guess_agreement = 0.125
 ### END RELEASED
 
 
-# %% check="vanishing-gradients-predict-agreement" points=1
+# %% check="vanishing-gradients-predict-agreement" points=1 keeps="agreement"
 check("vanishing-gradients-predict-agreement")
 
 
@@ -947,7 +947,7 @@ def agree(name, distance, attractors, seed, steps=600):
         return (model(words).argmax(1) == verb).double().mean().item()
 
 
-# %% experiment="agreement"
+# %% experiment="agreement" keeps="agreement"
 with needs("set_forget_bias"):
     shown = ("tanh", "LSTM", "LSTM, forget bias 3")
     yours = {name: [agree(name, d, max(1, d // 5), seed=0) for d in (4, 20)] for name in shown}

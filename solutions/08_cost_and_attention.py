@@ -116,7 +116,7 @@ def rnn_flops(B, T, D, H):
     ### END SOLUTION
 
 
-# %% check="cost-and-attention-rnn-flops" points=2
+# %% check="cost-and-attention-rnn-flops" points=2 keeps="flops"
 check("cost-and-attention-rnn-flops")
 
 # %% [markdown] hint="cost-and-attention-rnn-flops"
@@ -165,7 +165,7 @@ def bptt_bytes(B, T, H, dtype):
     ### END SOLUTION
 
 
-# %% check="cost-and-attention-bptt-bytes" points=2
+# %% check="cost-and-attention-bptt-bytes" points=2 keeps="bptt-memory"
 check("cost-and-attention-bptt-bytes")
 
 # %% [markdown] hint="cost-and-attention-bptt-bytes"
@@ -229,7 +229,7 @@ def count(B, T, D, H):
     return forward.get_total_flops(), both.get_total_flops(), kept
 
 
-# %% experiment="counted"
+# %% experiment="counted" keeps="flops bptt-memory"
 with needs("rnn_flops", "bptt_bytes"):
     print(
         "  B   T   D   H |   FLOPs predicted, counted | both passes |    bytes predicted, counted | besides the states"
@@ -349,7 +349,7 @@ def causal_attention(q, k, v):
     ### END SOLUTION
 
 
-# %% check="cost-and-attention-causal-attention" points=5
+# %% check="cost-and-attention-causal-attention" points=5 keeps="parallelism long-sequences"
 check("cost-and-attention-causal-attention")
 
 # %% [markdown] hint="cost-and-attention-causal-attention"
@@ -495,7 +495,7 @@ def first_slower(costs):
     return next((T for T, recurrence, attention in pairs if attention > recurrence), None)
 
 
-# %% experiment="training"
+# %% experiment="training" keeps="long-sequences"
 with needs("causal_attention"):
     costs = training_costs(seed=0)
     runs = stored("cost_and_attention", "training")
@@ -542,7 +542,7 @@ with needs("causal_attention"):
 # Counted, for the forward pass in float32: operations, bytes for the way back, and the steps that wait for one another. The recurrence is counted with your `rnn_flops` and `bptt_bytes`. Move $T$, the width $H = E$, and $B$.
 
 
-# %% experiment="against"
+# %% experiment="against" keeps="long-sequences"
 def against(T, H, B):
     """Counted costs of both layers against T, and at the T of the slider."""
     lengths = torch.logspace(4, 12, 33, base=2).round().int().tolist()
@@ -635,7 +635,7 @@ class KVCache:
         ### END SOLUTION
 
 
-# %% check="cost-and-attention-kv-cache" points=5
+# %% check="cost-and-attention-kv-cache" points=5 keeps="cache streaming"
 check("cost-and-attention-kv-cache")
 
 # %% [markdown] hint="cost-and-attention-kv-cache"
@@ -708,7 +708,7 @@ def streaming_costs(seed, width=64):
     return found
 
 
-# %% experiment="streaming"
+# %% experiment="streaming" keeps="cache streaming"
 with needs("KVCache", "causal_attention"):
     streamed = streaming_costs(seed=0)
     runs = stored("cost_and_attention", "streaming")
@@ -792,7 +792,7 @@ def linear_recurrence(a, b, h0):
     ### END SOLUTION
 
 
-# %% check="cost-and-attention-linear-recurrence" points=2
+# %% check="cost-and-attention-linear-recurrence" points=2 keeps="streaming"
 check("cost-and-attention-linear-recurrence")
 
 # %% [markdown] hint="cost-and-attention-linear-recurrence"
@@ -861,7 +861,7 @@ def linear_recurrence_scan(a, b, h0):
     ### END SOLUTION
 
 
-# %% check="cost-and-attention-scan" points=5
+# %% check="cost-and-attention-scan" points=5 keeps="parallelism"
 check("cost-and-attention-scan")
 
 # %% [markdown] hint="cost-and-attention-scan"
@@ -922,7 +922,7 @@ def chains():
     return found
 
 
-# %% experiment="chains"
+# %% experiment="chains" keeps="parallelism"
 with needs("linear_recurrence", "linear_recurrence_scan", "causal_attention"):
     longest = chains()
     fig, ax = plt.subplots()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 import functools
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -107,10 +109,19 @@ def copy_of(notebook: NotebookNode, role: str, id: str) -> NotebookNode:
     return notebook
 
 
-def hand_in(root: Path, student: str, name: str, what: NotebookNode | bytes, timestamp: str = "") -> Path:
-    """Put a notebook (or any bytes) where nbgrader collects it; returns the path of the file."""
+def hand_in(
+    root: Path,
+    student: str,
+    name: str,
+    what: NotebookNode | bytes,
+    timestamp: str = "",
+    files: Iterable[tuple[str, Path]] = (),
+) -> Path:
+    """Put a notebook (or any bytes), and files beside it, where nbgrader collects it; returns the path of the notebook."""
     folder = root / "submitted" / student / name
     folder.mkdir(parents=True, exist_ok=True)
+    for beside, file in files:
+        shutil.copyfile(file, folder / beside)
     path = folder / f"{name}.ipynb"
     path.write_bytes(what if isinstance(what, bytes) else (nbformat.writes(what) + "\n").encode())
     if timestamp:

@@ -15,9 +15,10 @@ from autograder.house import ROOT
 # Each role, the keys that go with it, and the kind of cell it belongs on (None: either).
 ROLES: dict[str, tuple[tuple[str, ...], str | None]] = {
     "answer": ((), "code"),
-    "check": (("points",), "code"),
+    "check": (("points", "keeps"), "code"),
     "written": (("points",), "markdown"),
-    "experiment": ((), "code"),
+    "experiment": (("keeps",), "code"),
+    "home": ((), "code"),
     "given": ((), None),
     "hint": ((), "markdown"),
     "fails": ((), "code"),
@@ -47,6 +48,7 @@ class Cell:
     role: str | None = None
     id: str = ""
     points: int | None = None
+    keeps: tuple[str, ...] = ()  # ids of promises (promises.py)
 
     @property
     def first(self) -> str:

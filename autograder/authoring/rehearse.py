@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nbclient import NotebookClient
 
@@ -25,9 +26,16 @@ class Rehearsal:
 
 
 def rehearse(script: Path, timeout: int = 300) -> Rehearsal:
-    """Run the solution of a lesson; a cell that fails on purpose does not count as an error."""
+    """Run the solution of a lesson in an empty folder; a cell that fails on purpose does not count as an error."""
     notebook, _ = notebooks(script)
-    NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=timeout).execute()
+    with TemporaryDirectory() as folder:
+        NotebookClient(
+            notebook,
+            kernel_name="python3",
+            allow_errors=True,
+            timeout=timeout,
+            resources={"metadata": {"path": folder}},
+        ).execute()
     times, errors, stderr = [], [], []
     for cell in notebook.cells:
         if cell.cell_type != "code":

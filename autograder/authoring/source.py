@@ -101,4 +101,5 @@ def _cell(lesson: Lesson, cell: Cell, header: str, values: Mapping[str, Any]) ->
     if "points" in more and (type(points) is not int or points < 0):
         given = "missing" if points is None else str(points)
         raise lesson.error(cell, f"the points of {identity} are {given}", "Give a whole number, as in points=3")
-    return Cell(cell.kind, cell.source, cell.number, cell.line, role, identity, points)
+    keeps = tuple(str(values.get("keeps", "")).split())
+    return Cell(cell.kind, cell.source, cell.number, cell.line, role, identity, points, keeps)

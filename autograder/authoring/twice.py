@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from autograder.checking import card, run
@@ -39,16 +40,25 @@ class Sandboxed:
         if self._child is None or not self._child.alive:
             self._child = Child(self.sandbox, self.inside, run.lend)
         child = self._child
-        try:
+
+        def patient() -> Patient:
             child.allow(self.inside.limits.cell, "a cell")
             child.ask({"do": "reset"})
             for source in sources:
                 child.ask({"do": "run", "source": source})
+            return Patient(child, lambda check: check.deadline, elsewhere)
+
+        @contextmanager
+        def elsewhere(check: Check) -> Iterator[Patient]:
+            again = patient()
+            again.begin(check)
+            yield again
+
+        try:
+            first = patient()
         except LearnerFailed as failed:
             return Verdict(check.id, failed.status, check.claim, check.of, failed.finding)
-
-        patient = Patient(child, lambda check: check.deadline)
-        return run.run_check(check, patient, Draw(open_seed(check.id)), sources)
+        return run.run_check(check, first, Draw(open_seed(check.id)), sources)
 
 
 class Twice:

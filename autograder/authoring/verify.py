@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from autograder import metadata
@@ -88,16 +90,18 @@ class Material:
     stub: Program
     wrong: tuple[Sample, ...]
     right: tuple[Sample, ...]
+    files: tuple[tuple[str, Path], ...] = ()  # what is handed in beside the notebook: name there, file here
 
 
 def material(script: Path, tests: Path) -> Material:
-    """The solution of a lesson, its stubs, and the answers in the folder `tests` (answers.py)."""
+    """The solution of a lesson, its stubs, the answers in the folder `tests` (answers.py), and the files in its `beside/`."""
     lesson, handed_out = source.read(script), release.notebooks(script)[1]
     solution = _program(lesson.name, ((cell.kind, cell.role or "", cell.id, cell.source) for cell in lesson.cells))
     keys = ((cell, metadata.key(cell) or ("", "")) for cell in handed_out.cells)
     stub = _program(lesson.name, ((cell.cell_type, *key, cell.source) for cell, key in keys))
     own = {cell.id: cell.source for cell in lesson.cells if cell.role == "answer"}
-    given = Material(solution, stub, tuple(answers.wrong(tests, own)), tuple(answers.right(tests)))
+    files = tuple((file.name, file) for file in sorted((tests / "beside").glob("*")))
+    given = Material(solution, stub, tuple(answers.wrong(tests, own)), tuple(answers.right(tests)), files)
     for sample in (*given.wrong, *given.right):
         if sample.of not in own:
             near = difflib.get_close_matches(sample.of, own, n=1)
@@ -107,14 +111,16 @@ def material(script: Path, tests: Path) -> Material:
 
 
 def _program(name: str, cells: Iterable[tuple[str, str, str, str]]) -> Program:
-    left_out = ("experiment", "check", "fails")
+    left_out = ("experiment", "home", "check", "fails")
     return Program(name, tuple(cell[1:] for cell in cells if cell[0] == "code" and cell[1] not in left_out))
 
 
-def in_notebook(check: Check, sources: list[str]) -> Verdict:
-    """Judge as a notebook does: with the names of this process, through a function call."""
+def in_notebook(check: Check, sources: list[str], files: Iterable[tuple[str, Path]] = ()) -> Verdict:
+    """Judge as a notebook does: with the names of this process, through a function call, in a folder with copies of `files`."""
     names: dict[str, Any] = {"__name__": "__main__"}
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # what an answer prints is not our output
+    with TemporaryDirectory() as folder, chdir(folder), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        for name, file in files:  # what an answer prints is not our output
+            copyfile(file, name)
         for number, text in enumerate(sources, 1):
             with suppress(Exception):  # as in Jupyter, the next cell still runs
                 execute(text, names, f"cell {number}")

@@ -94,6 +94,10 @@ def pack(value: Any, keep: Callable[[Any], Ref], arguments: Sequence[Tensor] = (
         raise WireError("an integer of more than 300 digits")
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if isinstance(value, bytes | bytearray):
+        if len(value) > MAX_BYTES // 2:
+            raise WireError(f"{len(value)} bytes are too many to be judged")
+        return bytes(value)
     if isinstance(value, bool | int | float | str):
         for kind in (int, float, str):  # subclasses such as numpy.float64
             if isinstance(value, kind):
@@ -228,6 +232,9 @@ def _encode(value: Any, blobs: list[bytes]) -> Any:
         return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, Tensor):
         return _encode_tensor(value, blobs)
+    if isinstance(value, bytes):
+        blobs.append(value)
+        return {"bytes": len(value)}
     if isinstance(value, Ref):
         return {"ref": [value.id, value.type, value.callable]}
     if isinstance(value, Yielded):
@@ -264,14 +271,14 @@ def _encode_tensor(tensor: Tensor, blobs: list[bytes]) -> dict[str, Any]:
 
 
 class _Reader:
-    """The tensors' bytes, read one tensor after another."""
+    """The bytes behind the head, read one tensor or one run of bytes after another."""
 
     def __init__(self, message: bytes, position: int):
         self.message, self.position = message, position
 
     def take(self, count: int) -> bytes:
         if count < 0 or count > len(self.message) - self.position:
-            raise WireError("a tensor is longer than the message")
+            raise WireError("a tensor or a run of bytes is longer than the message")
         self.position += count
         return self.message[self.position - count : self.position]
 
@@ -294,6 +301,8 @@ def _decode(head: Any, blobs: _Reader, depth: int) -> Any:
     if "ref" in head:
         id, kind, can_call = head["ref"]
         return Ref(int(id), str(kind)[:80], bool(can_call))
+    if "bytes" in head:
+        return blobs.take(int(head["bytes"]))
     if "int" in head:
         return int(str(head["int"])[:400], 16)
     if "float" in head:

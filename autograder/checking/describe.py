@@ -18,6 +18,8 @@ def describe(value: Any) -> str:
     if isinstance(value, list | tuple):
         inner = ", ".join(describe(item) for item in value[:4])
         return f"[{inner}{', …' if len(value) > 4 else ''}]"
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 

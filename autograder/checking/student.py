@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -21,6 +21,9 @@ class Transport(Protocol):
 
     def ask(self, request: Question, /) -> Reply:
         """The reply to a question; LearnerFailed if the learner's process is gone."""
+
+    def apart(self) -> AbstractContextManager[Transport]:
+        """The same cells where nothing has been asked; what is kept here is gone from then on."""
 
 
 class Handle:
@@ -76,6 +79,20 @@ class Student:
             yield
         finally:
             self.last = before
+
+    @contextmanager
+    def apart(self) -> Iterator[Student]:
+        """The same learner in a process in which nothing has been asked; ask this one no more.
+
+        A notebook has no other process: there, the learner's variables are put back as they were (beside/afresh.py).
+        """
+        with self._transport.apart() as transport:
+            other = Student(transport, self.last, lent=self._lent, pretend=self.pretend)
+            try:
+                yield other
+            finally:
+                self.last = other.last
+                self.changed += other.changed
 
     def show(self, call: str) -> None:
         """From now on a message shows this as the last call."""

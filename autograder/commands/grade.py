@@ -128,7 +128,8 @@ def _reasons(outcome: Outcome) -> list[str]:
     wrong = [card.headline(one) for one in verdicts if one.status != "missing" and (not one.right or one.credit < 1)]
     if missing := [one.check for one in verdicts if one.status == "missing"]:
         wrong.append(f"not written yet: {', '.join(missing)}")
-    return [*(wrong or ["all right"]), *(f"({problem})" for problem in outcome.judged.problems)]
+    notes = [f"{one.check}: {note}" for one in verdicts if one.right and not one.noted for note in one.notes]
+    return [*(wrong or ["all right"]), *notes, *(f"({problem})" for problem in outcome.judged.problems)]
 
 
 @contextmanager

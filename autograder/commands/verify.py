@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +130,10 @@ def _try(task: Task) -> Tried:
         if kind == "mistake":
             messages.append(f"\n{check.id}  <- {label}\n{card.text(verdict)}")
 
-    judge: Judge = Twice(in_notebook, _sandboxed()) if task.sandboxed else in_notebook
-    proof = prove(load(task.check), _material(task.script), judge, report, task.share)
+    given = _material(task.script)
+    here: Judge = partial(in_notebook, files=given.files)
+    judge: Judge = Twice(here, _sandboxed(given.files)) if task.sandboxed else here
+    proof = prove(load(task.check), given, judge, report, task.share)
     return Tried(proof, judge.judged if isinstance(judge, Twice) else 0, tuple(messages))
 
 
@@ -140,16 +142,20 @@ def _material(script: Path) -> Material:
     return material(script, ROOT / "tests" / "answers" / house.stem(script.stem))
 
 
+_CHILDREN: list[Sandboxed] = []
+
+
 @cache
-def _sandboxed() -> Sandboxed:
-    """This process's child, for all the answers that it judges; ends with the process."""
-    return Sandboxed(choose())
+def _sandboxed(files: tuple[tuple[str, Path], ...]) -> Sandboxed:
+    """This process's child with these files, for all the answers that it judges; ends with the process."""
+    _CHILDREN.append(Sandboxed(choose(), files=files))
+    return _CHILDREN[-1]
 
 
 def _close() -> None:
-    if _sandboxed.cache_info().currsize:
-        _sandboxed().close()
-        _sandboxed.cache_clear()
+    _sandboxed.cache_clear()
+    while _CHILDREN:
+        _CHILDREN.pop().close()
 
 
 def _print(text: str) -> None:

@@ -30,7 +30,7 @@ class Ask:
 def plan(notebook: NotebookNode, release: NotebookNode) -> list[Run | Ask]:
     """The steps of judging `notebook`, in document order.
 
-    Every code cell of the learner's runs, but untouched experiments and checks. A locked cell that was changed runs as it was
+    Every code cell of the learner's runs, but those that only run at home, and untouched experiments and checks. A locked cell that was changed runs as it was
     handed out, and then as it is; one that was deleted is put back. Each check of the release is asked at its cell, else
     behind its answer, else at the end.
     """
@@ -75,7 +75,8 @@ def _steps(cell: NotebookNode, key: Key | None, handed_out: dict[Key, str], labe
     steps: list[Run | Ask] = []
     if role == "given" and not untouched and key in handed_out:
         steps.append(Run(handed_out[key], f"{label} as handed out"))
-    if source.strip() and not (untouched and role in ("experiment", "check", "fails")) and not _only_checks(source):
+    skipped = role == "home" or (untouched and role in ("experiment", "check", "fails"))
+    if source.strip() and not skipped and not _only_checks(source):
         steps.append(Run(source, label))
     if role == "check":
         steps.append(Ask(id))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from autograder.checking.draw import Draw
 from autograder.checking.run import Standins, judge_alone, judge_with, lend
@@ -70,13 +71,21 @@ class Session:
 
     def _ask(self, check: Check, draw: Draw, lent: Standins | None) -> Verdict:
         try:
-            patient = Patient(self._ready(), self._seconds)
+            patient = Patient(self._ready(), self._seconds, self._elsewhere)
         except Ended as ended:
             return Verdict(check.id, ended.status, check.claim, check.of, ended.finding)
         sources = [cell.source for cell in self._cells]
         if lent is not None:
             return judge_with(lent, check, patient, draw, sources)
         return judge_alone(check, patient, draw, sources)
+
+    @contextmanager
+    def _elsewhere(self, check: Check) -> Iterator[Patient]:
+        """A second child, for the rest of a check that goes on where nothing is known of its beginning."""
+        with self.apart() as other:
+            patient = Patient(other._ready(), other._seconds, other._elsewhere)
+            patient.begin(check)
+            yield patient
 
     def _ready(self) -> Child:
         """A living child in which every cell that can be run has been run."""

@@ -8,6 +8,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from typing import Any, cast, get_args
 
 from torch import Tensor
@@ -293,17 +294,25 @@ def _size(count: int) -> str:
     return f"{count / 2**20:g} MB"
 
 
+Elsewhere = Callable[[Check], AbstractContextManager["Patient"]]  # another child for a check, which has begun there
+
+
 class Patient:
     """Asks a child for one check: each run of a body begins without what was kept before, and has its own time."""
 
-    def __init__(self, child: Child, seconds: Callable[[Check], float]):
-        self._child, self._seconds = child, seconds
+    def __init__(self, child: Child, seconds: Callable[[Check], float], elsewhere: Elsewhere):
+        self._child, self._seconds, self._elsewhere = child, seconds, elsewhere
 
     def begin(self, check: Check) -> None:
         """Give the body of `check` its time."""
+        self._check = check
         self._child.allow(self._seconds(check), f"the check {check.id}")
         self._child.ask({"do": "forget"})
 
     def ask(self, request: Question) -> Reply:
         """The child's reply."""
         return self._child.ask(request)
+
+    def apart(self) -> AbstractContextManager[Patient]:
+        """Another child, with the same cells, that has been asked nothing."""
+        return self._elsewhere(self._check)

@@ -163,10 +163,10 @@ def _enter(
 
 
 def _reasons(lesson: str, verdicts: Collection[Verdict]) -> list[str]:
-    """A line for each check that is not right, and a single one for all that are not written."""
+    """A line for each check that is not right or has a part of its points, and a single one for all that are not written."""
     prefix = house.prefix(house.stem(lesson))
     missing = [verdict.check.removeprefix(prefix) for verdict in verdicts if verdict.status == "missing"]
-    others = [verdict for verdict in verdicts if not verdict.right and verdict.status != "missing"]
+    others = [one for one in verdicts if (not one.right or one.credit < 1) and one.status != "missing"]
     said = [f"not written: {', '.join(missing)}"] if missing else []
     return [*said, *(card.headline(verdict).removeprefix(prefix) for verdict in others)]
 

@@ -24,6 +24,8 @@ def keep(value):
         -1.5,
         math.inf,
         "θ",
+        b"\x00state",
+        [b"", (b"one", b"two")],
         (1, (2,)),
         [1, [2]],
         {"a": 1, 2: (3,)},

@@ -18,22 +18,18 @@ def rows(tmp_path_factory, sandbox):
     folder = tmp_path_factory.mktemp("kinds")
     file = folder / "kinds_weights.safetensors"
     save_file({"weight": 2 * torch.eye(3, dtype=torch.float64)}, file)
-    original = file.read_bytes()
-    said = {}
+    files, said = ((file.name, file),), {}
 
     def in_notebook(check, sources):
-        file.write_bytes(original)  # an answer may have taken it away
-        return verify.in_notebook(check, sources)
+        return verify.in_notebook(check, sources, files)
 
     def report(check, kind, label, verdict):
         said[check.id, label] = verdict
 
-    with kinds.registered(), pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        with Sandboxed(sandbox, files=((file.name, file),)) as second:
-            given = verify.material(kinds.SCRIPT, kinds.FOLDER)
-            judge = Twice(in_notebook, second)
-            yield {check.id: verify.prove(check, given, judge, report) for check in load_lesson("kinds")}, said
+    with kinds.registered(), Sandboxed(sandbox, files=files) as second:
+        given = verify.material(kinds.SCRIPT, kinds.FOLDER)
+        judge = Twice(in_notebook, second)
+        yield {check.id: verify.prove(check, given, judge, report) for check in load_lesson("kinds")}, said
 
 
 EXERCISES = "train cache model finite-difference chunks guess weights double quadruple".split()

@@ -87,7 +87,7 @@ def graded(request, tmp_path_factory):
     hands = {"right": (one.right(), full), "blank": (one.blank(), dict.fromkeys(full, 0.0))}
     hands |= {who: mixed(one, who) for who in MIXED}
     for student, (notebook, _) in hands.items():
-        hand_in(root, student, one.name, notebook)
+        hand_in(root, student, one.name, notebook, files=material_of(one.name[3:]).files)
     classroom = Classroom(root)
     with ThreadPoolExecutor(2) as workers:
         list(regrade.regrade(classroom, [(student, one.name) for student in hands], workers))

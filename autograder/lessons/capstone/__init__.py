@@ -1,0 +1,1 @@
+"""Lesson 09, the capstone: a streaming predictor."""
