@@ -30,6 +30,16 @@ def _compiled(source: str, filename: str) -> tuple[str, CodeType]:
     return text, compile(text, filename, "exec", dont_inherit=True)
 
 
+def _device_that_is_here() -> None:
+    """Tensors are made on the CPU again if a cell has chosen a default device that this machine lacks."""
+    import torch
+
+    try:
+        torch.empty(0)
+    except (AssertionError, RuntimeError):
+        torch.set_default_device("cpu")
+
+
 class Shell:
     """An IPython shell without history and without a display, for the sandbox; `names` are the learner's."""
 
@@ -59,6 +69,7 @@ class Shell:
         error = result.error_before_exec or result.error_in_exec
         if "matplotlib.pyplot" in sys.modules:
             sys.modules["matplotlib.pyplot"].close("all")
+        _device_that_is_here()
         return f"{type(error).__name__}: {str(error)[:200]}" if error is not None else ""
 
     def reset(self) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from autograder import metadata
 from autograder.checking.spec import Finding, Verdict
 from autograder.errors import OperatorError
 from autograder.judge.engine import Judged, judge
+from autograder.judge.entry import Entry, State
 from autograder.judge.limits import Limits
 from autograder.judge.plan import checks_of
 from autograder.judge.reader import read
@@ -43,9 +45,27 @@ class Outcome:
     judged: Judged | None
     problem: str = ""
 
-    @property
-    def total(self) -> float:
-        return sum(self.judged.points.values()) if self.judged else 0.0
+    def entry(self) -> Entry:
+        """The same in the shape that every road has."""
+        state: State = "graded" if not self.problem else "unreadable" if self.judged else "failed"
+        said = f"{self.path}: {self.problem}" if self.problem else ""
+        if (judged := self.judged) is None:
+            return Entry(self.path, self.learner, state, problem=said)
+        return Entry(
+            self.path,
+            self.learner,
+            state,
+            judged.lesson,
+            judged.version,
+            said,
+            judged.score,
+            sum(judged.points.values()),
+            tuple(id for id, verdict in judged.verdicts.items() if verdict.ending.awaits),
+            judged.verdicts,
+            judged.points,
+            () if self.problem else judged.problems,
+            judged.provenance,
+        )
 
 
 @dataclass(frozen=True)
@@ -91,13 +111,28 @@ def grade_one(submission: Submission, job: Job) -> Outcome:
 
 
 def grade_all(
-    submissions: Sequence[Submission], job: Job, pool: Executor, done: Callable[[Outcome], None] = lambda one: None
+    submissions: Sequence[Submission],
+    job: Job,
+    pool: Executor,
+    done: Callable[[Outcome], None] = lambda one: None,
+    running: Callable[[Sequence[str]], None] = lambda learners: None,
 ) -> list[Outcome]:
-    """Judge them on any Executor; `done` hears of each as it ends, the list is in the order of `submissions`."""
+    """Judge them on any Executor; `done` hears of each as it ends, the list is in the order of `submissions`.
+
+    `running` hears whose submissions are being judged, whenever that changes.
+    """
     futures: list[Future[Outcome]] = [pool.submit(grade_one, submission, job) for submission in submissions]
+    whose = [one.learner for one in submissions]
+    running(at_work(futures, whose))
     for future in as_completed(futures):
         done(future.result())
+        running(at_work(futures, whose))
     return [future.result() for future in futures]
+
+
+def at_work(futures: Sequence[Future[Any]], names: Sequence[str]) -> list[str]:
+    """The names of those that are running now."""
+    return [name for future, name in zip(futures, names, strict=True) if future.running()]
 
 
 def _unjudged(submission: Submission, job: Job, reason: str) -> Judged | None:

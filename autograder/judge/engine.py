@@ -30,6 +30,7 @@ from autograder.judge.plan import Ask, Run, canonical, checks_of, plan
 from autograder.judge.sandbox import Inside, Sandbox, choose
 from autograder.judge.session import Session
 from autograder.judge.store import Store
+from autograder.judge.why import explained
 from autograder.lessons import load
 
 _NBGRADERS = ("timestamp.txt", "submission_secret.txt")  # its exchange adds them to what was handed in
@@ -94,9 +95,11 @@ def judge(
     draws = _Draws(key, learner, _sum(json.dumps(received).encode()), device)
     keys, verdicts = _known(points, draws, rests_on, store)
     known = sorted(verdicts)
+    whole = _sum(json.dumps(rests_on, sort_keys=True).encode())
     if len(verdicts) < len(points):
 
         def settle(verdict: Verdict) -> None:
+            verdict = explained(verdict, load(verdict.check).of, steps, session.raised)
             verdicts[verdict.check] = verdict
             if store:
                 store.put(keys[verdict.check], verdict)
@@ -104,6 +107,10 @@ def judge(
         with Session(sandbox, Inside(limits, brought, device), say) as session:
             _Asker(session, draws, dict(verdicts), settle).go(steps)
             problems += session.problems
+        if store:
+            store.note(whole, session.problems)
+    elif store:
+        problems += store.noted(whole)
     provenance = {
         **rests_on,
         "sandbox lacks": sandbox.lacks,

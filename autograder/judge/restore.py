@@ -110,7 +110,8 @@ def _names(cell: NotebookNode) -> Iterator[tuple[str, ...]]:
 
 def _claims_by_content(given: list[NotebookNode], release: NotebookNode, claims: dict[int, list[int]]) -> None:
     """Add the cells that lost every name: those that still say what was handed out, and answers by what they define."""
-    says = {cell.source.strip(): at for at, cell in enumerate(release.cells) if cell.source.strip()}
+    says = {cell.source.strip(): at for at, cell in enumerate(release.cells) if metadata.role(cell) != "written"}
+    says.pop("", None)
     defines = {
         name: at
         for at, cell in enumerate(release.cells)

@@ -29,6 +29,7 @@ class Session:
     ):
         self.sandbox, self.inside, self.limits, self.say = sandbox, inside, inside.limits, say
         self.problems: list[str] = like.problems if like else []  # what the same cells do is said once
+        self.raised: dict[str, str] = like.raised if like else {}  # what a cell raised, by its label
         self._cells: list[Run] = list(like._cells) if like else []  # that have run so far, in order
         # Cells that ended a child: they are not run again.
         self._poisoned: set[int] = set(like._poisoned) if like else set()
@@ -117,6 +118,7 @@ class Session:
             return
         raised = reply["value"] if reply["ok"] else reply["summary"]  # not ok: Python could not even read the cell
         if isinstance(raised, str) and raised and "NotImplementedError" not in raised:
+            self.raised[cell.label] = raised[:200]
             self._note(f"{cell.label} raised {raised[:200]}")
 
     def _note(self, problem: str) -> None:

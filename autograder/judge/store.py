@@ -37,12 +37,31 @@ class Store:
         """Keep a verdict, unless it may come out otherwise another time."""
         if not verdict.ending.kept:
             return
+        self._write(key, asdict(verdict))
+
+    def note(self, key: str, problems: list[str]) -> None:
+        """Keep what else was seen while a submission was judged: a line each."""
+        if problems:
+            self._write(key, problems)
+
+    def noted(self, key: str) -> list[str]:
+        """What was kept by `note`."""
+        try:
+            return [str(line) for line in json.loads(self._file(key).read_text())]
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def _write(self, key: str, plain: object) -> None:
         file = self._file(key)
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
-        with os.fdopen(handle, "w") as out:
-            json.dump(asdict(verdict), out)
-        os.replace(aside, file)
+        try:
+            with os.fdopen(handle, "w") as out:
+                json.dump(plain, out)
+            os.replace(aside, file)
+        except BaseException:
+            os.unlink(aside)
+            raise
 
     def _file(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key[2:]}.json"

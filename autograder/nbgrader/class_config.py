@@ -10,6 +10,8 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821  (nbgrader defines 
 
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 c.CourseDirectory.course_id = "bptt"
+# Where the gradebook is, and how many seconds to wait while another program writes to it.
+c.CourseDirectory.db_url = f"sqlite:///{Path(__file__).resolve().parent / 'gradebook.db'}?timeout=60"
 
 # --- Grading -------------------------------------------------------------------------------------------
 # A submission passes through these lists from top to bottom. The steps that begin with "autograder" are the course's.
@@ -31,7 +33,8 @@ c.Autograde.autograde_preprocessors = [
     # Execute: no kernel is started, and none of the learner's code runs in this process.
     "autograder.nbgrader.JudgedExecute",
     "nbgrader.preprocessors.LimitOutput",
-    # nbgrader's SaveAutoGrades, except that a check that a person should look at is left for manual grading.
+    # nbgrader's SaveAutoGrades, except that a check that a person should look at is left for manual grading, and that
+    # what a person has decided stays decided while the answer stays the same.
     "autograder.nbgrader.SaveJudged",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",

@@ -7,9 +7,11 @@ made from.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import stat
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -88,11 +90,24 @@ class Classroom:
         """The folders submitted/STUDENT/LESSON, in the students' order."""
         return sorted(path for path in (self.root / "submitted").glob(f"*/{lesson}") if path.is_dir())
 
+    def roster(self) -> list[str]:
+        """The ids that `course class --students` was given. nbgrader makes a student of whoever hands in, so its gradebook cannot tell."""
+        try:
+            return list(json.loads((self.root / OURS / "roster.json").read_text()))
+        except (OSError, ValueError):
+            return []
+
     def config(self) -> Config:
         """The settings that nbgrader has when it is started in this folder."""
+        self.find_plugins()
         config = Config({"CourseDirectory": {"root": str(self.root)}})
         config.merge(PyFileConfigLoader(CONFIG, path=str(self.root)).load_config())
         return config
+
+    def find_plugins(self) -> None:
+        """Let a module beside nbgrader_config.py be imported, as `nbgrader` does when it is started here."""
+        if str(self.root) not in sys.path:
+            sys.path.append(str(self.root))
 
     def course(self) -> CourseDirectory:
         """What nbgrader knows of the folder: where everything is, the gradebook too."""
@@ -199,19 +214,20 @@ def _lesson(classroom: Classroom, script: Path, hints: bool) -> str:
                 "are submissions already. Make another class for it."
             )
     versions = root / OURS / "versions" / lesson
-    _write(versions / f"{version}.ipynb", as_bytes(handed_out))
+    write_bytes(versions / f"{version}.ipynb", as_bytes(handed_out))
     _register(classroom, lesson, handed_out)
     if before != version:
-        _write(root / "source" / lesson / f"{lesson}.ipynb", as_bytes(solved))
-        _write(root / "release" / lesson / f"{lesson}.ipynb", as_bytes(handed_out))
-    _write(versions / "current", f"{version}\n".encode())
+        write_bytes(root / "source" / lesson / f"{lesson}.ipynb", as_bytes(solved))
+        write_bytes(root / "release" / lesson / f"{lesson}.ipynb", as_bytes(handed_out))
+    write_bytes(versions / "current", f"{version}\n".encode())
     if not before:
         points = sum(points for _, points in graded_cells(handed_out).values())
         return f"{lesson}: added, version {version}, {points:g} points"
     return f"{lesson}: " + ("unchanged" if before == version else f"version {before} -> {version}; both are graded")
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file at once or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
         file.write(data)
@@ -252,6 +268,8 @@ def _register(classroom: Classroom, lesson: str, handed_out: NotebookNode) -> No
 
 
 def _enrol(classroom: Classroom, students: Sequence[dict[str, str]]) -> str:
+    ids = sorted({*classroom.roster(), *(student["id"] for student in students)})
+    write_bytes(classroom.root / OURS / "roster.json", json.dumps(ids).encode())
     with gradebook(classroom) as book:
         for student in students:
             names = {

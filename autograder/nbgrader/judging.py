@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nbformat import NotebookNode
@@ -15,6 +15,7 @@ from autograder import metadata
 from autograder.checking.spec import Finding, Verdict
 from autograder.errors import OperatorError
 from autograder.judge.limits import Limits
+from autograder.judge.plan import checks_of
 from autograder.nbgrader.classroom import Classroom
 
 
@@ -26,6 +27,8 @@ class Graded:
     provenance: dict[str, Any]
     problems: tuple[str, ...]  # a line for each cell that raised or file that was left out
     fingerprint: str  # equal for equal notebooks with equal verdicts
+    version: str = ""
+    points: Mapping[str, float] = field(default_factory=dict)  # what each check is worth
 
 
 def grade(
@@ -43,10 +46,10 @@ def grade(
 
     Raises OperatorError if nothing can be judged: no sandbox, no course key, an unknown limit.
     """
-    checks = [key.id for cell in notebook.cells if (key := metadata.key(cell)) and key.role == "check"]
+    points, version = checks_of(notebook), metadata.version(notebook)
     if problem := metadata.graded(notebook).problem:
-        verdicts = _unread(checks, problem)
-        return Graded(verdicts, {}, (), _fingerprint(notebook, verdicts))
+        verdicts = _unread(points, problem)
+        return Graded(verdicts, {}, (), _fingerprint(notebook, verdicts), version, points)
     from autograder.judge.engine import judge
     from autograder.judge.sandbox import choose
     from autograder.judge.store import Store
@@ -62,13 +65,14 @@ def grade(
         store=Store(classroom.verdicts, refresh=again),
         sandbox=choose(unsafe),
     )
-    if missing := [id for id in checks if id not in judged.verdicts]:
+    if missing := [id for id in points if id not in judged.verdicts]:
         raise OperatorError(f"{student}, {lesson}: no verdict came back for {', '.join(missing)}.")
-    verdicts = {id: judged.verdicts[id] for id in checks}
-    return Graded(verdicts, judged.provenance, tuple(judged.problems), _fingerprint(notebook, verdicts))
+    verdicts = {id: judged.verdicts[id] for id in points}
+    known = _fingerprint(notebook, verdicts)
+    return Graded(verdicts, judged.provenance, tuple(judged.problems), known, version, points)
 
 
-def _unread(checks: list[str], problem: str) -> dict[str, Verdict]:
+def _unread(checks: Iterable[str], problem: str) -> dict[str, Verdict]:
     return {id: Verdict(id, "unsendable", finding=Finding("unreadable", problem)) for id in checks}
 
 

@@ -6,56 +6,33 @@ contents, and leaves the rest to nbgrader's own converter.
 
 from __future__ import annotations
 
+import errno
+import json
 import logging
+import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
-import nbformat
-from nbgrader.api import MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import capture_log
+from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
-from autograder import house, metadata
-from autograder.checking import card
-from autograder.checking.spec import Verdict
+from autograder import metadata
 from autograder.errors import CourseError, OperatorError
+from autograder.judge.entry import Entry, State
 from autograder.judge.reader import read
-from autograder.nbgrader.classroom import Classroom, gradebook
+from autograder.nbgrader.classroom import Classroom
+from autograder.nbgrader.handed_in import HandIn, hand_ins
 from autograder.nbgrader.judging import Graded
 from autograder.nbgrader.repair import repair
+from autograder.nbgrader.standing import Hopeless, Penalties, Standing, await_gradebook, standing, standings
 from autograder.nbgrader.steps import JudgedExecute, forget
-
-State = Literal[
-    "graded",  # judged, or looked up, and entered into the gradebook in this run
-    "as before",  # the gradebook has this very submission with these very verdicts
-    "unreadable",  # no notebook of the lesson: 0 points, entered with the reason
-    "failed",  # not graded, and without a score: the reason says what to do
-]
-
-
-@dataclass
-class Result:
-    """What became of one submission."""
-
-    student: str
-    lesson: str
-    state: State = "graded"
-    points: float = 0.0
-    most: float = 0.0
-    waiting: int = 0  # cells that a person has to grade
-    reasons: list[str] = field(default_factory=list)  # a line for each check that is not right, or for the failure
-    graded: Graded | None = None
-
-    @property
-    def well(self) -> bool:
-        """Whether the submission could be read and graded."""
-        return self.state in ("graded", "as before")
 
 
 @dataclass(frozen=True)
@@ -67,28 +44,30 @@ class Settings:
     unsafe: bool = False  # no sandbox
 
 
-def submissions(classroom: Classroom, lessons: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """(student, lesson) of each submission for `lessons`, by name or number; for all if none is named."""
+def submissions(classroom: Classroom, lessons: Sequence[str] = ()) -> list[HandIn]:
+    """What was handed in for `lessons`, by name or number; for all, and whatever else there is, if none is named."""
     chosen = [_lesson(classroom, name) for name in lessons] or classroom.lessons()
-    items = [(path.parent.name, lesson) for lesson in chosen for path in classroom.submissions(lesson)]
-    if not lessons:  # otherwise a folder with a misspelt lesson would go unnoticed
-        known = {*items}
-        odd = ((path.parent.name, path.name) for path in sorted(classroom.root.glob("submitted/*/*")) if path.is_dir())
-        items += [item for item in odd if item not in known]
-    if not items:
+    found = hand_ins(classroom, chosen, everything=not lessons)
+    if not found:
         has = ", ".join(chosen) or "any lesson"
         raise OperatorError(
             f"Nothing was handed in for {has}. Put submissions into {classroom.root}/submitted/STUDENT/LESSON/."
         )
-    return items
+    return found
 
 
 def regrade(
-    classroom: Classroom, items: Sequence[tuple[str, str]], workers: Executor, settings: Settings = Settings()
-) -> Iterator[Result]:
-    """Grade these submissions; yields a Result for each as soon as it is done.
+    classroom: Classroom,
+    found: Sequence[HandIn],
+    workers: Executor,
+    settings: Settings = Settings(),
+    say: Callable[[str], None] = lambda line: None,
+    running: Callable[[Sequence[str]], None] = lambda students: None,
+) -> Iterator[Entry]:
+    """Grade these submissions; yields an Entry for each as soon as it is done. `running` hears whose are being judged.
 
-    Only this process writes the gradebook. Raises OperatorError if nothing can be graded: no sandbox, no course key.
+    Only this process writes the gradebook. Raises OperatorError if nothing can be graded: no sandbox, no course key, a
+    gradebook that stays locked, a full disk.
     """
     from autograder.judge.sandbox import choose
 
@@ -100,9 +79,19 @@ def regrade(
         config.JudgedExecute.unsafe_no_sandbox = True
     config.JudgedExecute.device = JudgedExecute(config=config).device or settings.device
     step = JudgedExecute(config=config)
-    waiting = [(*item, workers.submit(_judge, classroom, step, *item, settings.again)) for item in items]
-    for student, lesson, judged in waiting:
-        yield _enter(classroom, config, student, lesson, judged)
+    await_gradebook(classroom, say)
+    entering = _Entering(classroom, config, say)
+    waiting = [
+        (one, None if one.problem else workers.submit(_judge, classroom, step, one, settings.again)) for one in found
+    ]
+    try:
+        for one, judged in waiting:
+            running([other.student for other, future in waiting if future is not None and future.running()])
+            yield entering.enter(one, judged)
+    finally:
+        for _, judged in waiting:
+            if judged is not None:
+                judged.cancel()
 
 
 def _lesson(classroom: Classroom, name: str) -> str:
@@ -113,95 +102,132 @@ def _lesson(classroom: Classroom, name: str) -> str:
     raise OperatorError(f"The class has no lesson {name}. It has: {', '.join(classroom.lessons()) or 'none yet'}.")
 
 
-def _judge(classroom: Classroom, step: JudgedExecute, student: str, lesson: str, again: bool) -> tuple[Graded, str]:
+def _judge(classroom: Classroom, step: JudgedExecute, one: HandIn, again: bool) -> tuple[Graded, str]:
     """The verdicts of one submission, and what is wrong with it as a file."""
-    handed_in = read(_submitted(classroom, student, lesson))
-    notebook = repair(handed_in, classroom.release(lesson, metadata.version(handed_in.notebook)))
-    return step.grade(classroom, notebook, lesson, student, again), metadata.graded(notebook).problem
+    handed_in = read(one.path)
+    notebook = repair(handed_in, classroom.release(one.lesson, metadata.version(handed_in.notebook)))
+    return step.grade(classroom, notebook, one.lesson, one.student, again), metadata.graded(notebook).problem
 
 
-def _submitted(classroom: Classroom, student: str, lesson: str) -> Path:
-    return classroom.root / "submitted" / student / lesson / f"{lesson}.ipynb"
+class _Entering:
+    """Enters judged submissions into the gradebook, one after the other, unless they are there already."""
 
+    def __init__(self, classroom: Classroom, config: Config, say: Callable[[str], None]):
+        self.classroom, self.config, self.say = classroom, config, say
+        self.known = standings(classroom, classroom.lessons())
+        self.penalties = Penalties(classroom, config)
 
-def _enter(
-    classroom: Classroom, config: Config, student: str, lesson: str, judged: Future[tuple[Graded, str]]
-) -> Result:
-    """Enter one judged submission into the gradebook, with nbgrader's autograde, unless it is there already."""
-    result, path = Result(student, lesson), _submitted(classroom, student, lesson)
-    if lesson not in classroom.lessons():
-        return _failed(
-            classroom, result, f"this class has no lesson {lesson}. If it is one of its lessons, rename the folder."
-        )
-    if not path.exists():
-        others = ", ".join(sorted(other.name for other in path.parent.glob("*.ipynb"))) or "no notebook"
-        return _failed(
-            classroom, result, f"{path.name} was not handed in; the folder has {others}. If that is it, rename it."
-        )
-    try:
-        CourseDirectory().get_existing_timestamp(str(path.parent))
-    except Exception:  # nbgrader stumbles over it
-        return _failed(classroom, result, "its timestamp.txt holds no valid time. Fix it or delete it.")
-    try:
-        result.graded, problem = judged.result()
-    except CourseError as error:
-        return _failed(classroom, result, str(error))
-    except Exception as error:  # whatever happens, the other submissions are graded
-        return _failed(classroom, result, f"{type(error).__name__}: {error}")
-    if _stands(classroom, result):
-        result.state = "as before"
-    else:
-        failure = _autograde(config, student, lesson)
-        if failure:
-            return _failed(classroom, result, failure)
-    if problem:
-        result.state, result.reasons = "unreadable", [problem]
-    else:
-        known = result.graded
-        result.reasons = [*_reasons(lesson, known.verdicts.values()), *(f"({said})" for said in known.problems)]
-    return _score(classroom, result)
-
-
-def _reasons(lesson: str, verdicts: Collection[Verdict]) -> list[str]:
-    """A line for each check that is not right or has a part of its points, and a single one for all that are not written."""
-    prefix = house.prefix(house.stem(lesson))
-    missing = [verdict.check.removeprefix(prefix) for verdict in verdicts if verdict.status == "missing"]
-    others = [one for one in verdicts if (not one.right or one.credit < 1) and one.status != "missing"]
-    said = [f"not written: {', '.join(missing)}"] if missing else []
-    return [*said, *(card.headline(verdict).removeprefix(prefix) for verdict in others)]
-
-
-def _stands(classroom: Classroom, result: Result) -> bool:
-    """Whether this very submission has been graded with these very verdicts."""
-    autograded = classroom.root / "autograded" / result.student / result.lesson / f"{result.lesson}.ipynb"
-    try:
-        before = metadata.graded(nbformat.read(autograded, as_version=4))
-    except (OSError, ValueError):
-        return False
-    if result.graded is None or before.graded != result.graded.fingerprint:
-        return False
-    handed_in_at = CourseDirectory().get_existing_timestamp(
-        str(classroom.root / "submitted" / result.student / result.lesson)
-    )
-    with gradebook(classroom) as book:
+    def enter(self, one: HandIn, judged: Future[tuple[Graded, str]] | None) -> Entry:
+        """What became of one submission; whatever is wrong with it, the others are graded."""
+        if judged is None:
+            return self._failed(one, one.problem)
         try:
-            known = book.find_submission(result.lesson, result.student)
-            marks = {mark.name: mark.auto_score for notebook in known.notebooks for mark in notebook.grades}
-        except MissingEntry:
+            return self._entered(one, judged)
+        except Hopeless:
+            raise
+        except CourseError as error:
+            return self._failed(one, str(error))
+        except Exception as error:
+            _end_if_hopeless(error)
+            return self._failed(one, f"{type(error).__name__}: {error}")
+
+    def _entered(self, one: HandIn, judged: Future[tuple[Graded, str]]) -> Entry:
+        folder = self.classroom.root / "submitted" / one.student / one.lesson
+        try:
+            handed_in_at = CourseDirectory().get_existing_timestamp(str(folder))
+        except Exception:  # nbgrader stumbles over it
+            raise OperatorError("its timestamp.txt holds no valid time. Fix it or delete it.") from None
+        graded, problem = judged.result()
+        now = self.known.get((one.student, one.lesson))
+        on_time = now is not None and handed_in_at in (None, now.timestamp)
+        state: State = "graded"
+        if now is None or not on_time or not self._stands(one, graded, now):
+            if failure := self._autograde(one):
+                raise OperatorError(failure)
+            now = standing(self.classroom, one.student, one.lesson)
+        elif self.penalties.stand(one.student, now):
+            state = "as before"
+        if not self.penalties.stand(one.student, now):
+            self.penalties.assign(one.student, one.lesson)
+            now = standing(self.classroom, one.student, one.lesson)
+        remarks = [*graded.problems, one.remark] if not problem else [one.remark]
+        if now.penalty:
+            remarks.append(f"{timedelta(seconds=round(now.late))} late: {now.penalty:g} points off")
+        return Entry(
+            str(one.path),
+            one.student,
+            "unreadable" if problem else state,
+            one.lesson,
+            graded.version,
+            problem,
+            now.points,
+            now.most,
+            tuple(id.removesuffix("-check") for id in now.waiting),
+            graded.verdicts,
+            graded.points,
+            tuple(filter(None, remarks)),
+            graded.provenance,
+        )
+
+    def _stands(self, one: HandIn, graded: Graded, now: Standing) -> bool:
+        """Whether this very submission has been graded with these very verdicts."""
+        autograded = self.classroom.root / "autograded" / one.student / one.lesson / f"{one.lesson}.ipynb"
+        try:
+            before = metadata.graded(json.loads(autograded.read_bytes()))
+        except (OSError, ValueError):
             return False
-        if handed_in_at is not None and handed_in_at != known.timestamp:  # it may be late now
+        if before.graded != graded.fingerprint:
             return False
-    for id, verdict in result.graded.verdicts.items():
-        scored = marks.get(f"{id}-check")
-        if (scored is None) != verdict.ending.awaits:
-            return False
-    return True
+        verdicts = graded.verdicts.items()
+        return all((now.marks.get(f"{id}-check") is None) == verdict.ending.awaits for id, verdict in verdicts)
+
+    def _autograde(self, one: HandIn) -> str:
+        """nbgrader's autograde of one submission; what went wrong, if anything. Once more if the gradebook was locked."""
+        failure = autograde(self.config, one.student, one.lesson)
+        if "database is locked" in failure:
+            await_gradebook(self.classroom, self.say)
+            failure = autograde(self.config, one.student, one.lesson)
+        if "disk is full" in failure or os.strerror(errno.ENOSPC) in failure:
+            raise Hopeless(FULL)
+        return failure
+
+    def _failed(self, one: HandIn, why: str) -> Entry:
+        """A submission that could not be graded; its old score is deleted."""
+        if one.lesson in self.classroom.lessons():
+            url = self.classroom.course().db_url
+            try:
+                forget(url, one.lesson, one.student)
+            except OperationalError as error:
+                _end_if_hopeless(error)
+                await_gradebook(self.classroom, self.say)
+                forget(url, one.lesson, one.student)
+        return Entry(str(one.path), one.student, "failed", one.lesson, problem=why)
 
 
-def _autograde(config: Config, student: str, lesson: str) -> str:
+FULL = "The disk is full. Make room, and run this again: what was judged is kept, and grading goes on where it stopped."
+
+
+def _end_if_hopeless(error: Exception) -> None:
+    """Raise Hopeless if an error says that the disk is full: then no other submission can be entered, either."""
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or (isinstance(error, OperationalError) and "disk is full" in str(error)):
+        raise Hopeless(FULL) from None
+
+
+class _OneNotebook(Autograde):
+    """nbgrader's autograde of one lesson's notebook, which need not exist under that name: Reader knows where it is."""
+
+    def init_notebooks(self) -> None:
+        """The one notebook, in place of those that match a pattern."""
+        folder = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
+        self.assignments = {folder: [str(Path(folder) / f"{self.coursedir.assignment_id}.ipynb")]}
+        self.notebooks: list[str] = []
+
+
+def autograde(config: Config, student: str, lesson: str) -> str:
     """nbgrader's autograde for one submission, as formgrader's button starts it; what went wrong, if anything."""
     course = CourseDirectory(config=config, assignment_id=lesson, student_id=student)
-    converter = Autograde(coursedir=course, config=config, force=True)
+    converter = _OneNotebook(coursedir=course, config=config, force=True)
     converter.log = logging.getLogger(f"autograder.nbgrader.{lesson}.{student}")
     converter.log.propagate = False
     done = capture_log(converter)
@@ -209,18 +235,3 @@ def _autograde(config: Config, student: str, lesson: str) -> str:
         return ""
     raised = re.findall(r"^\s+([A-Za-z_][\w.]*: .+)$", done.get("log", ""), re.MULTILINE)  # how a traceback ends
     return raised[-1] if raised else "nbgrader autograde failed without saying why"
-
-
-def _failed(classroom: Classroom, result: Result, why: str) -> Result:
-    """A submission that could not be graded; its old score is deleted."""
-    forget(classroom.course().db_url, result.lesson, result.student)
-    result.state, result.reasons = "failed", [why]
-    return result
-
-
-def _score(classroom: Classroom, result: Result) -> Result:
-    with gradebook(classroom) as book:
-        known = book.find_submission(result.lesson, result.student)
-        result.points, result.most = known.score, known.max_score
-        result.waiting = sum(mark.needs_manual_grade for notebook in known.notebooks for mark in notebook.grades)
-    return result

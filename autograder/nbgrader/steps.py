@@ -6,6 +6,8 @@ nbgrader reads the score of a check from its cell: an `execute_result` whose tex
 from __future__ import annotations
 
 import glob
+import hashlib
+import json
 import math
 import os
 from html import escape
@@ -15,9 +17,9 @@ from typing import Any, cast
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
-from nbgrader.utils import is_grade
+from nbgrader.api import Grade, Gradebook, MissingEntry
+from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
 from traitlets import Bool, Dict, Unicode
 from traitlets.config import LoggingConfigurable
 
@@ -26,7 +28,8 @@ from autograder.checking import card
 from autograder.checking.spec import ENDINGS, Status, Verdict
 from autograder.judge.folders import below
 from autograder.judge.reader import read
-from autograder.nbgrader.classroom import Classroom
+from autograder.nbgrader.classroom import OURS, Classroom, write_bytes
+from autograder.nbgrader.handed_in import hand_in
 from autograder.nbgrader.judging import Graded, grade
 from autograder.nbgrader.repair import repair
 
@@ -40,7 +43,7 @@ def classroom_of(step: LoggingConfigurable) -> Classroom:
 
 
 class Reader(NotebookExporter):
-    """Reads a submission, whatever it is, and hands what is wrong with it to Repair in `resources`.
+    """Reads a submission, whatever it is and is called, and hands what is wrong with it to Repair in `resources`.
 
     The old scores of a submission are deleted before it is graded, so that none of them survives a failure.
     """
@@ -51,28 +54,33 @@ class Reader(NotebookExporter):
         super().__init__(*args, **kwargs)
         self._asked = self.parent.pre_convert_hook
         self._ignore = list(self.parent.coursedir.ignore)
+        self._named: dict[str, Path] = {}  # the notebook that counts, by the path at which nbgrader expects it
         self.parent.pre_convert_hook = self._before
+        classroom_of(self).find_plugins()
 
     def _before(self, assignment: str, student: str, notebooks: list[str]) -> None:
-        for path in notebooks:
-            about = self.parent.init_single_notebook_resources(path)["nbgrader"]
-            forget(about["db_url"], about["assignment"], about["student"])
-        self._leave_links(assignment, student)
+        about = self.parent.init_single_notebook_resources(notebooks[0])["nbgrader"]
+        forget(about["db_url"], about["assignment"], about["student"])
+        folder = Path(notebooks[0]).parent
+        self._leave_links(folder)
+        counts = hand_in(folder, classroom_of(self).release(about["assignment"]))
+        expected = str(folder / f"{about['assignment']}.ipynb")
+        if not counts.problem and expected not in notebooks:
+            notebooks.append(expected)  # nbgrader's own list; it leaves out what the gradebook does not know
+        self._named[expected] = counts.path
         if self._asked:
             self._asked(assignment=assignment, student=student, notebooks=notebooks)
 
-    def _leave_links(self, assignment: str, student: str) -> None:
+    def _leave_links(self, folder: Path) -> None:
         """Keep nbgrader from following a submission's links when it copies: one may lead to the course key."""
-        course = self.parent.coursedir
-        submitted = Path(course.format_path(course.submitted_directory, student, assignment))
-        links = {glob.escape(entry.name) for entry, _ in below(submitted) if entry.is_symlink()}
-        course.ignore = [*self._ignore, *sorted(links)]
+        links = {glob.escape(entry.name) for entry, _ in below(folder) if entry.is_symlink()}
+        self.parent.coursedir.ignore = [*self._ignore, *sorted(links)]
 
     def from_filename(self, filename: str, resources: Any = None, **more: Any) -> Any:
         """As in nbconvert, except that no file makes it fail."""
         if not self.parent._sanitizing:
             return super().from_filename(filename, resources=resources, **more)
-        handed_in = read(filename)
+        handed_in = read(self._named.get(filename, filename))
         if handed_in.problem:
             self.log.warning("%s: %s", filename, handed_in.problem)
         resources["handed_in"] = handed_in
@@ -89,7 +97,8 @@ def forget(db_url: str, assignment: str, student: str) -> None:
             return
         for notebook in notebooks:
             for mark in notebook.grades:
-                mark.auto_score, mark.needs_manual_grade = None, True
+                mark.auto_score = None
+                mark.needs_manual_grade = mark.needs_manual_grade or mark.manual_score is None
         gradebook.db.commit()
 
 
@@ -145,14 +154,66 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
     cell["outputs"] = [new_output("display_data", data=face), new_output("execute_result", data=score)]
 
 
-class SaveJudged(SaveAutoGrades):
-    """nbgrader's own step, except that a check that only a person can decide awaits manual grading, without a score."""
+class SaveJudged(NbGraderPreprocessor):
+    """nbgrader's SaveAutoGrades in one transaction, and with two rules more.
 
-    def _add_score(self, cell: NotebookNode, resources: Any) -> None:
-        super()._add_score(cell, resources)
+    A check that only a person can decide awaits manual grading, without a score. And what a person has decided stays decided
+    while the answer that it was decided on stays the same.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """The notebook as it is; its scores are in the gradebook."""
+        about = resources["nbgrader"]
+        decided = Decided(classroom_of(self), about["student"], about["assignment"])
+        with Gradebook(about["db_url"]) as gradebook:
+            for cell in nb.cells:
+                where = (grade_id(cell), about["notebook"], about["assignment"], about["student"])
+                if is_grade(cell):
+                    self._score(cell, gradebook.find_grade(*where), decided.on(nb, cell))
+                if is_solution(cell):
+                    untouched = cell.metadata["nbgrader"].get("checksum") == compute_checksum(cell)
+                    gradebook.find_comment(*where).auto_comment = "No response." if untouched else None
+            gradebook.db.commit()
+        decided.keep()
+        return nb, resources
+
+    def _score(self, cell: NotebookNode, mark: Grade, same: bool) -> None:
         ending = ENDINGS.get(cast(Status, metadata.said(cell, "status")))
-        if cell.cell_type == "code" and is_grade(cell) and (ending is None or ending.awaits):
-            name = cell.metadata["nbgrader"]["grade_id"]
-            mark = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
-            mark.auto_score, mark.needs_manual_grade = None, True
-            self.gradebook.db.commit()
+        awaits = cell.cell_type == "code" and (ending is None or ending.awaits)
+        mark.auto_score = None if awaits else determine_grade(cell, self.log)[0]
+        if mark.manual_score is None:
+            mark.needs_manual_grade = mark.auto_score is None
+        elif not same:
+            mark.needs_manual_grade = True  # nbgrader's own rule
+
+
+def grade_id(cell: NotebookNode) -> str:
+    """nbgrader's id of a cell, or ""."""
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
+class Decided:
+    """What each graded cell of a submission was graded on, as a hash kept beside the class's versions."""
+
+    def __init__(self, classroom: Classroom, student: str, lesson: str):
+        self._file = classroom.root / OURS / "graded-on" / lesson / f"{student}.json"
+        try:
+            self._before: dict[str, str] = dict(json.loads(self._file.read_text()))
+        except (OSError, ValueError, TypeError):
+            self._before = {}
+        self._now: dict[str, str] = {}
+
+    def on(self, notebook: NotebookNode, cell: NotebookNode) -> bool:
+        """Whether a graded cell is graded on the same as last time: the written answer or, for a check, the learner's code."""
+        key = metadata.key(cell)
+        code = [one.source for one in notebook.cells if one.cell_type == "code" and metadata.key(one) is None]
+        if key and key.role == "check":
+            code += [one.source for one in notebook.cells if metadata.key(one) == ("answer", key.id)]
+        said = code if cell.cell_type == "code" else [cell.source]
+        id = grade_id(cell)
+        self._now[id] = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        return self._before.get(id) == self._now[id]
+
+    def keep(self) -> None:
+        """Remember what was graded on, for the next time."""
+        write_bytes(self._file, json.dumps(self._now).encode())

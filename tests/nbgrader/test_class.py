@@ -18,9 +18,11 @@ from nbgrader.utils import capture_log
 from autograder.checking.spec import Finding, Verdict
 from autograder.cli import main
 from autograder.house import SOLUTIONS
+from autograder.judge.entry import Entry
 from autograder.lessons import load
 from autograder.nbgrader import regrade
 from autograder.nbgrader.classroom import Classroom, gradebook, make
+from autograder.nbgrader.handed_in import find
 from tests.submissions import HandOut, add, cell, change, copy_of, delete, hand_in, lesson, place, write
 
 pytestmark = [pytest.mark.needs_bubblewrap, pytest.mark.filterwarnings("ignore")]
@@ -165,10 +167,10 @@ class Klass:
     def __init__(self, root: Path, one: HandOut):
         self.root, self.one, self.classroom = root, one, Classroom(root)
 
-    def grade(self, *students: str) -> dict[str, regrade.Result]:
-        items = [(student, NAME) for student in students]
+    def grade(self, *students: str) -> dict[str, Entry]:
+        items = [find(self.classroom, student, NAME) for student in students]
         with ThreadPoolExecutor(2) as workers:
-            return {one.student: one for one in regrade.regrade(self.classroom, items, workers)}
+            return {one.learner: one for one in regrade.regrade(self.classroom, items, workers)}
 
     def marks(self, student: str) -> dict[str, tuple[float | None, bool]]:
         """Automatic score and whether a person has to look, by graded cell."""
@@ -263,7 +265,7 @@ def test_feedback_says_what_was_wrong_with_the_file(klass, student, said):
 @pytest.mark.parametrize(("student", "status"), [("exits", "crashed"), ("segfault", "crashed"), ("loops", "timeout")])
 def test_an_ending_has_its_reason(klass, student, status):
     """A process that died and one that never ends each get their own verdict."""
-    assert status in {verdict.status for verdict in klass.rows[student].graded.verdicts.values()}
+    assert status in {verdict.status for verdict in klass.rows[student].verdicts.values()}
 
 
 @pytest.mark.parametrize("student", ["right", "copied", "check-deleted", "broken", "active"])
@@ -350,7 +352,7 @@ def test_a_failed_nbgrader_autograde_leaves_no_old_score(klass, monkeypatch):
     assert klass.points("helper") == AUTO
     with monkeypatch.context() as patch:
         patch.setattr("autograder.judge.engine.judge", fails)
-        said = regrade._autograde(klass.classroom.config(), "helper", NAME)
+        said = regrade.autograde(klass.classroom.config(), "helper", NAME)
     assert said == "RuntimeError: the judge is ill"
     assert set(klass.marks("helper").values()) == {(None, True)}
     assert klass.grade("helper")["helper"].points == AUTO  # and comes back when the judge is well
@@ -375,19 +377,10 @@ def test_a_check_that_a_person_must_decide_has_no_score(klass, monkeypatch):
     assert klass.points("regraded") == AUTO - 3
 
 
-def test_a_notebook_under_another_name_is_an_error_and_not_a_score(klass):
-    """nbgrader grades only LESSON.ipynb; the line says which file is there instead."""
-    folder = klass.root / "submitted" / "renamed" / NAME
-    folder.mkdir(parents=True)
-    (folder / f"{NAME} (1).ipynb").write_bytes(b"{}")
-    row = klass.grade("renamed")["renamed"]
-    assert row.state == "failed" and f"{NAME} (1).ipynb" in row.reasons[0]
-
-
 def test_course_grade_tells_of_everybody(klass, capsys):
     """The command names each submission with its score, and its exit code says that some could not be read."""
     assert main(["grade", str(klass.root), "01", "--json"]) == 1
-    told = {one["student"]: one for one in json.loads(capsys.readouterr().out)["submissions"]}
+    told = {one["learner"]: one for one in json.loads(capsys.readouterr().out)["submissions"]}
     assert set(HONEST) | set(OTHERS) <= set(told)
     assert (told["no-tanh"]["score"], told["no-tanh"]["of"]) == (AUTO - 3, klass.one.points())
     assert {one["state"] for name, one in told.items() if name in HONEST} <= {"as before", "graded"}

@@ -15,6 +15,7 @@ import pytest
 from autograder.house import SOLUTIONS
 from autograder.nbgrader import regrade
 from autograder.nbgrader.classroom import Classroom, gradebook, make
+from autograder.nbgrader.handed_in import find
 from tests.submissions import add, hand_in, lesson, write
 
 pytestmark = [
@@ -52,7 +53,7 @@ def classroom(tmp_path_factory):
         hand_in(root, student, NAME, notebook)
     made = Classroom(root)
     with ThreadPoolExecutor(2) as workers:
-        rows = list(regrade.regrade(made, [("ada", NAME), ("grace", NAME)], workers))
+        rows = list(regrade.regrade(made, [find(made, "ada", NAME), find(made, "grace", NAME)], workers))
     assert [row.state for row in rows] == ["graded", "graded"], rows
     return made
 

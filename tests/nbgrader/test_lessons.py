@@ -14,6 +14,7 @@ from autograder.house import SOLUTIONS
 from autograder.lessons import load
 from autograder.nbgrader import regrade
 from autograder.nbgrader.classroom import Classroom, gradebook, make
+from autograder.nbgrader.handed_in import find
 from tests.submissions import hand_in, lesson, material_of, write
 
 pytestmark = [pytest.mark.needs_bubblewrap, pytest.mark.filterwarnings("ignore")]
@@ -90,7 +91,7 @@ def graded(request, tmp_path_factory):
         hand_in(root, student, one.name, notebook, files=material_of(one.name[3:]).files)
     classroom = Classroom(root)
     with ThreadPoolExecutor(2) as workers:
-        list(regrade.regrade(classroom, [(student, one.name) for student in hands], workers))
+        list(regrade.regrade(classroom, [find(classroom, student, one.name) for student in hands], workers))
     got = {}
     with gradebook(classroom) as book:
         for student in hands:

@@ -24,6 +24,7 @@ def environment(home: str, device: str) -> dict[str, str]:
         "PATH": path, "HOME": home, "USER": "learner", "LOGNAME": "learner", "LANG": "C.UTF-8", "TMPDIR": "/tmp",
         "BPTT_DEVICE": device, "MPLBACKEND": "Agg", "MPLCONFIGDIR": f"{home}/.matplotlib", "IPYTHONDIR": f"{home}/.ipython",
         "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        "TORCHDYNAMO_DISABLE": "1",  # `torch.compile` leaves functions as they are: compiling takes longer than a check may
     }  # fmt: skip
 
 

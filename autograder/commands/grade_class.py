@@ -1,0 +1,51 @@
+"""`course grade CLASSDIR [LESSON ...]`: grades a class into its gradebook, and says who is missing and what is left to do."""
+
+from __future__ import annotations
+
+import warnings
+from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sqlalchemy.exc import SAWarning
+
+from autograder.commands import shown
+from autograder.errors import OperatorError
+from autograder.judge.entry import Entry, exit_code
+from autograder.nbgrader.attendance import Attendance, attendance
+from autograder.nbgrader.classroom import Classroom, is_class
+from autograder.nbgrader.regrade import Settings, regrade, submissions
+
+
+def grade_class(folder: Path, args: Namespace) -> int:
+    """Grade the class in `folder`; 0 if every submission was graded, 1 if one could not be read or graded.
+
+    The other paths on the command line are lessons, by name or number.
+    """
+    if args.key is not None:
+        raise OperatorError(f"A class has its own key, in {folder}. Leave --key out.")
+    warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own queries make SQLAlchemy warn
+    classroom = Classroom(folder.resolve())
+    found = submissions(classroom, [str(path) for path in args.paths if not is_class(path)])
+    settings = Settings(args.device, args.again, args.unsafe_no_sandbox)
+    entries: list[Entry] = []
+    with ThreadPoolExecutor(max(1, args.jobs)) as workers, shown.progress(len(found), args.json) as progress:
+        for entry in regrade(classroom, found, workers, settings, progress.say, progress.running):
+            entries.append(entry)
+            progress.done(entry)
+    present = attendance(classroom, [(one.student, one.lesson) for one in found])
+    if args.json:
+        print(shown.as_json(entries, {"attendance": present.plain()}))
+    else:
+        shown.table(entries, _left_to_do(classroom, entries, present))
+    return exit_code(entries)
+
+
+def _left_to_do(classroom: Classroom, entries: list[Entry], present: Attendance) -> list[str]:
+    said = present.lines()
+    if waiting := sum(len(entry.awaits) for entry in entries if entry.well):
+        said.append(
+            f"{waiting} answers await you: `course decide {classroom.root}` lists them; "
+            f"or in formgrader: cd {classroom.root} && jupyter lab"
+        )
+    return said
