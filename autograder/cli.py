@@ -22,6 +22,8 @@ COMMANDS = {
     "release": ("release", "build notebooks/ from solutions/"),
     "class": ("class_", "make an instructor's class folder, or add to it"),
     "grade": ("grade", "judge notebooks in a sandbox: scores, and reasons"),
+    "decide": ("decide", "what awaits a person in a class, and your decisions on it"),
+    "report": ("report", "a page on how a class does: scores, hard exercises, mistakes"),
     "bench": ("bench", "time one judged submission against stock nbgrader"),
     "verify": ("verify", "try every check on right and wrong answers"),
 }

@@ -65,7 +65,7 @@ def graded(notebook: Mapping[str, Any]) -> Graded:
 
 
 def said(cell: Mapping[str, Any], what: str) -> str:
-    """What grading has noted in a cell as its `status`, `sign` or `remark`, or ""."""
+    """What grading has noted in a cell as its `status` or `remark`, or ""."""
     return _text(of(cell).get(what))
 
 

@@ -50,23 +50,28 @@ def as_json(entries: Sequence[Entry], more: dict[str, Any] | None = None) -> str
 
 def table(entries: Sequence[Entry], after: Sequence[str]) -> None:
     """Print a row for each submission, in it a line for each check that is not right; then the summary, and what comes `after`."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console() if sys.stdout.isatty() else Console(width=PIPED)
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("learner", "lesson"):
-        longest = max((len(for_terminal(getattr(one, title))) for one in entries), default=0)
-        made.add_column(title, no_wrap=True, min_width=longest)  # an id is never cut
-    made.add_column("points", justify="right", no_wrap=True)
-    made.add_column("what is not right, and why", overflow="fold")
+    made = []
     for one in entries:
         points = "none" if one.score is None else f"{one.score:g}/{one.of:g}"
         if one.awaits and one.score is not None:
             points += f" + {len(one.awaits)} by hand"
-        cells = (one.learner, one.lesson or "?", points, "\n".join(one.reasons))
-        made.add_row(*(Text(for_terminal(cell)) for cell in cells))
-    console.print(made)
+        made.append((one.learner, one.lesson or "?", points, "\n".join(one.reasons)))
+    rows(("learner", "lesson", "points", "what is not right, and why"), made)
     for line in ["", *(summary(entries).lines() if len(entries) > 1 else ()), *after]:
-        console.print(Text(for_terminal(line)), soft_wrap=True)
+        print(for_terminal(line))
+
+
+def rows(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Print a table whose last column is folded to the terminal's width, and no other: an id is never cut."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, title in enumerate(titles[:-1]):
+        longest = max((len(for_terminal(row[place])) for row in cells), default=0)
+        made.add_column(title, no_wrap=True, min_width=longest)
+    made.add_column(titles[-1], overflow="fold")
+    for row in cells:
+        made.add_row(*(Text(for_terminal(cell)) for cell in row))
+    (Console() if sys.stdout.isatty() else Console(width=PIPED)).print(made)

@@ -72,8 +72,8 @@ class Summary:
         said = [", ".join(f"{count} {state}" for state, count in self.states.items())]
         for one in self.scores:
             said.append(f"{one.lesson}: {one.lowest:g} to {one.highest:g} of {one.of:g} points, median {one.median:g}")
-        for reason, who in self.failures.items():
-            said.append(f"{len(who)} not graded: {reason} ({', '.join(who)})")
+        if failed := sorted({one for who in self.failures.values() for one in who}):
+            said.append(f"{len(failed)} could not be read or graded: {', '.join(failed)}")
         checks = [f"{one.check} {one.missed}/{one.count}" for one in self.checks[:MOST] if one.missed]
         mistakes = [f"{one.sign} in {one.check} {one.count}" for one in self.mistakes[:MOST]]
         slow = [f"{who} {lesson} {took:.0f} s" for who, lesson, took in self.slowest if took >= 1]

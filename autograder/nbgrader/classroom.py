@@ -66,6 +66,13 @@ class Classroom:
         """The lessons of the class, such as "01_unrolled_graph", in order."""
         return sorted(path.name for path in (self.root / OURS / "versions").glob("*") if (path / "current").is_file())
 
+    def lesson(self, name: str) -> str:
+        """A lesson of the class by its name or number; OperatorError if there is none."""
+        for lesson in self.lessons():
+            if name in (lesson, lesson[:2]):
+                return lesson
+        raise OperatorError(f"The class has no lesson {name}. It has: {', '.join(self.lessons()) or 'none yet'}.")
+
     def release(self, lesson: str, version: str = "") -> NotebookNode:
         """The notebook of `lesson` as it was handed out in `version`, or as it is handed out now.
 

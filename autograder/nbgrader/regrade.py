@@ -46,7 +46,7 @@ class Settings:
 
 def submissions(classroom: Classroom, lessons: Sequence[str] = ()) -> list[HandIn]:
     """What was handed in for `lessons`, by name or number; for all, and whatever else there is, if none is named."""
-    chosen = [_lesson(classroom, name) for name in lessons] or classroom.lessons()
+    chosen = [classroom.lesson(name) for name in lessons] or classroom.lessons()
     found = hand_ins(classroom, chosen, everything=not lessons)
     if not found:
         has = ", ".join(chosen) or "any lesson"
@@ -92,14 +92,6 @@ def regrade(
         for _, judged in waiting:
             if judged is not None:
                 judged.cancel()
-
-
-def _lesson(classroom: Classroom, name: str) -> str:
-    """A lesson of the class by its name or number."""
-    for lesson in classroom.lessons():
-        if name in (lesson, lesson[:2]):
-            return lesson
-    raise OperatorError(f"The class has no lesson {name}. It has: {', '.join(classroom.lessons()) or 'none yet'}.")
 
 
 def _judge(classroom: Classroom, step: JudgedExecute, one: HandIn, again: bool) -> tuple[Graded, str]:

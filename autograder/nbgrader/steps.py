@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from typing import Any, cast
@@ -143,7 +144,7 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
     points = verdict.points(most)
     if not (math.isfinite(points) and 0 <= points <= most):
         raise ValueError(f"{verdict.check}: {points} of {most} points is impossible")
-    metadata.note(cell, status=verdict.status, sign=verdict.finding.sign if verdict.finding else "")
+    metadata.note(cell, status=verdict.status, verdict=asdict(verdict))
     said = f"{points:g} of {most:g} points"
     if verdict.ending.awaits:
         said = f"no points yet: a person will decide, from 0 to {most:g}"
