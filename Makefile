@@ -3,6 +3,7 @@ PYTHON ?= python3
 TORCH  ?=
 ARGS   ?=
 JOBS   ?= 2
+FUZZ   ?= 200
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -16,7 +17,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constr
 CPU = $(if $(filter cpu,$(TORCH)),@$(PIP) --no-deps --extra-index-url https://download.pytorch.org/whl/cpu torch,@:)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab lint test tests release experiments bench verify
+.PHONY: help lab lint test tests fuzz release experiments bench verify
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +34,9 @@ lint: $(STAFF)  ## style, types and layers; and is notebooks/ up to date?
 	$(BIN)/course release --check
 
 test: lint tests  ## lint, then every test that this machine can run
+
+fuzz: $(STAFF)  ## many spoilt notebooks, read and judged (FUZZ=200), and grading killed many times
+	BPTT_FUZZ=$(FUZZ) BPTT_KILLS=40 $(BIN)/python -m pytest tests/judge/test_fuzz.py tests/nbgrader/test_roads.py $(ARGS)
 
 tests: $(STAFF)  ## every test that this machine can run, without lint
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

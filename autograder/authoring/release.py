@@ -10,7 +10,7 @@ import ast
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor, SaveCel
 
 from autograder import house, metadata
 from autograder.authoring import leaks
-from autograder.authoring.contract import BEGIN_RELEASED, Cell, Lesson, regions, uncommented
+from autograder.authoring.contract import BEGIN_RELEASED, Cell, Lesson, as_written, regions, uncommented
 from autograder.authoring.contract import END_RELEASED as END
 from autograder.authoring.source import read
 from autograder.errors import AuthorError, OperatorError
@@ -99,6 +99,15 @@ def notebooks(path: Path | str, hints: bool = True) -> tuple[NotebookNode, Noteb
 def released(path: Path | str, hints: bool = True) -> bytes:
     """One lesson as it is handed out: the bytes of its notebook."""
     return as_bytes(notebooks(path, hints)[1])
+
+
+def solution(path: Path | str) -> bytes:
+    """One lesson with its answers, for learners to read: without markers, grades and locks, and never to be graded."""
+    made = notebooks(path)[0]
+    for cell in made.cells:
+        cell.source = as_written(cell.source).rstrip("\n")
+        cell.metadata.pop("nbgrader", None)
+    return as_bytes(made)
 
 
 def as_bytes(notebook: NotebookNode) -> bytes:
@@ -178,12 +187,12 @@ def _still_python(lesson: Lesson, notebook: NotebookNode) -> None:
                 ) from None
 
 
-def build(paths: Iterable[Path], hints: bool = True) -> dict[str, bytes]:
-    """File names and bytes of the releases of `paths`; raises an ExceptionGroup of all AuthorErrors."""
+def build(paths: Iterable[Path], make: Callable[[Path], bytes] = released) -> dict[str, bytes]:
+    """File names and bytes of what `make` makes of `paths`; raises an ExceptionGroup of all AuthorErrors."""
     built, errors = {}, []
     for path in paths:
         try:
-            built[f"{path.stem}.ipynb"] = released(path, hints)
+            built[f"{path.stem}.ipynb"] = make(path)
         except AuthorError as error:
             errors.append(error)
     if errors:

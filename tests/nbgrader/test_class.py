@@ -355,7 +355,7 @@ def test_a_failed_nbgrader_autograde_leaves_no_old_score(klass, monkeypatch):
         said = regrade.autograde(klass.classroom.config(), "helper", NAME)
     assert said == "RuntimeError: the judge is ill"
     assert set(klass.marks("helper").values()) == {(None, True)}
-    assert klass.grade("helper")["helper"].points == AUTO  # and comes back when the judge is well
+    assert klass.grade("helper")["helper"].score == AUTO  # and comes back when the judge is well
 
 
 def test_a_check_that_a_person_must_decide_has_no_score(klass, monkeypatch):
