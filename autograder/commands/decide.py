@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -32,11 +31,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """List or decide; 0 when that was done."""
-    from sqlalchemy.exc import SAWarning
-
     from autograder.nbgrader import decisions
+    from autograder.nbgrader.standing import hush
 
-    warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own queries make SQLAlchemy warn
+    hush()
     if not is_class(args.dir):
         raise OperatorError(f"{args.dir} is not a class. `course class` makes one.")
     classroom = Classroom(args.dir.resolve())

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-from sqlalchemy.exc import SAWarning
 
 from autograder.commands import shown
 from autograder.errors import OperatorError
@@ -15,6 +12,7 @@ from autograder.judge.entry import Entry, exit_code
 from autograder.nbgrader.attendance import Attendance, attendance
 from autograder.nbgrader.classroom import Classroom, is_class
 from autograder.nbgrader.regrade import Settings, regrade, submissions
+from autograder.nbgrader.standing import hush
 
 
 def grade_class(folder: Path, args: Namespace) -> int:
@@ -24,7 +22,7 @@ def grade_class(folder: Path, args: Namespace) -> int:
     """
     if args.key is not None:
         raise OperatorError(f"A class has its own key, in {folder}. Leave --key out.")
-    warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own queries make SQLAlchemy warn
+    hush()
     classroom = Classroom(folder.resolve())
     found = submissions(classroom, [str(path) for path in args.paths if not is_class(path)])
     settings = Settings(args.device, args.again, args.unsafe_no_sandbox)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -30,14 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Write the page, or print JSON; 0."""
-    from sqlalchemy.exc import SAWarning
-
     from autograder.nbgrader.attendance import attendance
     from autograder.nbgrader.graded import entries
     from autograder.nbgrader.handed_in import hand_ins
     from autograder.nbgrader.report import page
+    from autograder.nbgrader.standing import hush
 
-    warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own queries make SQLAlchemy warn
+    hush()
     if not is_class(args.dir):
         raise OperatorError(f"{args.dir} is not a class. `course class` makes one.")
     classroom = Classroom(args.dir.resolve())

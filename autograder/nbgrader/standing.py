@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +15,19 @@ from nbformat.v4 import new_notebook
 from nbgrader.api import MissingEntry, SubmittedAssignment
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder.errors import OperatorError
 from autograder.nbgrader.classroom import Classroom, gradebook
 
 PATIENCE = 60.0  # seconds that a locked gradebook is waited for
+
+
+def hush() -> None:
+    """Leave out what nbgrader's database says by itself, on warnings and on every failure: we say what happened, in a line."""
+    warnings.filterwarnings("ignore", category=SAWarning)
+    logging.getLogger("tornado.application").addHandler(logging.NullHandler())
 
 
 class Hopeless(OperatorError):

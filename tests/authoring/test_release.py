@@ -10,12 +10,12 @@ import nbformat
 import pytest
 from nbgrader.nbgraderformat import MetadataValidator
 
-from autograder import house
-from autograder.authoring.contract import regions
+from autograder import house, metadata
+from autograder.authoring.contract import as_written, regions
 from autograder.authoring.release import build, notebooks, out_of_date, released, write
 from autograder.authoring.source import read
 from autograder.errors import AuthorError
-from autograder.house import NOTEBOOKS
+from autograder.house import NOTEBOOKS, SOLUTIONS
 
 TINY = '''\
 # %% [markdown]
@@ -382,3 +382,16 @@ def _solutions(path: Path) -> list[str]:
 
 def _flat(text: str) -> str:
     return "\n".join(line.strip() for line in text.split("\n") if line.strip())
+
+
+def test_solutions_are_for_reading_and_go_where_no_learner_copies_from(tmp_path, capsys):
+    """`course release --solutions` writes the answers without markers, grades or locks, and never into notebooks/."""
+    from autograder.cli import main
+
+    assert 2 == main(["release", "00", "--solutions"])
+    assert 0 == main(["release", "00", "--solutions", "--to", str(tmp_path)])
+    made = nbformat.read(tmp_path / "00_start_here.ipynb", as_version=4)
+    sources = "\n".join(cell.source for cell in made.cells)
+    assert (False, False) == ("BEGIN SOLUTION" in sources, any("nbgrader" in cell.metadata for cell in made.cells))
+    answer = next(cell for cell in notebooks(SOLUTIONS / "00_start_here.py")[0].cells if metadata.role(cell) == "answer")
+    assert as_written(answer.source).strip() in sources

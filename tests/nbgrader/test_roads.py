@@ -202,11 +202,13 @@ def test_nbgraders_own_autograde_takes_the_same_notebook(klass):
     """`nbgrader autograde` and formgrader grade a notebook under another name as `course grade` does."""
     file = hand_in(klass.root, "ada", NAME, klass.one.right())
     file.rename(file.with_name(f"{NAME} (1).ipynb"))
+    (file.parent / "k").symlink_to("../../../course.key")
     line = [sys.executable, "-W", "ignore", "-m", "nbgrader", "autograde", NAME]
     done = subprocess.run(line, cwd=klass.root, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert klass.one.points("check") == sum(auto or 0 for auto, *_ in klass.marks()["ada"].values())
     assert "as before" == klass.grade()["ada"].state
+    assert not (klass.root / "autograded" / "ada" / NAME / "k").exists()  # no link is followed, whoever was named
 
 
 def test_a_second_run_judges_nothing(klass, monkeypatch):
