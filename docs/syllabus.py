@@ -43,9 +43,7 @@ def block() -> str:
     for number, names in enumerate(weeks(takes), 1):
         written = sum(cell.role == "written" for name in names for cell in read(scripts[name]).cells)
         hours = f"{sum(takes[name] for name in names) / 60:.1f} hours"
-        lines.append(
-            f"| {number} | {', '.join(name[:2] for name in names)} | {hours} | {written} |"
-        )
+        lines.append(f"| {number} | {', '.join(name[:2] for name in names)} | {hours} | {written} |")
     return "\n".join([*lines, "", END])
 
 

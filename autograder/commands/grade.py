@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(shown.as_json(entries))
     else:
-        shown.table(entries, _warnings(job, own=args.key is None))
+        shown.table(entries, _warnings(job, own=args.key is None), paths=True)
     return exit_code(entries)
 
 

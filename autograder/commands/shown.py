@@ -48,14 +48,18 @@ def as_json(entries: Sequence[Entry], more: dict[str, Any] | None = None) -> str
     return json.dumps(plain, indent=1)
 
 
-def table(entries: Sequence[Entry], after: Sequence[str]) -> None:
-    """Print a row for each submission, in it a line for each check that is not right; then the summary, and what comes `after`."""
+def table(entries: Sequence[Entry], after: Sequence[str], paths: bool = False) -> None:
+    """Print a row for each submission, in it a line for each check that is not right; then the summary, and what comes `after`.
+
+    With `paths`, where what could not be judged is.
+    """
     made = []
     for one in entries:
         points = "none" if one.score is None else f"{one.score:g}/{one.of:g}"
         if one.awaits and one.score is not None:
             points += f" + {len(one.awaits)} by hand"
-        made.append((one.learner, one.lesson or "?", points, "\n".join(one.reasons)))
+        said = [*one.reasons, *([f"({one.path})"] if paths and one.problem else ())]
+        made.append((one.learner, one.lesson or "?", points, "\n".join(said)))
     rows(("learner", "lesson", "points", "what is not right, and why"), made)
     for line in ["", *(summary(entries).lines() if len(entries) > 1 else ()), *after]:
         print(for_terminal(line))

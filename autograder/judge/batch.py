@@ -48,16 +48,15 @@ class Outcome:
     def entry(self) -> Entry:
         """The same in the shape that every road has."""
         state: State = "graded" if not self.problem else "unreadable" if self.judged else "failed"
-        said = f"{self.path}: {self.problem}" if self.problem else ""
         if (judged := self.judged) is None:
-            return Entry(self.path, self.learner, state, problem=said)
+            return Entry(self.path, self.learner, state, problem=self.problem)
         return Entry(
             self.path,
             self.learner,
             state,
             judged.lesson,
             judged.version,
-            said,
+            self.problem,
             judged.score,
             sum(judged.points.values()),
             tuple(id for id, verdict in judged.verdicts.items() if verdict.ending.awaits),

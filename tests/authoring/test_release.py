@@ -393,5 +393,7 @@ def test_solutions_are_for_reading_and_go_where_no_learner_copies_from(tmp_path,
     made = nbformat.read(tmp_path / "00_start_here.ipynb", as_version=4)
     sources = "\n".join(cell.source for cell in made.cells)
     assert (False, False) == ("BEGIN SOLUTION" in sources, any("nbgrader" in cell.metadata for cell in made.cells))
-    answer = next(cell for cell in notebooks(SOLUTIONS / "00_start_here.py")[0].cells if metadata.role(cell) == "answer")
+    answer = next(
+        cell for cell in notebooks(SOLUTIONS / "00_start_here.py")[0].cells if metadata.role(cell) == "answer"
+    )
     assert as_written(answer.source).strip() in sources
