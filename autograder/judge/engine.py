@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -97,14 +97,8 @@ def judge(
     known = sorted(verdicts)
     whole = _sum(json.dumps(rests_on, sort_keys=True).encode())
     if len(verdicts) < len(points):
-
-        def settle(verdict: Verdict) -> None:
-            verdict = explained(verdict, load(verdict.check).of, steps, session.raised)
-            verdicts[verdict.check] = verdict
-            if store:
-                store.put(keys[verdict.check], verdict)
-
         with Session(sandbox, Inside(limits, brought, device), say) as session:
+            settle = partial(_settle, verdicts, steps, session, keys, store)
             _Asker(session, draws, dict(verdicts), settle).go(steps)
             problems += session.problems
         if store:
@@ -122,6 +116,20 @@ def judge(
     return Judged(
         metadata.lesson(release), version, {id: verdicts[id] for id in points}, points, provenance, tuple(problems)
     )
+
+
+def _settle(
+    verdicts: dict[str, Verdict],
+    steps: list[Run | Ask],
+    session: Session,
+    keys: dict[str, str],
+    store: Store | None,
+    verdict: Verdict,
+) -> None:
+    """Let a verdict stand: with the reason for it, and kept under its key."""
+    verdict = verdicts[verdict.check] = explained(verdict, load(verdict.check).of, steps, session.raised)
+    if store:
+        store.put(keys[verdict.check], verdict)
 
 
 def _known(

@@ -23,7 +23,7 @@ STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0}th,td{text-align:left;padding:.25em .8em .25em 0;vertical-align:top}
 td.n,th.n{text-align:right}blockquote{border-left:4px solid #0072b2;margin:.3em 0;padding:0 1em;color:#444}
-svg{max-width:100%;height:auto}h2{border-top:1px solid #ccc;padding-top:1em}
+svg{max-width:100%;height:auto}body>h2{border-top:1px solid #ccc;padding-top:1em}.anchor-link{display:none}
 """
 
 
@@ -113,8 +113,8 @@ def _lesson(lesson: str, entries: list[Entry], release: NotebookNode) -> list[st
         ]
     if found := mistakes(entries):
         made.append("<h3>Mistakes</h3>")
-        named = [(str(one.count), one.check, one.says) for one in found[:10]]
-        made.append(_table(("how many", "in", "what it looks like"), named))
+        named = [(str(one.count), one.sign, one.check, one.says) for one in found[:10]]
+        made.append(_table(("how many", "mistake", "in", "what it looks like"), named))
         for exercise in dict.fromkeys(one.check for one in found[:3]):
             if text := passage(release, exercise):
                 made.append(
