@@ -41,7 +41,7 @@ class Store:
 
     def note(self, key: str, problems: list[str]) -> None:
         """Keep what else was seen while a submission was judged: a line each."""
-        if problems:
+        if problems or self._file(key).exists():
             self._write(key, problems)
 
     def noted(self, key: str) -> list[str]:
