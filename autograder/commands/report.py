@@ -40,16 +40,15 @@ def run(args: Namespace) -> int:
         raise OperatorError(f"{args.dir} is not a class. `course class` makes one.")
     classroom = Classroom(args.dir.resolve())
     lessons = [classroom.lesson(name) for name in args.lessons] or classroom.lessons()
-    found = entries(classroom, lessons)
-    present = attendance(
-        classroom, [(one.student, one.lesson) for one in hand_ins(classroom, lessons, everything=False)]
-    )
+    handed_in = hand_ins(classroom, lessons, everything=not args.lessons)
+    found = entries(classroom, lessons, handed_in)
+    present = attendance(classroom, [(one.student, one.lesson) for one in handed_in])
     if args.json:
         print(shown.as_json(found, {"attendance": present.plain()}))
         return 0
-    by = {name: ([one for one in found if one.lesson == name], classroom.release(name)) for name in lessons}
     target = args.to or classroom.root / "report.html"
-    target.write_text(page(f"How {classroom.root.name} does", by, present), encoding="utf-8")
+    releases = {name: classroom.release(name) for name in lessons}
+    target.write_text(page(f"How {classroom.root.name} does", found, releases, present), encoding="utf-8")
     target.chmod(0o600)
-    print(f"{target}: {len(found)} submissions of {len(lessons)} lessons.")
+    print(f"{target}: {len(found)} submissions, {len(lessons)} lessons.")
     return 0

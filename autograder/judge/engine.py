@@ -127,7 +127,7 @@ def _settle(
     verdict: Verdict,
 ) -> None:
     """Let a verdict stand: with the reason for it, and kept under its key."""
-    verdict = verdicts[verdict.check] = explained(verdict, load(verdict.check).of, steps, session.raised)
+    verdict = verdicts[verdict.check] = explained(verdict, load(verdict.check).of, steps, session.failed)
     if store:
         store.put(keys[verdict.check], verdict)
 

@@ -57,7 +57,8 @@ class Entry:
         said = [card.headline(one) for one in verdicts if one.status != "missing" and (not one.right or one.credit < 1)]
         if missing := [one.check for one in verdicts if one.status == "missing"]:
             said.append(f"not written yet: {', '.join(missing)}")
-        return [*(said or ["all right"]), *(f"({remark})" for remark in self.remarks)]
+        told = "\n".join(said)
+        return [*(said or ["all right"]), *(f"({remark})" for remark in self.remarks if remark not in told)]
 
     def plain(self) -> dict[str, Any]:
         """For JSON: the same keys whatever became of the submission."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from autograder.checking.draw import Draw
 from autograder.checking.run import Standins, judge_alone, judge_with, lend
-from autograder.checking.spec import Check, Verdict
+from autograder.checking.spec import Check, Status, Verdict
 from autograder.judge.plan import Run
 from autograder.judge.sandbox import Inside, Sandbox
 from autograder.judge.transport import Child, Ended, Patient
@@ -29,7 +29,8 @@ class Session:
     ):
         self.sandbox, self.inside, self.limits, self.say = sandbox, inside, inside.limits, say
         self.problems: list[str] = like.problems if like else []  # what the same cells do is said once
-        self.raised: dict[str, str] = like.raised if like else {}  # what a cell raised, by its label
+        # How cells ended that did not end well, by label: "raised ZeroDivisionError: …".
+        self.failed: dict[str, tuple[Status, str]] = like.failed if like else {}
         self._cells: list[Run] = list(like._cells) if like else []  # that have run so far, in order
         # Cells that ended a child: they are not run again.
         self._poisoned: set[int] = set(like._poisoned) if like else set()
@@ -114,12 +115,15 @@ class Session:
                 self._tried_again.add(number)  # in the next child, where nothing has been asked before
                 return
             self._poisoned.add(number)
-            self._note(f"{cell.label} was not finished: {ended.finding.summary}")
+            self._fail(cell, ended.status, f"was not finished: {ended.finding.summary}")
             return
         raised = reply["value"] if reply["ok"] else reply["summary"]  # not ok: Python could not even read the cell
         if isinstance(raised, str) and raised and "NotImplementedError" not in raised:
-            self.raised[cell.label] = raised[:200]
-            self._note(f"{cell.label} raised {raised[:200]}")
+            self._fail(cell, "error", f"raised {raised[:200]}")
+
+    def _fail(self, cell: Run, status: Status, how: str) -> None:
+        self.failed[cell.label] = (status, how)
+        self._note(f"{cell.label} {how}")
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from autograder.checking.spec import Finding, Verdict
+from autograder.checking.spec import Finding, Status, Verdict
 from autograder.judge.plan import Ask, Run
 
 _MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
@@ -24,37 +24,40 @@ _NEWER = {  # syntax by the Python that brought it
 }
 
 
-def explained(verdict: Verdict, of: str, steps: Sequence[Run | Ask], raised: Mapping[str, str]) -> Verdict:
-    """The verdict with the reason in place of its consequence. `raised` says what cells raised, by label; `of` is judged."""
+def explained(
+    verdict: Verdict, of: str, steps: Sequence[Run | Ask], failed: Mapping[str, tuple[Status, str]]
+) -> Verdict:
+    """The verdict with the reason in place of its consequence. `failed` says how cells ended, by label; `of` is judged."""
     if verdict.right or verdict.finding is None:
         return verdict
-    label, why = _origin(verdict, of, steps, raised)
-    if not why:
-        return verdict
-    lacks, clue = _lacks(why, _source(label, steps))
-    place = f"{label} raised {why}" if label else verdict.finding.summary
+    label = _origin(of, steps, failed) if verdict.status == "missing" else ""
+    status, how = failed.get(label, (verdict.status, ""))
+    lacks, clue = _lacks(how or _raised(verdict), _source(label, steps))
+    place = f"{label} {how}" if label else verdict.finding.summary
     if lacks:
-        found = Finding("not-here", f"{lacks}: {place}", clues=(clue,))
-        return replace(verdict, status="look", finding=found)
-    if verdict.status != "missing":
+        return replace(verdict, status="look", finding=Finding("not-here", f"{lacks}: {place}", clues=(clue,)))
+    if not label:
         return verdict
     clue = f"`{of}` is defined in this cell, which stopped there. Does it run from top to bottom after a restart of the kernel?"
     return replace(
-        verdict, status="error", finding=Finding("cell-raised", f"{of} is not defined: {place}", clues=(clue,))
+        verdict, status=status, finding=Finding("cell-failed", f"{of} is not defined: {place}", clues=(clue,))
     )
 
 
-def _origin(verdict: Verdict, of: str, steps: Sequence[Run | Ask], raised: Mapping[str, str]) -> tuple[str, str]:
-    """The cell that would define what is judged and what it raised; or "" and what the call raised."""
-    assert verdict.finding is not None
-    if verdict.status == "missing":
-        defines = re.compile(rf"^\s*(?:(?:async\s+)?def|class)\s+{of}\b|^{of}\s*[:=]", re.MULTILINE)
-        for step in reversed(steps):
-            if isinstance(step, Run) and step.label in raised and defines.search(step.source):
-                return step.label, raised[step.label]
-        return "", ""
-    text = " ".join((verdict.finding.summary, verdict.finding.where, *verdict.finding.clues))
-    return "", text if verdict.status in ("error", "crashed", "broken") else ""
+def _origin(of: str, steps: Sequence[Run | Ask], failed: Mapping[str, tuple[Status, str]]) -> str:
+    """The label of the last cell that would define a name and did not end well; "" if there is none."""
+    defines = re.compile(rf"^\s*(?:(?:async\s+)?def|class)\s+{of}\b|^{of}\s*[:=]", re.MULTILINE)
+    for step in reversed(steps):
+        if isinstance(step, Run) and step.label in failed and defines.search(step.source):
+            return step.label
+    return ""
+
+
+def _raised(verdict: Verdict) -> str:
+    """What a call raised, with all that is said of it; "" if it came back."""
+    if verdict.finding is None or verdict.status not in ("error", "crashed", "broken"):
+        return ""
+    return " ".join((verdict.finding.summary, verdict.finding.where, *verdict.finding.clues))
 
 
 def _source(label: str, steps: Sequence[Run | Ask]) -> str:

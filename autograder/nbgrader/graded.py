@@ -15,13 +15,19 @@ from autograder.judge.entry import Entry
 from autograder.judge.plan import checks_of
 from autograder.judge.store import from_plain
 from autograder.nbgrader.classroom import Classroom
+from autograder.nbgrader.handed_in import HandIn
 from autograder.nbgrader.standing import Standing, standings
 
 
-def entries(classroom: Classroom, lessons: Iterable[str]) -> list[Entry]:
-    """What is in the gradebook for these lessons, with the verdicts that it rests on, in order of lesson and student."""
+def entries(classroom: Classroom, lessons: Iterable[str], found: Iterable[HandIn]) -> list[Entry]:
+    """What is in the gradebook for these lessons, and what was handed in and is not, in order of lesson and student."""
     known = standings(classroom, lessons)
-    return [_entry(classroom, *key, known[key]) for key in sorted(known, key=lambda key: (key[1], key[0]))]
+    made = [_entry(classroom, *key, known[key]) for key in known]
+    for one in found:
+        if one.problem or (one.student, one.lesson) not in known:
+            problem = one.problem or "It has not been graded yet: `course grade`."
+            made.append(Entry(str(one.path), one.student, "failed", one.lesson, problem=problem))
+    return sorted(made, key=lambda entry: (entry.lesson, entry.learner))
 
 
 def autograded(classroom: Classroom, student: str, lesson: str) -> NotebookNode | None:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 
 from autograder import metadata
 from autograder.judge.entry import Entry
-from autograder.judge.summary import difficulties, mistakes
+from autograder.judge.summary import Difficulty, difficulties, mistakes
 from autograder.nbgrader.attendance import Attendance
 
 LEAST = 5  # submissions, below which telling apart means nothing
+TAUGHT = 3  # mistakes for which the lesson is quoted
 STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse;margin:1em 0}th,td{text-align:left;padding:.25em .8em .25em 0;vertical-align:top}
-td.n,th.n{text-align:right}blockquote{border-left:4px solid #0072b2;margin:.3em 0;padding:0 1em;color:#444}
-svg{max-width:100%;height:auto}body>h2{border-top:1px solid #ccc;padding-top:1em}.anchor-link{display:none}
+:root{color-scheme:light dark;--bar:#0072b2;--line:#8886}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}
+table{border-collapse:collapse;margin:1em 0}th,td{text-align:left;padding:.25em 1em .25em 0;vertical-align:top}
+h2{border-top:1px solid var(--line);padding-top:1em}blockquote{border-left:4px solid var(--bar);margin:.3em 0;padding:0 1em}
+blockquote h1,blockquote h2,blockquote h3{border:0;margin:0;padding:.3em 0;font-size:1em}.anchor-link{display:none}
+svg{display:block;max-width:100%;fill:currentColor;font-size:13px;text-anchor:middle}svg rect,td .bar{fill:var(--bar)}
+td .bar{display:inline-block;height:.7em;margin-right:.5em;background:var(--bar)}
 """
 
 
@@ -58,68 +60,83 @@ def _correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
     return statistics.correlation(one, other)
 
 
+_TASK = re.compile(r"#+ (?:Exercise|Predict|Experiment|Try it)\b")
+
+
 def passage(release: NotebookNode, exercise: str) -> str:
-    """What the lesson says before an exercise, to teach again: the last heading, and the first paragraph below it, as markdown."""
+    """What the lesson teaches before an exercise, as markdown: the last heading that sets no task, and two paragraphs below it."""
     before: list[str] = []
     for cell in release.cells:
         if metadata.key(cell) == ("answer", exercise):
             break
         if cell.cell_type == "markdown" and not metadata.role(cell):
             before.append(cell.source)
-    said = re.split(r"^(?=#+ )", "\n\n".join(before), flags=re.MULTILINE)[-1] if before else ""
-    parts = [
-        part for part in said.split("\n\n") if part.strip() and not re.fullmatch(r"\*difficulty.*\*", part.strip())
-    ]
-    return "\n\n".join(parts[:2])
+    sections = re.split(r"^(?=#+ )", "\n\n".join(before), flags=re.MULTILINE)
+    for section in reversed(sections):
+        parts = [part for part in section.strip().split("\n\n") if not re.fullmatch(r"\*difficulty.*\*", part.strip())]
+        if len(parts) > 1 and not _TASK.match(section):
+            return "\n\n".join(parts[:3])
+    return ""
 
 
-def page(name: str, lessons: dict[str, tuple[list[Entry], NotebookNode]], present: Attendance) -> str:
-    """The page, complete in itself: pictures are in it, and it loads nothing."""
+def page(name: str, entries: Sequence[Entry], releases: Mapping[str, NotebookNode], present: Attendance) -> str:
+    """The page, complete in itself: pictures are in it, and it loads nothing. `releases` are the lessons that it tells of."""
     body = [f"<h1>{escape(name)}</h1>", *(f"<p>{escape(line)}</p>" for line in present.lines())]
-    for lesson, (entries, release) in lessons.items():
-        body += _lesson(lesson, entries, release)
-    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(name)}</title><style>{STYLE}</style><body>{"".join(body)}</body></html>'
+    body += _unwell([entry for entry in entries if entry.lesson not in releases])
+    for lesson, release in releases.items():
+        body += _lesson(lesson, [entry for entry in entries if entry.lesson == lesson], release)
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(name)}</title>'
+    return f'<!doctype html><html lang="en">{head}<style>{STYLE}</style><body>{"".join(body)}</body></html>'
 
 
-def _lesson(lesson: str, entries: list[Entry], release: NotebookNode) -> list[str]:
+def _lesson(lesson: str, entries: Sequence[Entry], release: NotebookNode) -> list[str]:
     made = [f"<h2>{escape(lesson)}</h2>"]
-    if not entries:
-        return [*made, "<p>Nothing has been graded yet.</p>"]
     scores = [entry.score for entry in entries if entry.score is not None]
-    of = max((entry.of for entry in entries if entry.of is not None), default=0.0)
-    awaits = sum(len(entry.awaits) for entry in entries)
-    if scores:
-        said = f"{len(scores)} submissions, median {statistics.median(scores):g} of {of:g} points"
-        made += [f"<p>{said}{f', {awaits} answers await you' if awaits else ''}.</p>", _histogram(scores, of)]
-    if unwell := [entry for entry in entries if not entry.well]:
-        made.append("<h3>Not read or graded</h3>")
-        made.append(_table(("student", "why"), [(entry.learner, entry.problem) for entry in unwell]))
+    if not scores:
+        made.append("<p>Nothing has been graded yet.</p>")
+    else:
+        of = max(entry.of for entry in entries if entry.of is not None)
+        awaits = sum(len(entry.awaits) for entry in entries)
+        said = f"Graded: {len(scores)}. Median: {statistics.median(scores):g} of {of:g} points. Answers that await you: {awaits}."
+        made += [f"<p>{said}</p>", _histogram(scores, of)]
+    made += _unwell([entry for entry in entries if not entry.well])
     if asked := exercises(entries):
-        unwritten = {one.check: one.unwritten for one in difficulties(entries)}
-        rows = [
-            (
-                one.check,
-                f"{one.right:.0%}",
-                str(unwritten[one.check]),
-                "–" if one.tells is None else f"{one.tells:+.2f}",
-            )
-            for one in asked
-        ]
         made += [
-            "<h3>Exercises</h3><p>How many are right, how many did not write it, and how being right goes with the points for "
-            "all others: near 0, an exercise does not tell those who know from those who do not.</p>",
-            _table(("exercise", "right", "not written", "tells apart"), rows),
-            _scatter(asked),
+            "<h3>Exercises</h3><p>How many are right, how many are not written, and whether being right goes with the points for all "
+            "others: near 0, an exercise does not tell those who know from those who do not.</p>",
+            _exercises(asked, {one.check: one for one in difficulties(entries)}),
         ]
-    if found := mistakes(entries):
-        made.append("<h3>Mistakes</h3>")
-        named = [(str(one.count), one.sign, one.check, one.says) for one in found[:10]]
-        made.append(_table(("how many", "mistake", "in", "what it looks like"), named))
-        for exercise in dict.fromkeys(one.check for one in found[:3]):
-            if text := passage(release, exercise):
-                made.append(
-                    f"<p>To teach again, before {escape(exercise)}:</p><blockquote>{markdown2html(text)}</blockquote>"
-                )
+    return made + _mistakes(entries, release)
+
+
+def _unwell(entries: Sequence[Entry]) -> list[str]:
+    if not entries:
+        return []
+    return ["<h3>Not read or graded</h3>", _table(("student", "why"), [(one.learner, one.problem) for one in entries])]
+
+
+def _exercises(asked: Sequence[Exercise], difficulty: Mapping[str, Difficulty]) -> str:
+    rows = "".join(
+        f'<tr><td>{escape(one.check)}<td><span class="bar" style="width:{8 * one.right:.2f}em"></span>{one.right:.0%}'
+        f"<td>{difficulty[one.check].unwritten}<td>{'–' if one.tells is None else f'{one.tells:+.2f}'}"
+        for one in asked
+    )
+    return f"<table><tr><th>exercise<th>right<th>not written<th>tells apart{rows}</table>"
+
+
+def _mistakes(entries: Sequence[Entry], release: NotebookNode) -> list[str]:
+    found = mistakes(entries)
+    if not found:
+        return []
+    named = [(str(one.count), one.sign, one.check, one.says) for one in found[:10]]
+    made = ["<h3>Mistakes</h3>", _table(("how many", "mistake", "in", "what it looks like"), named)]
+    for exercise in dict.fromkeys(one.check for one in found[:TAUGHT]):
+        if text := passage(release, exercise):
+            plain = re.sub(
+                r"(\$\$?)([^$`]+)\1", lambda found: f"`{' '.join(found[2].split())}`", text
+            )  # nothing here typesets
+            quoted = f"<blockquote>{markdown2html(plain)}</blockquote>"
+            made.append(f"<p>To teach again, for {escape(exercise)}:</p>{quoted}")
     return made
 
 
@@ -129,41 +146,19 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _histogram(scores: Sequence[float], of: float) -> str:
-    def draw(axes: Any) -> None:
-        axes.hist(scores, bins=[of * part / 10 for part in range(11)] if of else 10, color="#0072b2", edgecolor="white")
-        axes.set_xlabel("points")
-        axes.set_ylabel("submissions")
-
-    return _svg(draw)
-
-
-def _scatter(asked: Sequence[Exercise]) -> str:
-    told = [(one.check, one.right, one.tells) for one in asked if one.tells is not None]
-    if not told:
-        return ""
-
-    def draw(axes: Any) -> None:
-        axes.scatter([right for _, right, _ in told], [tells for _, _, tells in told], color="#d55e00")
-        for check, right, tells in told:
-            axes.annotate(check, (right, tells), fontsize=7, xytext=(4, 3), textcoords="offset points")
-        axes.set_xlim(-0.05, 1.25)
-        axes.axhline(0, color="#999", linewidth=0.8)
-        axes.set_xlabel("share that is right")
-        axes.set_ylabel("tells apart")
-
-    return _svg(draw)
-
-
-def _svg(draw: Any) -> str:
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with rc_context({"svg.hashsalt": "report"}):
-        figure = Figure(figsize=(7, 2.8), layout="constrained")
-        draw(figure.subplots())
-        made = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(made, metadata={"Date": None})
-    text = made.getvalue()
-    return text[text.index("<svg") :]
+def _histogram(scores: Sequence[float], of: float, bins: int = 10) -> str:
+    """A picture of how many submissions have how many points, in bins of equal width."""
+    counts = [0] * bins
+    for score in scores:
+        counts[min(int(bins * score / of), bins - 1) if of else 0] += 1
+    wide, high = 60, 120
+    bars = [
+        f'<rect x="{20 + at * wide + 2}" y="{20 + high - high * count / max(counts):.1f}" width="{wide - 4}" height="{high * count / max(counts):.1f}"/>'
+        f'<text x="{20 + (at + 0.5) * wide}" y="{15 + high - high * count / max(counts):.1f}">{count or ""}</text>'
+        for at, count in enumerate(counts)
+    ]
+    ticks = [f'<text x="{20 + at * wide}" y="{high + 38}">{of * at / bins:g}</text>' for at in range(bins + 1)]
+    return (
+        f'<svg viewBox="0 0 {40 + bins * wide} {high + 60}" width="{40 + bins * wide}" role="img" aria-label="How many have how many points">'
+        f'{"".join(bars + ticks)}<text x="{20 + bins * wide / 2}" y="{high + 56}">points</text></svg>'
+    )

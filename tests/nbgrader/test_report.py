@@ -48,7 +48,7 @@ def test_mistakes_are_counted_by_name_and_the_lesson_has_the_passage():
     assert (TWO, "no-square", 5) == (mistakes(CLASS)[0].check, mistakes(CLASS)[0].sign, mistakes(CLASS)[0].count)
     release = lesson(SOLUTIONS / f"{NAME}.py").handed_out
     said = passage(release, ONE)
-    assert said.startswith("#") and "difficulty" not in said
+    assert said.startswith("## 3. The slope") and "difficulty" not in said
     assert "" == passage(release.__class__(cells=[]), ONE)
 
 
@@ -56,11 +56,12 @@ def test_nothing_of_a_learner_runs_on_the_page():
     """Names and messages are text; the page loads nothing."""
     made = page(
         "class",
-        {NAME: ([*CLASS, entry("<script>x", "1")], lesson(SOLUTIONS / f"{NAME}.py").handed_out)},
+        [*CLASS, entry("<script>x", "1"), Entry("x", "hank", "failed", problem="<b>missing")],
+        {NAME: lesson(SOLUTIONS / f"{NAME}.py").handed_out},
         Attendance({NAME: ("<i>",)}, ()),
     )
     assert not any(live in made for live in ("<script", "<b>missing", "<i>", "src=", "@import"))
-    assert "<svg" in made and "&lt;i&gt;" in made
+    assert "<svg" in made and "&lt;i&gt;" in made and "hank" in made
 
 
 @pytest.mark.parametrize("state", ["failed", "unreadable"])
