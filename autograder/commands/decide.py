@@ -16,7 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "Points that you give stay when a submission is graded again, and need no other look while the answer stays the same.\n\n"
         "examples:\n"
         "  course decide ~/bptt-class                                       what awaits you, why, and where it is\n"
-        "  course decide ~/bptt-class 01                                    one lesson of it\n"
+        "  course decide ~/bptt-class 01                                    one lesson of it; with a student, only theirs\n"
         '  course decide ~/bptt-class 01 ada unrolled-graph-why 2 --because "Well said."\n'
         '  course decide ~/bptt-class 01 ada unrolled-graph-rnn-step --request "She says that it runs on 3.12."'
     )
@@ -39,13 +39,13 @@ def run(args: Namespace) -> int:
         raise OperatorError(f"{args.dir} is not a class. `course class` makes one.")
     classroom = Classroom(args.dir.resolve())
     lessons = [classroom.lesson(args.lesson)] if args.lesson else classroom.lessons()
-    if args.student is None:
-        waiting = decisions.queue(classroom, lessons)
+    if args.exercise is None:
+        waiting = [one for one in decisions.queue(classroom, lessons) if args.student in (None, one.student)]
         rows = [(one.lesson, one.exercise, one.student, f"{one.reason}\n{one.place}") for one in waiting]
         shown.rows(("lesson", "exercise", "student", "why, and where"), rows)
         print(f"{len(waiting)} await you." if waiting else "Nothing awaits you.")
-    elif args.exercise is None or (args.points is None) == (not args.request):
-        raise OperatorError("Say STUDENT, EXERCISE, and either the points or --request with the reason.")
+    elif (args.points is None) == (not args.request):
+        raise OperatorError("Say either the points or --request with the reason.")
     elif args.request:
         print(decisions.ask(classroom, args.student, lessons[0], args.exercise, args.request))
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from nbgrader.api import Grade, Gradebook, MissingEntry
 
@@ -26,7 +25,7 @@ class Waiting:
     lesson: str
     exercise: str
     reason: str
-    place: Path
+    place: str  # a notebook below the class's folder, and the number of the cell
 
 
 def queue(classroom: Classroom, lessons: Iterable[str]) -> list[Waiting]:
@@ -35,10 +34,12 @@ def queue(classroom: Classroom, lessons: Iterable[str]) -> list[Waiting]:
     found: list[Waiting] = []
     for (student, lesson), now in standings(classroom, lessons).items():
         said = _reasons(classroom, student, lesson) if now.waiting else {}
+        path = autograded_path(classroom, student, lesson).relative_to(classroom.root)
         for mark in now.waiting:
             exercise = mark.removesuffix("-check")
-            reason = asked.get(_key(student, lesson, exercise)) or said.get(mark, "It was not graded: `course grade`.")
-            found.append(Waiting(student, lesson, exercise, reason, autograded_path(classroom, student, lesson)))
+            reason, place = said.get(mark, ("It was not graded: `course grade`.", ""))
+            reason = asked.get(_key(student, lesson, exercise), reason)
+            found.append(Waiting(student, lesson, exercise, reason, f"{path}{place}"))
     return sorted(found, key=lambda one: (one.lesson, one.exercise, one.student))
 
 
@@ -79,18 +80,20 @@ def _mark(book: Gradebook, student: str, lesson: str, exercise: str) -> Grade:
     )
 
 
-def _reasons(classroom: Classroom, student: str, lesson: str) -> dict[str, str]:
-    """Why each graded cell of a submission may await a person, by nbgrader's id."""
+def _reasons(classroom: Classroom, student: str, lesson: str) -> dict[str, tuple[str, str]]:
+    """Why each graded cell of a submission may await a person, and where it is, by nbgrader's id."""
     notebook = autograded(classroom, student, lesson)
-    said: dict[str, str] = {}
-    for cell in notebook.cells if notebook else ():
-        id, plain = cell.metadata.get("nbgrader", {}).get("grade_id", ""), metadata.of(cell).get("verdict")
+    said: dict[str, tuple[str, str]] = {}
+    for number, cell in enumerate(notebook.cells if notebook else (), 1):
+        why, plain = "", metadata.of(cell).get("verdict")
         if metadata.role(cell) == "written":
-            said[id] = "a written answer"
+            why = "a written answer"
         elif plain:
             verdict = from_plain(plain)
-            why = card.headline(verdict).removeprefix(f"{verdict.check}: ")
-            said[id] = why if verdict.ending.awaits else "you graded it, and the answer has changed since"
+            why = "you graded it, and the answer has changed since"
+            if verdict.ending.awaits:
+                why = card.headline(verdict).removeprefix(f"{verdict.check}: ")
+        said[cell.metadata.get("nbgrader", {}).get("grade_id", "")] = why, f", cell {number}"
     return said
 
 

@@ -157,6 +157,21 @@ def test_what_this_machine_lacks_is_what_the_card_says(klass):
     assert (verdict.status, True) == ("error", "ZeroDivisionError" in verdict.finding.summary)
 
 
+@pytest.mark.parametrize(
+    ("code", "status"), [("while True: pass", "timeout"), ("__import__('os')._exit(3)", "crashed")]
+)
+def test_a_cell_that_did_not_end_is_what_the_card_says(klass, code, status):
+    """An answer in a cell that loops or ends the process was written: what happened is told, and the others are judged."""
+    config = klass.root / "nbgrader_config.py"
+    config.write_text(config.read_text() + 'c.JudgedExecute.limits = {"cell": 3.0}\n')
+    hand_in(
+        klass.root, "ada", NAME, change(klass.one.right(), "answer", TANH, "def tanh_grad", f"{code}\ndef tanh_grad")
+    )
+    entry = klass.grade()["ada"]
+    assert (status, True) == (entry.verdicts[TANH].status, "was not finished" in entry.verdicts[TANH].finding.summary)
+    assert ["right"] * (len(entry.verdicts) - 1) == [one.status for id, one in entry.verdicts.items() if id != TANH]
+
+
 def test_nothing_that_was_handed_in_vanishes_without_a_line(klass, tmp_path, capsys):
     """In a class and in a folder, every file and folder that a person put there is told of, with the way out."""
     right = nbformat.writes(klass.one.right()).encode()
