@@ -58,7 +58,8 @@ class Entry:
         if missing := [one.check for one in verdicts if one.status == "missing"]:
             said.append(f"not written yet: {', '.join(missing)}")
         told = "\n".join(said)
-        return [*(said or ["all right"]), *(f"({remark})" for remark in self.remarks if remark not in told)]
+        notes = [f"{one.check}: {note}" for one in verdicts if one.right and not one.noted for note in one.notes]
+        return [*(said or ["all right"]), *notes, *(f"({remark})" for remark in self.remarks if remark not in told)]
 
     def plain(self) -> dict[str, Any]:
         """For JSON: the same keys whatever became of the submission."""
