@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nbclient import NotebookClient
+from nbformat import NotebookNode
 
 from autograder import metadata
 from autograder.authoring.release import notebooks
@@ -25,17 +26,17 @@ class Rehearsal:
     stderr: tuple[str, ...]
 
 
-def rehearse(script: Path, timeout: int = 300) -> Rehearsal:
-    """Run the solution of a lesson in an empty folder; a cell that fails on purpose does not count as an error."""
-    notebook, _ = notebooks(script)
+def run_through(notebook: NotebookNode, timeout: int = 300) -> None:
+    """Run a notebook in an empty folder, and keep its outputs in it; what raises does not stop it."""
     with TemporaryDirectory() as folder:
-        NotebookClient(
-            notebook,
-            kernel_name="python3",
-            allow_errors=True,
-            timeout=timeout,
-            resources={"metadata": {"path": folder}},
-        ).execute()
+        resources = {"metadata": {"path": folder}}
+        NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=timeout, resources=resources).execute()
+
+
+def rehearse(script: Path, timeout: int = 300) -> Rehearsal:
+    """Run the solution of a lesson; a cell that fails on purpose does not count as an error."""
+    notebook, _ = notebooks(script)
+    run_through(notebook, timeout)
     times, errors, stderr = [], [], []
     for cell in notebook.cells:
         if cell.cell_type != "code":

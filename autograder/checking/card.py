@@ -7,7 +7,7 @@ from html import escape
 from autograder.checking.spec import Verdict
 
 # Colours that work on light and dark backgrounds.
-_GOOD, _BAD, _ODD = "#009e73", "#d55e00", "#cc79a7"
+_GOOD, _BAD, _ODD = "#00795a", "#b84f00", "#9a4675"  # white on each of them is read at a contrast above 4.5
 
 
 def headline(verdict: Verdict) -> str:
@@ -39,7 +39,7 @@ def html(verdict: Verdict) -> str:
         f'white-space:normal;overflow-wrap:anywhere">{_code(value)}</td></tr>'
         for label, value in _rows(verdict)
     )
-    claim = f'<div style="opacity:.75;margin-top:2px">{_code(verdict.claim)}</div>' if verdict.claim else ""
+    claim = f'<div style="opacity:.85;margin-top:2px">{_code(verdict.claim)}</div>' if verdict.claim else ""
     table = (
         f'<table style="margin:6px 0 0;border:none;border-collapse:collapse;font-size:inherit">{rows}</table>'
         if rows
@@ -49,8 +49,8 @@ def html(verdict: Verdict) -> str:
         f'<div class="bptt-card" data-check="{escape(verdict.check)}" data-status="{verdict.status}" '
         f'style="border-left:4px solid {colour};padding:6px 12px;margin:4px 0;max-width:52em;'
         f'font-family:var(--jp-content-font-family,sans-serif);color:var(--jp-content-font-color1,inherit)">'
-        f'<div><span style="color:{colour};font-weight:700">{mark} {escape(_state(verdict))}</span> '
-        f'<span style="opacity:.65">{escape(verdict.check)}</span></div>{claim}{table}</div>'
+        f'<div><span style="background:{colour};color:#fff;font-weight:700;padding:1px 8px;border-radius:3px">{mark} {escape(_state(verdict))}</span> '
+        f'<span style="opacity:.8">{escape(verdict.check)}</span></div>{claim}{table}</div>'
     )
 
 
