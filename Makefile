@@ -17,7 +17,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constr
 CPU = $(if $(filter cpu,$(TORCH)),@$(PIP) --no-deps --extra-index-url https://download.pytorch.org/whl/cpu torch,@:)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab lint test tests fuzz release experiments bench verify
+.PHONY: help lab lint test tests fuzz release experiments site bench verify
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ release: $(STAFF)  ## build notebooks/ from solutions/
 experiments: $(STAFF)  ## measure again, over seeds, what the lessons show: results/
 	$(BIN)/python -m experiments $(ARGS)
 
+site: $(STAFF)  ## build the course's site into build/site (minutes at first: it runs every solution)
+	@$(BIN)/python -m docs.site $(ARGS)
+
 bench: $(STAFF)  ## what judging one submission costs
 	@$(BIN)/course bench $(ARGS)
 
@@ -70,5 +73,5 @@ $(LEARNER): $(PINS) | $(BIN)/python
 $(STAFF): $(PINS) | $(BIN)/python
 	@echo "Installing what a learner, staff and the tests need (a few minutes, once)"
 	$(CPU)
-	@$(PIP) -e '.[staff,dev]'
+	@$(PIP) -e '.[staff,dev,site]'
 	@touch $(LEARNER) $@

@@ -30,7 +30,9 @@ def run_through(notebook: NotebookNode, timeout: int = 300) -> None:
     """Run a notebook in an empty folder, and keep its outputs in it; what raises does not stop it."""
     with TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
-        NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=timeout, resources=resources).execute()
+        NotebookClient(
+            notebook, kernel_name="python3", allow_errors=True, timeout=timeout, resources=resources
+        ).execute()
 
 
 def rehearse(script: Path, timeout: int = 300) -> Rehearsal:

@@ -32,7 +32,9 @@ def main() -> int:
     options = ["-b", "html", "-W", "--keep-going", "-q", "-d", str(pages / ".doctrees"), *partial]
     code = build_main([*options, str(pages), str(args.to)])
     if not code:
-        print(f"The site is in {args.to}; open {args.to / 'index.html'}, or serve it: python -m http.server -d {args.to}")
+        print(
+            f"The site is in {args.to}; open {args.to / 'index.html'}, or serve it: python -m http.server -d {args.to}"
+        )
     return code
 
 

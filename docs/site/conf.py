@@ -25,6 +25,8 @@ html_show_sourcelink = False
 html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,
@@ -39,4 +41,6 @@ html_theme_options = {
 # MathJax 3 from a package, so that formulas need no network.
 MATHJAX = Path(str(files("sphinx-mathjax-offline"))) / "static" / "mathjax"
 mathjax_path = "mathjax/tex-mml-chtml.js"
-mathjax3_config = {"options": {"enableMenu": False, "processHtmlClass": "math|output_area", "ignoreHtmlClass": "bd-page-width"}}
+mathjax3_config = {
+    "options": {"enableMenu": False, "processHtmlClass": "math|output_area", "ignoreHtmlClass": "bd-page-width"}
+}

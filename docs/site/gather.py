@@ -46,7 +46,9 @@ def into(pages: Path, only: Iterable[str] | None = None) -> None:
         (pages / folder).mkdir()
     rows: list[str] = []
     for script in tqdm(scripts, desc="lessons", unit="lesson", disable=None):
-        _write(pages / "lessons" / f"{script.stem}.ipynb", _readable(nbformat.read(NOTEBOOKS / f"{script.stem}.ipynb", 4)))
+        _write(
+            pages / "lessons" / f"{script.stem}.ipynb", _readable(nbformat.read(NOTEBOOKS / f"{script.stem}.ipynb", 4))
+        )
         _write(pages / "solutions" / f"{script.stem}.ipynb", _readable(executed(script)))
         page, tried = _mistakes(script)
         (pages / "mistakes" / f"{script.stem}.md").write_text(page, encoding="utf-8")
@@ -65,7 +67,7 @@ HEADS = {
     "solutions": "# Solutions\n\nModel answers, run from top to bottom. They are here to compare with, once you have written your own.\n",
     "mistakes": (
         "# Mistakes\n\nEvery wrong answer on which the checks are tried: what comes back, what it looks like, and the line. "
-        "The search finds them by error text, too.\n\n```{include} ../seen.md\n```\n"
+        "The search finds them by error text, too. [Seen in the wild](../seen.md) has some of them from code that people use.\n"
     ),
 }
 MAP = "Each promise, the exercise that keeps it, and the experiment that shows it. It is made from the lessons, and tested to be complete."
@@ -188,7 +190,9 @@ def _mistakes(script: Path) -> tuple[str, list[str]]:
         for old in KEPT.glob(f"{script.stem}-*.json"):
             old.unlink()
         proved = list(_proved(script))
-        page = "\n".join([f"# {script.stem[:2]} · {_title(script)}", "", *(line for one in proved for line in _section(*one))])
+        page = "\n".join(
+            [f"# {script.stem[:2]} · {_title(script)}", "", *(line for one in proved for line in _section(*one))]
+        )
         place.write_text(json.dumps([page, [_row(check, proof) for check, proof, _ in proved]]), encoding="utf-8")
     page, rows = json.loads(place.read_text(encoding="utf-8"))
     return page, rows
@@ -235,7 +239,9 @@ def _section(check: Check, proof: verify.Proof, tried: Iterable[Tried]) -> Itera
         lines = difflib.unified_diff(one.near.split("\n"), one.sample.source.split("\n"), n=1, lineterm="")
         changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
         yield from (f":::{{dropdown}} {_plain(one.sample.label)}", "")
-        yield from (f"{_escaped(part)}\n" for part in (f"{finding.summary}. {finding.where}".strip(" ."), *finding.clues))
+        yield from (
+            f"{_escaped(part)}\n" for part in (f"{finding.summary}. {finding.where}".strip(" ."), *finding.clues)
+        )
         yield from ("```diff", *changed, "```", ":::", "")
 
 
