@@ -174,7 +174,7 @@ def test_conda_and_binder_install_the_same_pins():
     """environment.yml has no versions of its own: it reads constraints.txt, and brings what learners, staff and tests need."""
     *conda, pip = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert ["python", "pip"] == [package.partition("=")[0] for package in conda]
-    assert ["--constraint constraints.txt", "--editable .[staff,dev]"] == pip["pip"][-2:]
+    assert ["--constraint constraints.txt", "--editable .[staff,dev,site]"] == pip["pip"][-2:]
 
 
 def test_the_forms_for_issues_are_what_github_takes():
