@@ -24,6 +24,7 @@ COMMANDS = {
     "grade": ("grade", "judge notebooks in a sandbox: scores, and reasons"),
     "decide": ("decide", "what awaits a person in a class, and your decisions on it"),
     "report": ("report", "a page on how a class does: scores, hard exercises, mistakes"),
+    "pack": ("pack", "pack a lesson for Gradescope"),
     "bench": ("bench", "time one judged submission against stock nbgrader"),
     "verify": ("verify", "try every check on right and wrong answers"),
 }
@@ -40,6 +41,9 @@ learn:
 teach:
   course class ~/bptt-class          an nbgrader course folder with the lessons in it
   course grade ~/bptt-class          judge what was handed in: scores, and reasons
+
+where your university already is:
+  course pack gradescope 01 --key course.key
 
 write:
   course release                     make notebooks/ from solutions/

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+CARRIED = Path(__file__).with_name("notebooks")  # in a wheel, which has no repository around it
 SOLUTIONS = ROOT / "solutions"  # authored
-NOTEBOOKS = ROOT / "notebooks"  # generated from it by `course release`
+NOTEBOOKS = CARRIED if CARRIED.is_dir() else ROOT / "notebooks"  # generated from it by `course release`
 RESULTS = ROOT / "results"  # measured by `make experiments`
-WORK = ROOT / "work"  # the learner's copies
+WORK = (Path.cwd() if CARRIED.is_dir() else ROOT) / "work"  # the learner's copies
 
 
 def lessons(folder: Path, suffix: str = ".py") -> list[Path]:

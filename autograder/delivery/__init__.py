@@ -1,0 +1,1 @@
+"""Other places that hand out, take in or grade: Gradescope, learning management systems, GitHub."""
