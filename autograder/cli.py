@@ -25,6 +25,7 @@ COMMANDS = {
     "decide": ("decide", "what awaits a person in a class, and your decisions on it"),
     "report": ("report", "a page on how a class does: scores, hard exercises, mistakes"),
     "pack": ("pack", "pack a lesson for Gradescope"),
+    "lms": ("lms", "hand-ins from Canvas or Moodle into a class, and its grades back"),
     "bench": ("bench", "time one judged submission against stock nbgrader"),
     "verify": ("verify", "try every check on right and wrong answers"),
 }
@@ -44,6 +45,8 @@ teach:
 
 where your university already is:
   course pack gradescope 01 --key course.key
+  course lms canvas collect ~/bptt-class 01 submissions.zip --export gradebook.csv
+  course lms canvas grades ~/bptt-class 01 --export gradebook.csv -o upload.csv
 
 write:
   course release                     make notebooks/ from solutions/

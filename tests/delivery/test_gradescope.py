@@ -160,7 +160,7 @@ def test_a_wheel_carries_what_the_course_needs_at_run_time(image, tmp_path):
     """Installed without its repository, the course finds its notebooks and stored results, and keeps copies where one is."""
     program = (
         "from autograder import house; from bptt.experiment import stored; "
-        "print(len(house.lessons(house.NOTEBOOKS, '.ipynb')), bool(stored('unrolled_graph', 'cost_of_time')), house.WORK)"
+        "print(len(house.lessons(house.NOTEBOOKS, '.ipynb')), bool(stored('unrolled_graph', 'price')), house.WORK)"
     )
     python = str(image / "venv" / "bin" / "python")
     said = subprocess.run([python, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
