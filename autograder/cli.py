@@ -24,7 +24,7 @@ COMMANDS = {
     "grade": ("grade", "judge notebooks in a sandbox: scores, and reasons"),
     "decide": ("decide", "what awaits a person in a class, and your decisions on it"),
     "report": ("report", "a page on how a class does: scores, hard exercises, mistakes"),
-    "pack": ("pack", "pack a lesson for Gradescope"),
+    "pack": ("pack", "pack a lesson for Gradescope or GitHub"),
     "lms": ("lms", "hand-ins from Canvas or Moodle into a class, and its grades back"),
     "bench": ("bench", "time one judged submission against stock nbgrader"),
     "verify": ("verify", "try every check on right and wrong answers"),
@@ -45,6 +45,7 @@ teach:
 
 where your university already is:
   course pack gradescope 01 --key course.key
+  course pack github 01
   course lms canvas collect ~/bptt-class 01 submissions.zip --export gradebook.csv
   course lms canvas grades ~/bptt-class 01 --export gradebook.csv -o upload.csv
 

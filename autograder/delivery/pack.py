@@ -74,6 +74,54 @@ def gradescope(lesson: str, key: Path, to: Path, show: str, older: Iterable[Path
             _add(made, f"releases/{number}_{path.name}", path.read_bytes(), 0o644)
 
 
+def repository(lesson: str, to: Path) -> None:
+    """Write a template repository for GitHub into the new folder `to`: the notebook, a workflow, and what that needs in .github/bptt/."""
+    notebook = released(lesson)
+    with _new(to) as folder, wheel() as course:
+        _filled(TEMPLATES / "github", folder, notebook.stem)
+        shutil.copyfile(notebook, folder / notebook.name)
+        _beside(course, folder / ".github" / "bptt")
+
+
+def classroom50(lesson: str, to: Path) -> None:
+    """Write an autograder for Classroom 50 into the new folder `to`, for CLASSROOM/autograders/ASSIGNMENT/ of its config repository."""
+    notebook = released(lesson)
+    with _new(to) as folder, wheel() as course:
+        _filled(TEMPLATES / "classroom50", folder, notebook.stem)
+        _beside(course, folder)
+
+
+@contextmanager
+def _new(to: Path) -> Iterator[Path]:
+    """A folder that takes the place of `to`, which is new or empty, once it is complete."""
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise OperatorError(f"{to} is not empty. Name a new folder.")
+    try:
+        aside = Path(tempfile.mkdtemp(dir=to.absolute().parent, prefix=".packing-"))
+    except OSError as error:
+        raise OperatorError(f"{to} cannot be made ({error.strerror}).") from None
+    try:
+        yield aside
+        aside.chmod(0o755)
+        os.replace(aside, to)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _filled(templates: Path, folder: Path, lesson: str) -> None:
+    for path in templates.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            made = folder / path.relative_to(templates)
+            made.parent.mkdir(parents=True, exist_ok=True)
+            made.write_text(path.read_text().replace("@LESSON@", lesson))
+
+
+def _beside(course: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for path in (course, ROOT / "constraints.txt"):
+        shutil.copyfile(path, folder / path.name)
+
+
 @contextmanager
 def _private(to: Path) -> Iterator[str]:
     """A file that nobody else can read, in place of `to` once it is complete."""
