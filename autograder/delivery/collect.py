@@ -16,6 +16,8 @@ from autograder.judge.folders import remove
 from autograder.judge.submissions import files_in, is_notebook, lesson_in, one_of, way_out
 from autograder.nbgrader.classroom import Classroom, gradebook
 
+_NBGRADERS = ("timestamp.txt", "submission_secret.txt")  # nbgrader believes them, so they must not come from a learner
+
 
 @dataclass
 class Taken:
@@ -115,7 +117,7 @@ def _lay_out(found: Path, student: str, to: Path, taken: Taken) -> None:
         return
     kept = {f"{lesson}.ipynb": meant}
     for path in files:
-        if not is_notebook(path):
+        if not is_notebook(path) and path.name not in _NBGRADERS:
             kept[str(path.relative_to(meant.parent if path.is_relative_to(meant.parent) else found))] = path
     content = {name: path.read_bytes() for name, path in kept.items()}
     if _sums(content) == _sums(
@@ -134,4 +136,4 @@ def _lay_out(found: Path, student: str, to: Path, taken: Taken) -> None:
 
 
 def _sums(content: dict[str, bytes]) -> dict[str, str]:
-    return {name: hashlib.sha256(data).hexdigest() for name, data in content.items() if name != "timestamp.txt"}
+    return {name: hashlib.sha256(data).hexdigest() for name, data in content.items() if name not in _NBGRADERS}

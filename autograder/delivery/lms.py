@@ -55,6 +55,7 @@ class Sheet:
 
     @property
     def head(self) -> list[str]:
+        """The titles of the columns."""
         return self.rows[0]
 
     def written(self) -> bytes:

@@ -141,7 +141,7 @@ def test_cloned_repositories_are_graded_as_they_are(template, tmp_path, capsys):
     assert 0 == main(
         ["grade", str(tmp_path / "ada"), str(tmp_path / "alan"), "--key", str(tmp_path / "course.key"), "--json"]
     )
-    found = {Path(one["path"]).parent.name: one["score"] for one in json.loads(capsys.readouterr().out)["submissions"]}
+    found = {one["learner"]: one["score"] for one in json.loads(capsys.readouterr().out)["submissions"]}
     assert {"ada": ONE.points("check"), "alan": 0} == found
 
 

@@ -237,7 +237,7 @@ def test_from_canvas_into_the_class_and_back(class_dir, capsys):
     assert (True, found) == ("0 taken in, 3 as before" in again[1], again[2])
 
     assert 0 == main(["grade", str(class_dir), "00"])
-    grade_written(class_dir, {"ada": 2, "zuse": 1})
+    grade_written(class_dir, {"ada": 2, "zuse": 1, "noether": 2})
     export, out = class_dir.parent / "export.csv", class_dir.parent / "upload.csv"
     line = ["lms", "canvas", "grades", str(class_dir), "00", "--export", str(export), "-o", str(out)]
     capsys.readouterr()
@@ -250,7 +250,7 @@ def test_from_canvas_into_the_class_and_back(class_dir, capsys):
     assert {**before["Start here (901)"], "11": f"{ALL:g}", "12": f"{CHECKS - 3 + 1:g}"} == after["Start here (901)"]
     assert before["The unrolled graph (902)"] == after["The unrolled graph (902)"]
     assert ("", "EX", "N/A") == tuple(after["Start here (901)"][id] for id in ("15", "13", "14"))
-    assert "noether: awaits a person, or is not graded yet" in said
+    assert f"noether: EX stays; the score would be {ALL:g}" in said
 
 
 def grade_written(class_dir: Path, points: dict[str, float]) -> None:
@@ -279,11 +279,16 @@ def test_from_moodle_into_the_class_and_back(class_dir, capsys):
     assert (1, {"ada": [f"{NAME}/{NAME}.ipynb"], "zuse": [f"{NAME}/{NAME}.ipynb"]}) == (code, found)
     assert ("999 is not in export.csv" in said, "503 is 'Emmy Nöther' in export.csv" in said) == (True, True)
 
-    assert 0 == main(["grade", str(class_dir), "00"])
-    grade_written(class_dir, {"ada": 2, "zuse": 0})
     export, out = class_dir.parent / "export.csv", class_dir.parent / "upload.csv"
-    line = ["lms", "moodle", "grades", str(class_dir), "00", "--export", str(export), "-o", str(out)]
-    assert 0 == main([*line, "--scale"])
+    line = ["lms", "moodle", "grades", str(class_dir), "00", "--export", str(export), "-o", str(out), "--scale"]
+    assert 0 == main(["grade", str(class_dir), "00"])
+    capsys.readouterr()
+    assert 1 == main(line)  # the written answers await a person
+    assert "ada: awaits a person, or is not graded yet" in capsys.readouterr().out
+    assert {"502": "3.00"} == imported_by_moodle(out.read_bytes().decode())
+
+    grade_written(class_dir, {"ada": 2, "zuse": 0})
+    assert 0 == main(line)
     before, after = (path.read_bytes().decode() for path in (export, out))
     half = round((CHECKS - 3) * CHECKS / ALL, 2)
     assert {"501": f"{CHECKS:g}", "502": f"{half:g}"} == imported_by_moodle(after)
@@ -393,6 +398,13 @@ def test_a_download_that_was_unpacked_already_is_taken_from_its_folder(class_dir
     said = capsys.readouterr().out
     assert "zusekonrad_12_702_00_start_here.ipynb: is a link" in said
     assert ["ada"] == [path.name for path in (class_dir / "submitted").iterdir()]
+
+
+def test_a_learner_cannot_say_when_it_was_handed_in(class_dir, capsys):
+    """nbgrader takes the time of a hand-in, and its penalty, from timestamp.txt: one that a learner packed is left out."""
+    mine = packed({"00_start_here.ipynb": RIGHT, "timestamp.txt": b"2001-01-01", "data.txt": b"x"})
+    _, _, found = collected(class_dir, "canvas", CANVAS, packed({"lovelaceada_LATE_11_701_x.zip": mine}), capsys)
+    assert {"ada": [f"{NAME}/{NAME}.ipynb", f"{NAME}/data.txt"]} == found
 
 
 def test_two_notebooks_of_one_learner_await_a_person(class_dir, capsys):
