@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -300,7 +301,7 @@ for name in ("source/course.key", "source/releases", "results/results.json", "re
              "source/*.whl", "venv/lib/python*/site-packages/autograder/lessons/start_here/checks.py"):
     for path in glob.glob(os.path.join(IMAGE, name)) or [os.path.join(IMAGE, name)]:
         try:
-            kept.append((name, os.listdir(path) if os.path.isdir(path) else open(path).read()[:20]))
+            kept.append((name, os.listdir(path) if os.path.isdir(path) else open(path, 'rb').read()[:20]))
         except OSError:
             pass
 for name in ("results/results.json", "results/stdout", "source/course.key", "submission/more.ipynb"):
@@ -336,6 +337,18 @@ if len(levels()) == 2:  # root runs the tests
         made = run_there(image, {f"{NAME}.ipynb": notebook, "notes.txt": b"hers"})
         told = next(test["output"] for test in made["tests"] if test["name"] == "tanh-grad")
         assert "seen [('beside', 'hers')]" in told
+
+    def test_without_walls_it_would_see_and_write_all_of_it(image, tmp_path):
+        """The twin: the same code in a plain process of root's, on a copy, reaches every one of these places."""
+        hand_in(image, {"notes.txt": b"hers"}, METADATA)
+        subprocess.run(["cp", "-a", str(image), str(tmp_path / "image")], check=True)
+        source = LOOK.format(image=str(tmp_path / "image")) + "print(*{name for name, _ in kept})"
+        python = str(tmp_path / "image" / "venv" / "bin" / "python")
+        line = [python, "-I", "-c", source]
+        said = subprocess.run(line, cwd=tmp_path / "image" / "submission", capture_output=True, text=True, check=True)
+        places = re.search(r"for name in \((.*?)\):", LOOK, re.DOTALL)[1].replace('"', "").replace("\n", "").split(",")
+        wanted = {*(place.strip() for place in places), "wrote", "imported", "beside"}
+        assert set() == wanted - {*said.stdout.split()} - {"results/results.json"}  # which may not be there yet
 
     def test_our_own_fault_gives_no_score(image):
         """Without a readable key nothing is graded: no results.json, not even an old one, and the reason on stdout, for staff."""
