@@ -33,6 +33,9 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "docs/design.md": "design.md",
+    "docs/github.md": "github.md",
+    "docs/gradescope.md": "gradescope.md",
+    "docs/lms.md": "lms.md",
     "docs/security.md": "security.md",
 }
 PARTS = {"For learners": "learners.md", "For instructors": "instructors.md", "For automatic grading": "grading.md"}
