@@ -50,7 +50,7 @@ experiments: $(STAFF)  ## measure again, over seeds, what the lessons show: resu
 site: $(STAFF)  ## build the course's site into build/site (minutes at first: it runs every solution)
 	@$(BIN)/python -m docs.site $(ARGS)
 
-bench: $(STAFF)  ## what judging one submission costs
+bench: $(STAFF)  ## what grading costs beside stock nbgrader; writes build/bench.json
 	@$(BIN)/course bench $(ARGS)
 
 verify: $(STAFF)  ## every check against right and wrong answers

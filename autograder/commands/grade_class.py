@@ -31,6 +31,7 @@ def grade_class(folder: Path, args: Namespace) -> int:
         for entry in regrade(classroom, found, workers, settings, progress.say, progress.running):
             entries.append(entry)
             progress.done(entry)
+    entries.sort(key=lambda one: (not one.lesson, one.lesson, one.learner))
     present = attendance(classroom, [(one.student, one.lesson) for one in found])
     if args.json:
         print(shown.as_json(entries, {"attendance": present.plain()}))

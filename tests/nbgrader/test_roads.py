@@ -332,7 +332,7 @@ def test_a_full_disk_ends_grading_with_one_line(klass, monkeypatch, capsys):
 
     hand_in(klass.root, "ada", NAME, klass.one.right())
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_write", full)
+        patch.setattr(Store, "write", full)
         assert main(["grade", str(klass.root)]) == 2
     assert "The disk is full" in capsys.readouterr().err
     assert "graded" == klass.grade()["ada"].state
