@@ -36,7 +36,7 @@ lint: $(STAFF)  ## style, types and layers; and is notebooks/ up to date?
 test: lint tests  ## lint, then every test that this machine can run
 
 fuzz: $(STAFF)  ## many spoilt notebooks, read and judged (FUZZ=200), and grading killed many times
-	BPTT_FUZZ=$(FUZZ) BPTT_KILLS=40 $(BIN)/python -m pytest tests/judge/test_fuzz.py tests/nbgrader/test_roads.py $(ARGS)
+	BPTT_FUZZ=$(FUZZ) BPTT_KILLS=300 $(BIN)/python -m pytest tests/judge/test_fuzz.py tests/nbgrader/test_roads.py $(ARGS)
 
 tests: $(STAFF)  ## every test that this machine can run, without lint
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
