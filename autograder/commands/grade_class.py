@@ -25,7 +25,7 @@ def grade_class(folder: Path, args: Namespace) -> int:
     hush()
     classroom = Classroom(folder.resolve())
     found = submissions(classroom, [str(path) for path in args.paths if not is_class(path)])
-    settings = Settings(args.device, args.again, args.unsafe_no_sandbox)
+    settings = Settings(args.device, args.again, args.unsafe_no_sandbox, dict(args.limit))
     entries: list[Entry] = []
     with ThreadPoolExecutor(max(1, args.jobs)) as workers, shown.progress(len(found), args.json) as progress:
         for entry in regrade(classroom, found, workers, settings, progress.say, progress.running):

@@ -256,7 +256,7 @@ def files_beside(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, 
             )
             continue
         total += file.stat().st_size
-        if total > limits.files or len(found) + len(problems) == 500:
+        if total > limits.files or len(found) + len(problems) == limits.number:
             problems.append(f"{name} and what follows was left out: more files beside the notebook than are judged")
             break
         found.append((name.as_posix(), file))

@@ -133,8 +133,9 @@ class Session:
 
     def _seconds(self, check: Check) -> float:
         """What a check may take: less and less where endless loops are many, so that all of them cost little more than one."""
-        patience = max(PATIENCE, check.deadline / 2 ** len(self._endless))
-        return min(check.deadline, patience, self._left())
+        deadline = min(check.deadline, self.limits.check)
+        patience = max(PATIENCE, deadline / 2 ** len(self._endless))
+        return min(deadline, patience, self._left())
 
     def _left(self) -> float:
         return self._until - time.monotonic()

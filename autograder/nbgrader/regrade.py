@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -56,6 +56,7 @@ class Settings:
     device: str = "cpu"  # unless nbgrader_config.py names another
     again: bool = False  # ignore stored verdicts
     unsafe: bool = False  # no sandbox
+    limits: Mapping[str, object] = field(default_factory=dict)  # in place of those in nbgrader_config.py, by name
 
 
 def submissions(classroom: Classroom, lessons: Sequence[str] = ()) -> list[HandIn]:
@@ -88,7 +89,9 @@ def regrade(
     # The judging here and the one that nbgrader starts afterwards need the same settings to find the same verdicts in the store.
     if settings.unsafe:
         config.JudgedExecute.unsafe_no_sandbox = True
-    config.JudgedExecute.device = JudgedExecute(config=config).device or settings.device
+    given = JudgedExecute(config=config)
+    config.JudgedExecute.device = given.device or settings.device
+    config.JudgedExecute.limits = {**given.limits, **settings.limits}
     step = JudgedExecute(config=config)
     rests_on = {
         "code": code(PACKAGE, BPTT),

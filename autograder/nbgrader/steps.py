@@ -27,7 +27,6 @@ from traitlets.config import LoggingConfigurable
 from autograder import metadata
 from autograder.checking import card
 from autograder.checking.spec import ENDINGS, Status, Verdict
-from autograder.errors import OperatorError
 from autograder.judge.folders import below
 from autograder.judge.limits import Limits
 from autograder.judge.reader import read
@@ -153,10 +152,7 @@ class JudgedExecute(NbGraderPreprocessor):
 
     def chosen_limits(self) -> Limits:
         """The limits of this step; OperatorError for one that there is not."""
-        try:
-            return Limits(**self.limits)
-        except TypeError as error:
-            raise OperatorError(f"JudgedExecute.limits in nbgrader_config.py: {error}") from None
+        return Limits.chosen(self.limits)
 
 
 def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:

@@ -7,8 +7,10 @@ import signal
 
 import pytest
 
+from autograder.errors import OperatorError
 from autograder.house import SOLUTIONS
 from autograder.judge.engine import judge
+from autograder.judge.limits import Limits
 from autograder.judge.sandbox.bubblewrap import Bubblewrap, _server
 from autograder.judge.transport import Child
 from tests.submissions import change, lesson
@@ -56,4 +58,23 @@ def test_who_always_kills_itself_has_crashed(monkeypatch):
     mine = change(ONE.right(), "answer", TANH, "def tanh_grad", suicide)
     judged = judge(mine, ONE.handed_out, key=b"faults", learner="ada", sandbox=Bubblewrap())
     assert {"crashed"} == {one.status for id, one in judged.verdicts.items() if id == TANH}
+    assert judged.score == sum(judged.points.values()) - judged.points[TANH]
+
+
+def test_limits_are_chosen_by_name():
+    """A number takes the place of the usual one, in its type; a name or a number that there is not is refused in one line."""
+    assert Limits(cell=3.0, memory=10**9) == Limits.chosen({"cell": "3", "memory": 1e9})
+    for wrong in ({"cells": 3}, {"cell": "three"}, {"cell": 0}, {"cell": "nan"}, {"cell": "inf"}):
+        with pytest.raises(OperatorError, match="limit cell|no limit"):
+            Limits.chosen(wrong)
+
+
+def test_a_check_has_no_more_time_than_the_limit(monkeypatch):
+    """Endless loops in answers cost each check what it is given, and the others keep their points."""
+    mine = change(
+        ONE.right(), "answer", TANH, "def tanh_grad", "def tanh_grad(*args):\n    while True: pass\n\ndef other"
+    )
+    limits = Limits.chosen({"check": 2})
+    judged = judge(mine, ONE.handed_out, key=b"faults", learner="ada", sandbox=Bubblewrap(), limits=limits)
+    assert ("timeout", True) == (judged.verdicts[TANH].status, "within 2 s" in judged.verdicts[TANH].finding.summary)
     assert judged.score == sum(judged.points.values()) - judged.points[TANH]
