@@ -35,8 +35,9 @@ lint: $(STAFF)  ## style, types and layers; and is notebooks/ up to date?
 
 test: lint tests  ## lint, then every test that this machine can run
 
-fuzz: $(STAFF)  ## many spoilt notebooks, read and judged (FUZZ=200), and grading killed many times
-	BPTT_FUZZ=$(FUZZ) BPTT_KILLS=300 $(BIN)/python -m pytest tests/judge/test_fuzz.py tests/nbgrader/test_roads.py $(ARGS)
+fuzz: $(STAFF)  ## many spoilt notebooks, read and judged (FUZZ=200), a class of 400, and grading killed many times
+	BPTT_FUZZ=$(FUZZ) BPTT_KILLS=300 BPTT_CROWD=400 $(BIN)/python -m pytest \
+		tests/judge/test_fuzz.py tests/nbgrader/test_roads.py tests/nbgrader/test_crowd.py $(ARGS)
 
 tests: $(STAFF)  ## every test that this machine can run, without lint
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

@@ -27,6 +27,7 @@ from traitlets.config import Config
 
 from autograder import metadata
 from autograder.errors import CourseError, OperatorError
+from autograder.judge.batch import at_work
 from autograder.judge.engine import files_beside, versions
 from autograder.judge.entry import Entry, State
 from autograder.judge.reader import digest, read
@@ -108,11 +109,14 @@ def regrade(
         if one.problem:
             yield entering.failed(one, one.problem)
     waiting = {workers.submit(judge, one): one for one in found if not one.problem}
+    names = {future: one.student for future, one in waiting.items()}
     try:
         with kept_engine():
+            running(at_work(names))
             for future in as_completed(list(waiting)):
+                names.pop(future)
                 yield entering.enter(waiting.pop(future), future)
-                running([one.student for future, one in waiting.items() if future.running()])
+                running(at_work(names))
     finally:
         for future in waiting:
             future.cancel()

@@ -23,7 +23,8 @@ from autograder.judge.entry import Entry
 from autograder.nbgrader import standing
 from autograder.nbgrader.classroom import Classroom, gradebook, make
 from autograder.nbgrader.regrade import Settings, autograde, regrade, submissions
-from tests.submissions import HandOut, cell, change, copy_of, hand_in, lesson, place, write
+from tests.spoilt import SPOILT
+from tests.submissions import change, hand_in, lesson, write
 
 pytestmark = [pytest.mark.needs_bubblewrap, pytest.mark.filterwarnings("ignore")]
 
@@ -33,50 +34,6 @@ TANH, WHY = "start-here-tanh-grad", "start-here-why-float64"
 PLAIN = Settings()
 
 
-def retyped(notebook: nbformat.NotebookNode, kind: str, source: str = "{}") -> nbformat.NotebookNode:
-    """The notebook with an answer's cell as markdown or raw."""
-    at = place(notebook, "answer", TANH)
-    old = notebook.cells[at]
-    made = (nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_raw_cell)(
-        source.format(old.source), metadata=old.metadata
-    )
-    made["id"] = old["id"]
-    notebook.cells[at] = made
-    return notebook
-
-
-def without(notebook: nbformat.NotebookNode, ids: bool, cells: bool) -> nbformat.NotebookNode:
-    """The notebook as some editors save it: without its own metadata, the cells' metadata or their ids."""
-    notebook.metadata = nbformat.from_dict({"kernelspec": {"name": "x", "language": "python", "display_name": "x"}})
-    for number, one in enumerate(notebook.cells):
-        if cells:
-            one.metadata = nbformat.NotebookNode()
-        if ids:
-            one["id"] = f"new-{number}"
-    return notebook
-
-
-def blank_below(notebook: nbformat.NotebookNode, one: HandOut) -> nbformat.NotebookNode:
-    """The notebook with a blank copy of an answer's cell below the solved one."""
-    copied = copy_of(notebook, "answer", TANH)
-    copied.cells[place(copied, "answer", TANH) + 1].source = cell(one.handed_out, "answer", TANH).source
-    return copied
-
-
-SPOILT = {
-    "markdown": lambda one: retyped(one.right(), "markdown"),
-    "fenced": lambda one: retyped(one.right(), "markdown", "```python\n{}\n```"),
-    "raw": lambda one: retyped(one.right(), "raw"),
-    "no-metadata": lambda one: without(one.right(), ids=False, cells=True),
-    "no-ids": lambda one: without(one.right(), ids=True, cells=False),
-    "nothing-left": lambda one: without(one.right(), ids=True, cells=True),
-    "blank-copy": lambda one: blank_below(one.right(), one),
-    "compiled": lambda one: change(one.right(), "answer", TANH, "def tanh_grad", "@torch.compile\ndef tanh_grad"),
-    "device": lambda one: change(
-        one.right(), "answer", TANH, "def tanh_grad", 'torch.set_default_device("cuda")\n\ndef tanh_grad'
-    ),
-    "utf-16": lambda one: nbformat.writes(one.right()).encode("utf-16"),
-}
 LACKING = {  # what is written is in order where it was written, and cannot be judged here: what the card says
     "module": ("import jaxtyping\n\ndef tanh_grad", "the module jaxtyping is not installed where this is graded"),
     "newer": ("type Pair = tuple[int, int]\n\ndef tanh_grad", "syntax of Python"),
@@ -236,6 +193,7 @@ def test_a_second_run_judges_nothing(klass, monkeypatch):
     klass.grade(Settings(again=True))
     with monkeypatch.context() as patch:
         patch.setattr(session, "Child", None)  # whoever starts a child now fails
+        patch.setattr("autograder.nbgrader.regrade.repair", None)  # and whoever reads more than the bytes
         again = klass.grade()["ada"]
     assert ("as before", True) == (again.state, any("ZeroDivisionError" in said for said in again.remarks))
 
