@@ -156,31 +156,33 @@ class Stock:
         self._nbgrader = NbGraderAPI(config=config)
         for script in scripts:
             self._put(root / "source" / script.stem, script.stem, notebooks(script)[0])
-            self._succeed(self._nbgrader.generate_assignment, script.stem)
+            if problem := self._problem(self._nbgrader.generate_assignment, script.stem):
+                raise OperatorError(f"nbgrader cannot hand out {script.stem}: {problem}")
 
-    def grade(self, one: Imagined, notebook: NotebookNode) -> tuple[float, dict[str, float | None]]:
-        """Seconds for grading one submission, and the automatic scores of its cells."""
+    def grade(self, one: Imagined, notebook: NotebookNode) -> tuple[float, dict[str, float | None], str]:
+        """Seconds for grading one submission, the automatic scores of its cells, and why it has none, if nbgrader failed."""
         from nbgrader.api import Gradebook
 
         lesson = one.script.stem
         self._put(self.root / "submitted" / one.learner / lesson, lesson, notebook)
         began = time.perf_counter()
-        self._succeed(self._nbgrader.autograde, lesson, one.learner, force=True)
+        problem = self._problem(self._nbgrader.autograde, lesson, one.learner, force=True)
         seconds = time.perf_counter() - began
+        if problem:
+            return seconds, {}, f"{one.learner}, {lesson}: stock nbgrader failed: {problem}"
         with Gradebook(self._nbgrader.coursedir.db_url) as book:
             graded = book.find_submission_notebook(lesson, lesson, one.learner)
-            return seconds, {mark.name: mark.auto_score for mark in graded.grades}
+            return seconds, {mark.name: mark.auto_score for mark in graded.grades}, ""
 
     def _put(self, folder: Path, name: str, notebook: NotebookNode) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / f"{name}.ipynb").write_bytes(as_bytes(notebook))
 
-    def _succeed(self, way: Callable[..., dict[str, Any]], *args: Any, **options: Any) -> None:
+    def _problem(self, way: Callable[..., dict[str, Any]], *args: Any, **options: Any) -> str:
         with _silence():
             result = way(*args, **options)
-        if not result["success"]:
-            raise OperatorError(f"nbgrader failed on {args[0]}: {result['log'][-300:]}")
+        return "" if result["success"] else str(result["log"]).strip()[-300:]
 
 
 @contextlib.contextmanager
