@@ -35,8 +35,9 @@ lint: $(STAFF)  ## style, types and layers; and is notebooks/ up to date?
 
 test: lint tests  ## lint, then every test that this machine can run
 
-fuzz: $(STAFF)  ## many spoilt notebooks, read and judged (FUZZ=200), and grading killed many times
-	BPTT_FUZZ=$(FUZZ) BPTT_KILLS=40 $(BIN)/python -m pytest tests/judge/test_fuzz.py tests/nbgrader/test_roads.py $(ARGS)
+fuzz: $(STAFF)  ## many spoilt notebooks, read and judged (FUZZ=200), a class of 400, and grading killed many times
+	BPTT_FUZZ=$(FUZZ) BPTT_KILLS=300 BPTT_CROWD=400 $(BIN)/python -m pytest \
+		tests/judge/test_fuzz.py tests/nbgrader/test_roads.py tests/nbgrader/test_crowd.py $(ARGS)
 
 tests: $(STAFF)  ## every test that this machine can run, without lint
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
@@ -50,7 +51,7 @@ experiments: $(STAFF)  ## measure again, over seeds, what the lessons show: resu
 site: $(STAFF)  ## build the course's site into build/site (minutes at first: it runs every solution)
 	@$(BIN)/python -m docs.site $(ARGS)
 
-bench: $(STAFF)  ## what judging one submission costs
+bench: $(STAFF)  ## what grading costs beside stock nbgrader; writes build/bench.json
 	@$(BIN)/course bench $(ARGS)
 
 verify: $(STAFF)  ## every check against right and wrong answers

@@ -12,6 +12,7 @@ from autograder.errors import OperatorError
 from autograder.house import NOTEBOOKS, ROOT
 from autograder.judge.batch import OPEN_KEY, Job, grade_all, read_key
 from autograder.judge.entry import exit_code
+from autograder.judge.limits import Limits
 from autograder.judge.releases import Releases
 from autograder.judge.sandbox import choose
 from autograder.judge.store import Store
@@ -42,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="submissions at a time")
     parser.add_argument("--releases", type=Path, action="append", default=[], metavar="DIR",
                         help="another folder of notebooks as they were handed out")  # fmt: skip
+    parser.add_argument("--limit", type=_limit, action="append", default=[], metavar="NAME=NUMBER",
+                        help="such as submission=300; names and defaults are in autograder/judge/limits.py")  # fmt: skip
     parser.add_argument("--again", action="store_true", help="judge again what has been judged before")
     parser.add_argument(
         "--unsafe-no-sandbox", action="store_true", help="run the code with your own rights: for your own work only"
@@ -62,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
         sandbox=choose(args.unsafe_no_sandbox),
         releases=releases,
         key=read_key(args.key) if args.key else OPEN_KEY,
+        limits=Limits.chosen(dict(args.limit)),
         device=args.device,
         store=Store(ROOT / "build" / "verdicts", refresh=args.again),
     )
@@ -73,6 +77,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         shown.table(entries, _warnings(job, own=args.key is None), paths=True)
     return exit_code(entries)
+
+
+def _limit(text: str) -> tuple[str, str]:
+    name, _, number = text.partition("=")
+    return name, number
 
 
 def _warnings(job: Job, own: bool) -> list[str]:

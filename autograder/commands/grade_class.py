@@ -25,12 +25,13 @@ def grade_class(folder: Path, args: Namespace) -> int:
     hush()
     classroom = Classroom(folder.resolve())
     found = submissions(classroom, [str(path) for path in args.paths if not is_class(path)])
-    settings = Settings(args.device, args.again, args.unsafe_no_sandbox)
+    settings = Settings(args.device, args.again, args.unsafe_no_sandbox, dict(args.limit))
     entries: list[Entry] = []
     with ThreadPoolExecutor(max(1, args.jobs)) as workers, shown.progress(len(found), args.json) as progress:
         for entry in regrade(classroom, found, workers, settings, progress.say, progress.running):
             entries.append(entry)
             progress.done(entry)
+    entries.sort(key=lambda one: (not one.lesson, one.lesson, one.learner))
     present = attendance(classroom, [(one.student, one.lesson) for one in found])
     if args.json:
         print(shown.as_json(entries, {"attendance": present.plain()}))

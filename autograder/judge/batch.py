@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,18 +120,17 @@ def grade_all(
 
     `running` hears whose submissions are being judged, whenever that changes.
     """
-    futures: list[Future[Outcome]] = [pool.submit(grade_one, submission, job) for submission in submissions]
-    whose = [one.learner for one in submissions]
-    running(at_work(futures, whose))
+    futures = {pool.submit(grade_one, submission, job): submission.learner for submission in submissions}
+    running(at_work(futures))
     for future in as_completed(futures):
         done(future.result())
-        running(at_work(futures, whose))
+        running(at_work(futures))
     return [future.result() for future in futures]
 
 
-def at_work(futures: Sequence[Future[Any]], names: Sequence[str]) -> list[str]:
-    """The names of those that are running now."""
-    return [name for future, name in zip(futures, names, strict=True) if future.running()]
+def at_work(futures: Mapping[Future[Any], str]) -> list[str]:
+    """Whose are running now."""
+    return [name for future, name in futures.items() if future.running()]
 
 
 def _unjudged(submission: Submission, job: Job, reason: str) -> Judged | None:

@@ -95,16 +95,16 @@ def judge(
     draws = _Draws(key, learner, _sum(json.dumps(received).encode()), device)
     keys, verdicts = _known(points, draws, rests_on, store)
     known = sorted(verdicts)
-    whole = _sum(json.dumps(rests_on, sort_keys=True).encode())
+    whole = stored.sum_of(**rests_on)
     if len(verdicts) < len(points):
         with Session(sandbox, Inside(limits, brought, device), say) as session:
             settle = partial(_settle, verdicts, steps, session, keys, store)
             _Asker(session, draws, dict(verdicts), settle).go(steps)
             problems += session.problems
         if store:
-            store.note(whole, session.problems)
+            store.write(whole, session.problems)
     elif store:
-        problems += store.noted(whole)
+        problems += store.read(whole) or []
     provenance = {
         **rests_on,
         "sandbox lacks": sandbox.lacks,
@@ -256,7 +256,7 @@ def files_beside(folder: Path | None, limits: Limits) -> tuple[tuple[tuple[str, 
             )
             continue
         total += file.stat().st_size
-        if total > limits.files or len(found) + len(problems) == 500:
+        if total > limits.files or len(found) + len(problems) == limits.number:
             problems.append(f"{name} and what follows was left out: more files beside the notebook than are judged")
             break
         found.append((name.as_posix(), file))

@@ -16,7 +16,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbformat.v4 import new_notebook
 
 from autograder import metadata
 
@@ -47,6 +47,12 @@ def read(path: Path | str, at_most: int = LARGEST) -> HandedIn:
         return HandedIn(parse(raw), "", digest)
     except ValueError as error:
         return HandedIn(new_notebook(), str(error), digest)
+
+
+def digest(path: Path) -> str:
+    """A hash of the file's bytes or of why they cannot be read."""
+    raw, problem = _bytes(path, LARGEST)
+    return hashlib.sha256(problem.encode() + b"\0" + raw).hexdigest()
 
 
 def _bytes(path: Path, at_most: int) -> tuple[bytes, str]:
@@ -148,18 +154,22 @@ def _language(found: Mapping[str, Any]) -> str:
 def _cell(given: Mapping[str, Any], taken: set[str]) -> NotebookNode:
     kind, source = given.get("cell_type"), printable(given.get("source"))
     about = given.get("metadata")
+    cell = new_cell(kind if kind in ("code", "raw") else "markdown", source, unused(printable(given.get("id")), taken))
     if kind == "code":
-        cell = new_code_cell(source)
         outputs = given.get("outputs")
         cell["outputs"] = outputs if isinstance(outputs, list) else []  # shown only after visible.outputs
-    elif kind == "raw":
-        cell = new_raw_cell(source)
-    else:
-        cell = new_markdown_cell(source)
-        if isinstance(given.get("attachments"), Mapping):
-            cell["attachments"] = given["attachments"]
-    cell["metadata"] = nbformat.from_dict(about) if isinstance(about, dict) else NotebookNode()
-    cell["id"] = unused(printable(given.get("id")), taken)
+    elif kind != "raw" and isinstance(given.get("attachments"), Mapping):
+        cell["attachments"] = given["attachments"]
+    if isinstance(about, dict):
+        cell["metadata"] = nbformat.from_dict(about)
+    return cell
+
+
+def new_cell(kind: str, source: str, identity: str, about: NotebookNode | None = None) -> NotebookNode:
+    """A cell as nbformat makes it; nbformat would validate each, which takes longer than all else that is done with it."""
+    cell = NotebookNode(cell_type=kind, id=identity, metadata=NotebookNode() if about is None else about, source=source)
+    if kind == "code":
+        cell["execution_count"], cell["outputs"] = None, []
     return cell
 
 

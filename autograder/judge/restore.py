@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbformat.v4 import new_notebook
 
 from autograder import metadata
-from autograder.judge.reader import unused
+from autograder.judge.reader import new_cell, unused
 
 RESTORED = ("check", "given", "written")  # roles whose cells are put back if they are missing
 LOCKED = ("check", "given")  # roles whose cells a learner does not write in
@@ -166,12 +166,9 @@ def _matched(cell: NotebookNode, original: NotebookNode, taken: set[str]) -> lis
 
 def _own(cell: NotebookNode, taken: set[str]) -> NotebookNode:
     """A cell of the learner's own, without any metadata."""
-    identity = unused(cell["id"], taken)
+    made = new_cell(cell.cell_type, cell.source, unused(cell["id"], taken))
     if cell.cell_type == "code":
-        made = new_code_cell(cell.source, id=identity)
         made["outputs"] = cell.get("outputs", [])
-        return made
-    made = (new_raw_cell if cell.cell_type == "raw" else new_markdown_cell)(cell.source, id=identity)
-    if cell.get("attachments"):
+    elif cell.get("attachments"):
         made["attachments"] = cell["attachments"]
     return made

@@ -56,12 +56,13 @@ class Session:
     def ask(self, check: Check, draw: Callable[[], Draw], lent: Standins | None = None) -> Verdict:
         """The verdict on a check in a child in which all cells have run; with `lent`, on right stand-ins for these names.
 
-        A child that speaks out of turn may do so because of what was asked before: then another one is asked, with another draw.
+        A child may speak out of turn because of what was asked before, and be killed by whoever rules this machine: then another one is
+        asked, with another draw.
         """
         verdict = self._ask(check, draw(), lent)
         if verdict.status == "timeout":
             self._endless.append(check.id)
-        if verdict.status == "crashed" and self._child is not None and self._child.unasked:
+        if verdict.status == "crashed" and self._child is not None and self._child.doubtful:
             verdict = self._ask(check, draw(), lent)
         return verdict
 
@@ -111,7 +112,7 @@ class Session:
         try:
             reply = self._child.ask({"do": "run", "source": cell.source})
         except Ended as ended:
-            if self._child.unasked and number not in self._tried_again:
+            if self._child.doubtful and number not in self._tried_again:
                 self._tried_again.add(number)  # in the next child, where nothing has been asked before
                 return
             self._poisoned.add(number)
@@ -132,8 +133,9 @@ class Session:
 
     def _seconds(self, check: Check) -> float:
         """What a check may take: less and less where endless loops are many, so that all of them cost little more than one."""
-        patience = max(PATIENCE, check.deadline / 2 ** len(self._endless))
-        return min(check.deadline, patience, self._left())
+        deadline = min(check.deadline, self.limits.check)
+        patience = max(PATIENCE, deadline / 2 ** len(self._endless))
+        return min(deadline, patience, self._left())
 
     def _left(self) -> float:
         return self._until - time.monotonic()

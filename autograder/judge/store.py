@@ -26,32 +26,27 @@ class Store:
 
     def get(self, key: str) -> Verdict | None:
         """The verdict kept under this key, or None."""
-        if self.refresh:
-            return None
         try:
-            return from_plain(json.loads(self._file(key).read_text()))
-        except (OSError, ValueError, TypeError, KeyError):
+            return from_plain(self.read(key))
+        except (TypeError, KeyError):
             return None
 
     def put(self, key: str, verdict: Verdict) -> None:
         """Keep a verdict, unless it may come out otherwise another time."""
-        if not verdict.ending.kept:
-            return
-        self._write(key, asdict(verdict))
+        if verdict.ending.kept:
+            self.write(key, asdict(verdict))
 
-    def note(self, key: str, problems: list[str]) -> None:
-        """Keep what else was seen while a submission was judged: a line each."""
-        if problems or self._file(key).exists():
-            self._write(key, problems)
-
-    def noted(self, key: str) -> list[str]:
-        """What was kept by `note`."""
+    def read(self, key: str) -> Any:
+        """What was written under this key, or None."""
+        if self.refresh:
+            return None
         try:
-            return [str(line) for line in json.loads(self._file(key).read_text())]
-        except (OSError, ValueError, TypeError):
-            return []
+            return json.loads(self._file(key).read_text())
+        except (OSError, ValueError):
+            return None
 
-    def _write(self, key: str, plain: object) -> None:
+    def write(self, key: str, plain: object) -> None:
+        """Keep what JSON can hold."""
         file = self._file(key)
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
@@ -77,14 +72,21 @@ def from_plain(plain: dict[str, Any]) -> Verdict:
 
 def key(check: Check, **rests_on: Any) -> str:
     """The name of a verdict: a hash of all that it depends on, our own code included."""
-    parts = {"check": check.id, "code": _ours(), **rests_on}
+    return sum_of(check=check.id, code=code(*_JUDGES, BPTT), **rests_on)
+
+
+def sum_of(**parts: Any) -> str:
+    """A hash of what JSON can hold."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+# The code that any verdict rests on: the checks, what judges, and what the learner's code may call.
+_JUDGES = tuple(PACKAGE / name for name in ("checking", "beside", "lessons", "judge"))
+
+
 @cache
-def _ours() -> str:
-    """The code that any verdict rests on: the checks, what judges, and what the learner's code may call."""
-    folders = [*(PACKAGE / name for name in ("checking", "beside", "lessons", "judge")), BPTT]
+def code(*folders: Path) -> str:
+    """A hash of all Python code in these folders."""
     digest = hashlib.sha256()
     for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
         digest.update(str(file.relative_to(PACKAGE.parent)).encode() + b"\0" + file.read_bytes() + b"\0")

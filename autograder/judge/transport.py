@@ -53,7 +53,7 @@ class Child:
         self.deadline = float("inf")  # time.monotonic() at which the current cell or check has had its time
         self.what = "the child"  # who is running, for the reason
         self.alive = True
-        self.unasked = False  # it was ended for speaking out of turn; what it was last asked may be innocent of that
+        self.doubtful = False  # it spoke out of turn, or was killed: what it was last asked may be innocent of that
         self._id = 0
         theirs_in, self._writes = os.pipe()
         self._reads, theirs_out = os.pipe()
@@ -223,13 +223,14 @@ class Child:
         if number == signal.SIGXCPU:
             return self._end("crashed", f"more than {self.limits.cpu} s of processor time were used")
         if number:
+            self.doubtful = number == signal.SIGKILL  # by its own hand, or by somebody on this machine
             name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
             return self._end("crashed", f"the Python process was ended by {name}", _HINTS.get(number, ""))
         return self._end("crashed", f"the Python process ended (exit code {code})",
                          "Does something call os._exit, exit or quit?")  # fmt: skip
 
     def _out_of_turn(self, summary: str) -> Ended:
-        self.unasked = True
+        self.doubtful = True
         return self._end("crashed", summary)
 
     def _end(self, status: Status, summary: str, clue: str = "") -> Ended:

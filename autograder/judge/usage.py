@@ -56,9 +56,11 @@ def _open(pid: int) -> int:
 
 
 def _part(pid: int, resident: int) -> int:
-    """The process's part of the memory that it shares, in bytes; all of it where the kernel does not say."""
+    """The process's part of the memory that it shares, in bytes; all of it where the kernel does not say, none once it has ended."""
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
+    except (ProcessLookupError, FileNotFoundError):
+        return 0
     except (OSError, ValueError):
         return resident

@@ -25,7 +25,6 @@ c.Autograde.sanitize_preprocessors = [
     "autograder.nbgrader.Repair",
     "nbgrader.preprocessors.DeduplicateIds",
     "nbgrader.preprocessors.OverwriteKernelspec",
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
 c.Autograde.autograde_preprocessors = [
@@ -37,7 +36,6 @@ c.Autograde.autograde_preprocessors = [
     # what a person has decided stays decided while the answer stays the same.
     "autograder.nbgrader.SaveJudged",
     "nbgrader.preprocessors.AssignLatePenalties",
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
 # What a submission may use (seconds and bytes, under the names in autograder/judge/limits.py), and the device.

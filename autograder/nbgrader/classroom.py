@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,11 +79,11 @@ class Classroom:
 
         An older version is used only if its graded cells are those in the gradebook; otherwise it is the current one.
         """
-        now = nbformat.read(self._version(lesson, self.current(lesson)), as_version=4)
+        now = _handed_out(self._version(lesson, self.current(lesson)))
         then = self._version(lesson, version)
         if not version.isalnum() or not then.is_file():
             return now
-        older = nbformat.read(then, as_version=4)
+        older = _handed_out(then)
         return older if graded_cells(older) == graded_cells(now) else now
 
     def current(self, lesson: str) -> str:
@@ -124,6 +125,12 @@ class Classroom:
 
     def _version(self, lesson: str, version: str) -> Path:
         return self.root / OURS / "versions" / lesson / f"{version}.ipynb"
+
+
+@lru_cache(64)
+def _handed_out(path: Path) -> NotebookNode:
+    """A version that was handed out, which never changes; nor may whoever reads it change it."""
+    return nbformat.read(path, as_version=4)
 
 
 def is_class(folder: Path) -> bool:

@@ -7,10 +7,10 @@ import hashlib
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_notebook
 
 from autograder import metadata
-from autograder.judge.reader import HandedIn, unused
+from autograder.judge.reader import HandedIn, new_cell, unused
 from autograder.judge.restore import likeness, restored
 from autograder.nbgrader import visible
 
@@ -45,21 +45,21 @@ def _empty(release: NotebookNode, problem: str) -> NotebookNode:
     """The release's cells with a role, below the reason why what was handed in is not among them."""
     cells = [copy.deepcopy(cell) for cell in release.cells if metadata.role(cell)]
     taken = {cell["id"] for cell in release.cells}
-    said = new_markdown_cell(visible.fenced(problem), id=unused("problem", taken))
+    said = new_cell("markdown", visible.fenced(problem), unused("problem", taken))
     return new_notebook(cells=[said, *cells], metadata=copy.deepcopy(release.metadata))
 
 
 def _shown(cell: NotebookNode, original: NotebookNode | None, budget: visible.Budget) -> NotebookNode:
     """A cell with outputs and text that a grader's browser may show; a raw cell is shown as text."""
     if cell.cell_type == "code":
-        return new_code_cell(
-            cell.source, id=cell["id"], metadata=cell.metadata, outputs=visible.outputs(cell.outputs, budget)
-        )
+        made = new_cell("code", cell.source, cell["id"], cell.metadata)
+        made["outputs"] = visible.outputs(cell.outputs, budget)
+        return made
     if original is not None and cell.source == original.source:
         return cell  # as it was handed out, with its hints as drop-downs
     pictures = visible.attachments(cell.get("attachments"), budget)
     text = visible.fenced(cell.source) if cell.cell_type == "raw" else visible.markdown(cell.source, pictures)
-    shown = new_markdown_cell(text, id=cell["id"], metadata=cell.metadata)
+    shown = new_cell("markdown", text, cell["id"], cell.metadata)
     if pictures:
         shown["attachments"] = pictures
     return shown

@@ -6,16 +6,21 @@ import logging
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from nbformat.v4 import new_notebook
-from nbgrader.api import MissingEntry, SubmittedAssignment
+from nbgrader import api
+from nbgrader.api import Assignment, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy import ColumnElement
 from sqlalchemy.exc import SAWarning
+from sqlalchemy.orm import contains_eager, selectinload
 from traitlets.config import Config
 
 from autograder.errors import OperatorError
@@ -49,38 +54,53 @@ class Standing:
 
 
 def standings(classroom: Classroom, lessons: Iterable[str]) -> dict[tuple[str, str], Standing]:
-    """The Standing of every submission for these lessons, by (student, lesson)."""
-    found: dict[tuple[str, str], Standing] = {}
+    """The Standing of every submission for these lessons, by (student, lesson), in a few queries."""
     with gradebook(classroom) as book:
-        for lesson in lessons:
-            try:
-                submissions = book.assignment_submissions(lesson)
-            except MissingEntry:
-                continue
-            found |= {(one.student_id, lesson): _standing(one) for one in submissions}
-    return found
+        found = _submissions(book, Assignment.name.in_(list(lessons)))
+        return {(one.student_id, one.assignment.name): _standing(one) for one in found}
 
 
 def standing(classroom: Classroom, student: str, lesson: str) -> Standing:
     """The Standing of one submission that is in the gradebook."""
     with gradebook(classroom) as book:
-        return _standing(book.find_submission(lesson, student))
+        (one,) = _submissions(book, Assignment.name == lesson, SubmittedAssignment.student_id == student)
+        return _standing(one)
+
+
+def _submissions(book: Gradebook, *which: ColumnElement[bool]) -> list[SubmittedAssignment]:
+    marks = selectinload(SubmittedAssignment.notebooks).selectinload(SubmittedNotebook.grades).joinedload(Grade.cell)
+    found = book.db.query(SubmittedAssignment).join(SubmittedAssignment.assignment).filter(*which)
+    return list(found.options(contains_eager(SubmittedAssignment.assignment), marks))
 
 
 def _standing(submission: SubmittedAssignment) -> Standing:
     marks = [mark for notebook in submission.notebooks for mark in notebook.grades]
     penalties = [one.late_submission_penalty for one in submission.notebooks if one.late_submission_penalty is not None]
-    penalty = sum(penalties) if penalties else None
+    penalty, earned = sum(penalties) if penalties else None, sum(mark.score for mark in marks)
+    due, at = submission.assignment.duedate, submission.timestamp
+    if due is not None and submission.extension is not None:
+        due += submission.extension
     return Standing(
         {mark.name: mark.auto_score for mark in marks},
         tuple(mark.name for mark in marks if mark.needs_manual_grade),
-        max(0.0, submission.score - (penalty or 0.0)),
-        submission.max_score,
-        submission.score,
+        max(0.0, earned - (penalty or 0.0)),
+        sum(mark.cell.max_score for mark in marks),
+        earned,
         penalty,
-        submission.total_seconds_late,
-        submission.timestamp,
+        max(0.0, (at - due).total_seconds()) if at is not None and due is not None else 0.0,
+        at,
     )
+
+
+@contextmanager
+def kept_engine() -> Iterator[None]:
+    """Keep one engine for each database: nbgrader makes a new one for each step, which must compile every query anew."""
+    made = api.create_engine
+    api.create_engine = cache(made)
+    try:
+        yield
+    finally:
+        api.create_engine = made
 
 
 class Penalties:

@@ -28,6 +28,7 @@ from autograder import metadata
 from autograder.checking import card
 from autograder.checking.spec import ENDINGS, Status, Verdict
 from autograder.judge.folders import below
+from autograder.judge.limits import Limits
 from autograder.judge.reader import read
 from autograder.nbgrader.classroom import OURS, Classroom, write_bytes
 from autograder.nbgrader.handed_in import hand_in
@@ -50,6 +51,10 @@ class Reader(NotebookExporter):
     """
 
     parent: Any  # nbgrader's converter
+
+    optimistic_validation = Bool(True, help="Validate a notebook after the last step, and not after each.").tag(
+        config=True
+    )
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -79,13 +84,17 @@ class Reader(NotebookExporter):
 
     def from_filename(self, filename: str, resources: Any = None, **more: Any) -> Any:
         """As in nbconvert, except that no file makes it fail."""
+        known: Graded | None = getattr(self.parent, "known", None)
         if not self.parent._sanitizing:
+            resources["known"] = known
             return super().from_filename(filename, resources=resources, **more)
+        resources["metadata"] = {"name": Path(filename).stem, "path": os.path.dirname(filename)}
+        if known and known.notebook:
+            return self.from_notebook_node(known.notebook, resources=resources, **more)
         handed_in = read(self._named.get(filename, filename))
         if handed_in.problem:
             self.log.warning("%s: %s", filename, handed_in.problem)
         resources["handed_in"] = handed_in
-        resources["metadata"] = {"name": Path(filename).stem, "path": os.path.dirname(filename)}
         return self.from_notebook_node(NotebookNode(handed_in.notebook), resources=resources, **more)
 
 
@@ -108,7 +117,9 @@ class Repair(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """The repaired notebook, in place of the one that was read."""
-        handed_in = resources.pop("handed_in")
+        handed_in = resources.pop("handed_in", None)
+        if handed_in is None:  # `course grade` has repaired it
+            return nb, resources
         release = classroom_of(self).release(resources["nbgrader"]["assignment"], metadata.version(handed_in.notebook))
         return repair(handed_in, release), resources
 
@@ -125,7 +136,9 @@ class JudgedExecute(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """The notebook with a card and the points in each check's cell."""
         about, classroom = resources["nbgrader"], classroom_of(self)
-        graded = self.grade(classroom, nb, about["assignment"], about["student"])
+        graded: Graded | None = resources.pop("known", None)
+        if graded is None or not graded.holds_for(nb):
+            graded = self.grade(classroom, nb, about["assignment"], about["student"])
         for cell in nb.cells:
             if (key := metadata.key(cell)) and key.role == "check":
                 write_verdict(cell, graded.verdicts[key.id])
@@ -134,8 +147,12 @@ class JudgedExecute(NbGraderPreprocessor):
 
     def grade(self, classroom: Classroom, nb: NotebookNode, lesson: str, student: str, again: bool = False) -> Graded:
         """The verdicts of a repaired notebook, under the settings of this step."""
-        settings: dict[str, Any] = {"limits": self.limits, "device": self.device, "unsafe": self.unsafe_no_sandbox}
-        return grade(classroom, nb, lesson, student, again=again, **settings)
+        settings: dict[str, Any] = {"device": self.device, "unsafe": self.unsafe_no_sandbox}
+        return grade(classroom, nb, lesson, student, again=again, limits=self.chosen_limits(), **settings)
+
+    def chosen_limits(self) -> Limits:
+        """The limits of this step; OperatorError for one that there is not."""
+        return Limits.chosen(self.limits)
 
 
 def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:

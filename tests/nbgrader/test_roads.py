@@ -18,12 +18,13 @@ import nbformat
 import pytest
 
 from autograder.cli import main
-from autograder.house import SOLUTIONS
+from autograder.house import ROOT, SOLUTIONS
 from autograder.judge.entry import Entry
 from autograder.nbgrader import standing
 from autograder.nbgrader.classroom import Classroom, gradebook, make
 from autograder.nbgrader.regrade import Settings, autograde, regrade, submissions
-from tests.submissions import HandOut, cell, change, copy_of, hand_in, lesson, place, write
+from tests.spoilt import SPOILT
+from tests.submissions import change, hand_in, lesson, write
 
 pytestmark = [pytest.mark.needs_bubblewrap, pytest.mark.filterwarnings("ignore")]
 
@@ -33,50 +34,6 @@ TANH, WHY = "start-here-tanh-grad", "start-here-why-float64"
 PLAIN = Settings()
 
 
-def retyped(notebook: nbformat.NotebookNode, kind: str, source: str = "{}") -> nbformat.NotebookNode:
-    """The notebook with an answer's cell as markdown or raw."""
-    at = place(notebook, "answer", TANH)
-    old = notebook.cells[at]
-    made = (nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_raw_cell)(
-        source.format(old.source), metadata=old.metadata
-    )
-    made["id"] = old["id"]
-    notebook.cells[at] = made
-    return notebook
-
-
-def without(notebook: nbformat.NotebookNode, ids: bool, cells: bool) -> nbformat.NotebookNode:
-    """The notebook as some editors save it: without its own metadata, the cells' metadata or their ids."""
-    notebook.metadata = nbformat.from_dict({"kernelspec": {"name": "x", "language": "python", "display_name": "x"}})
-    for number, one in enumerate(notebook.cells):
-        if cells:
-            one.metadata = nbformat.NotebookNode()
-        if ids:
-            one["id"] = f"new-{number}"
-    return notebook
-
-
-def blank_below(notebook: nbformat.NotebookNode, one: HandOut) -> nbformat.NotebookNode:
-    """The notebook with a blank copy of an answer's cell below the solved one."""
-    copied = copy_of(notebook, "answer", TANH)
-    copied.cells[place(copied, "answer", TANH) + 1].source = cell(one.handed_out, "answer", TANH).source
-    return copied
-
-
-SPOILT = {
-    "markdown": lambda one: retyped(one.right(), "markdown"),
-    "fenced": lambda one: retyped(one.right(), "markdown", "```python\n{}\n```"),
-    "raw": lambda one: retyped(one.right(), "raw"),
-    "no-metadata": lambda one: without(one.right(), ids=False, cells=True),
-    "no-ids": lambda one: without(one.right(), ids=True, cells=False),
-    "nothing-left": lambda one: without(one.right(), ids=True, cells=True),
-    "blank-copy": lambda one: blank_below(one.right(), one),
-    "compiled": lambda one: change(one.right(), "answer", TANH, "def tanh_grad", "@torch.compile\ndef tanh_grad"),
-    "device": lambda one: change(
-        one.right(), "answer", TANH, "def tanh_grad", 'torch.set_default_device("cuda")\n\ndef tanh_grad'
-    ),
-    "utf-16": lambda one: nbformat.writes(one.right()).encode("utf-16"),
-}
 LACKING = {  # what is written is in order where it was written, and cannot be judged here: what the card says
     "module": ("import jaxtyping\n\ndef tanh_grad", "the module jaxtyping is not installed where this is graded"),
     "newer": ("type Pair = tuple[int, int]\n\ndef tanh_grad", "syntax of Python"),
@@ -236,6 +193,7 @@ def test_a_second_run_judges_nothing(klass, monkeypatch):
     klass.grade(Settings(again=True))
     with monkeypatch.context() as patch:
         patch.setattr(session, "Child", None)  # whoever starts a child now fails
+        patch.setattr("autograder.nbgrader.regrade.repair", None)  # and whoever reads more than the bytes
         again = klass.grade()["ada"]
     assert ("as before", True) == (again.state, any("ZeroDivisionError" in said for said in again.remarks))
 
@@ -332,7 +290,7 @@ def test_a_full_disk_ends_grading_with_one_line(klass, monkeypatch, capsys):
 
     hand_in(klass.root, "ada", NAME, klass.one.right())
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_write", full)
+        patch.setattr(Store, "write", full)
         assert main(["grade", str(klass.root)]) == 2
     assert "The disk is full" in capsys.readouterr().err
     assert "graded" == klass.grade()["ada"].state
@@ -347,23 +305,65 @@ def test_a_clock_that_jumps_changes_nothing(klass, monkeypatch):
     assert klass.one.points("check") == klass.grade()["ada"].score
 
 
+KILLING = """
+import os, random, signal, sys
+from pathlib import Path
+from autograder.cli import main
+from autograder.commands import grade_class
+from autograder.judge.sandbox import choose
+
+choose()  # everything is imported before the first fork, and the sandbox tried
+root, kills, decision = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "sqlite3.connect")
+
+def grade(at):
+    # Grade in a fork that is ended a moment after its at-th change of a file or its at-th look into the gradebook.
+    reads, writes = os.pipe()
+    if pid := os.fork():
+        os.close(writes)
+        count = int(os.read(reads, 99) or 0)
+        os.close(reads)
+        os.waitpid(pid, 0)
+        return count
+    seen = 0
+    def hook(event, args):
+        nonlocal seen
+        if event in CHANGES or event == "open" and str(args[1])[:1] in "wax":
+            seen += 1
+            if seen == at:
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 + 0.03 * random.random())
+    sys.addaudithook(hook)
+    sys.stdout = sys.stderr = open(os.devnull, "w")
+    main(["grade", root, "--jobs", "1"])
+    os.write(writes, str(seen).encode())
+    os._exit(0)
+
+random.seed(1)
+ended = sum(grade(random.randint(1, 30)) == 0 for _ in range(kills // 5))
+every = grade(0)
+main(["decide", root, *decision])
+for number in range(kills - kills // 5):
+    for folder in Path(root, "submitted").glob("*/*"):
+        (folder / "timestamp.txt").write_text(f"2026-03-02 10:00:{number:02} UTC")
+    ended += grade(random.randint(1, every)) == 0
+print(ended)
+"""
+
+
 def test_grading_killed_at_any_moment_goes_on_where_it_stopped(klass, tmp_path):
-    """Killed again and again, `course grade` ends with the gradebook of a class that was left in peace."""
+    """Killed fifty times in one class, `course grade` ends with the gradebook of a class that was left in peace."""
     wrong = change(klass.one.right(), "answer", TANH, "def tanh_grad", "1 / 0\n\ndef tanh_grad")
     for who, notebook in (("ada", klass.one.right()), ("bob", klass.one.blank()), ("cleo", wrong)):
         hand_in(klass.root, who, NAME, notebook)
     calm = Klass(shutil.copytree(klass.root, tmp_path / "calm"))
+    decision = ("00", "ada", WHY, "1.5")
     calm.grade()
-    line = [sys.executable, "-m", "autograder.cli", "grade", str(klass.root), "--jobs", "1"]
-    begun = time.monotonic()
-    subprocess.run([*line[:-2], "--help"], capture_output=True, check=True)
-    start, kills = time.monotonic() - begun, int(os.environ.get("BPTT_KILLS", "6"))
-    for number in range(kills):
-        with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as grading:
-            try:
-                grading.wait(start + 0.7 * number)
-            except subprocess.TimeoutExpired:
-                grading.kill()
-    assert subprocess.run(line, capture_output=True, timeout=300).returncode == 0
+    assert main(["decide", str(calm.root), *decision]) == 0
+    kills = int(os.environ.get("BPTT_KILLS", "50"))
+    line = [sys.executable, "-W", "ignore", "-c", KILLING, str(klass.root), str(kills), *decision]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert kills * 0.8 < int(done.stdout.split()[-1]) <= kills  # few ended before they were killed
+    assert {1.5} == {manual for marks in klass.marks().values() for _, manual, _ in marks.values() if manual}
+    klass.grade()
     assert calm.marks() == klass.marks()
     assert {"as before"} == {entry.state for entry in klass.grade().values()}
