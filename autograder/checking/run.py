@@ -12,6 +12,7 @@ from torch import Tensor
 from autograder.beside import advice
 from autograder.beside.hygiene import full_precision
 from autograder.beside.wire import flags, tensors
+from autograder.checking.confirm import Asking, asking
 from autograder.checking.draw import Draw
 from autograder.checking.expect import expect
 from autograder.checking.means import rules
@@ -31,7 +32,11 @@ def run_check(check: Check, transport: Transport, draw: Draw, cells: Sequence[st
     if first.right or not check.needs or first.ending.ends or first.ending.read:
         return first
     every = first.status == "forbidden"  # perhaps by what it calls: even a right answer may use what another may not
-    lent = {one.of: one.id for one in lendable(check) if every or not judge_alone(one, transport, draw, cells).right}
+    lent = {
+        one.of: one.id
+        for one in lendable(check)
+        if every or not judge_alone(one, transport, draw, cells, messages=False).right
+    }
     return told(first, judge_with(lent, check, transport, draw, cells)) if lent else first
 
 
@@ -70,17 +75,21 @@ def lend(check_id: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None =
     return list(torch.autograd.grad(made, asked, list(toward), allow_unused=True))
 
 
-def _once(check: Check, transport: Transport, draw: Draw, student: Student) -> Verdict:
+def _once(check: Check, transport: Transport, draw: Draw, student: Student, this: Asking | None = None) -> Verdict:
     """One run of the body on the draw from its beginning."""
-    draw = Draw(draw.seed, draw.dtype, draw.device)
+    draw = draw.again()
     try:
         transport.begin(check)
-        with full_precision(draw.device), torch.enable_grad():  # a cell may have turned it off for good
+        with (
+            full_precision(draw.device),
+            torch.enable_grad(),
+            asking(this or Asking()),
+        ):  # a cell may have turned it off
             outcome = check.body(student, draw)
     except Wrong as wrong:
         finding = wrong.finding
         if student.changed:
-            clue = f"The call changed its argument {student.changed[0]} in place. That alone may explain the rest."
+            clue = f"The call changed its argument {student.changed[0]}. That alone may explain the rest."
             finding = replace(finding, clues=(clue, *finding.clues))
         return Verdict(check.id, "wrong", check.claim, student.last, finding)
     except LearnerFailed as failed:
@@ -96,15 +105,19 @@ def _once(check: Check, transport: Transport, draw: Draw, student: Student) -> V
     if student.changed:
         finding = Finding(
             "changed-input",
-            f"the values are right, but the call changed its argument {student.changed[0]} in place",
-            clues=(
-                "The caller still needs that tensor. Which line writes into it: `+=`, `*=`, `[...] =`, or a method whose name ends in `_`?",
-            ),
+            f"the values are right, but the call changed its argument {student.changed[0]}",
+            clues=(STILL_NEEDED[student.changed[0].endswith(" now")],),
         )
         return Verdict(check.id, "wrong", check.claim, student.last, finding)
     credit, note = _outcome(outcome)
     noted = isinstance(outcome, Noted)
     return Verdict(check.id, "right", check.claim, "", None, (note,) if note else (), credit, noted=noted)
+
+
+STILL_NEEDED = {
+    False: "The caller still needs that tensor. Which line writes into it: `+=`, `*=`, `[...] =`, or a method whose name ends in `_`?",
+    True: "What is handed in belongs to the caller. Which line does this to it, and what would do it to a copy of your own?",
+}
 
 
 def _outcome(outcome: Any) -> tuple[float, str]:
@@ -116,15 +129,23 @@ def _outcome(outcome: Any) -> tuple[float, str]:
 
 
 def judge_alone(
-    check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = (), lent: Mapping[str, str] = {}
+    check: Check,
+    transport: Transport,
+    draw: Draw,
+    cells: Sequence[str] = (),
+    lent: Standins = {},
+    messages: bool = True,
 ) -> Verdict:
     """Judge `check` on what the learner has written and what is `lent`. Never raises for anything the learner's code does.
 
     Means that are ruled out come first, then the values; last, if all is right, whether the answer would mix devices on a GPU: none
-    is needed. `cells` are the sources of the learner's cells in the order in which they ran.
+    is needed. `cells` are the sources of the learner's cells in the order in which they ran. Without `messages` only the status
+    counts, and what a message names is not confirmed.
     """
-    student = Student(transport, check.of, lent=lent, watch=rules.watch(check.forbid))
-    verdict = _once(check, transport, draw, student)
+    student, this = Student(transport, check.of, lent=lent, watch=rules.watch(check.forbid)), Asking()
+    verdict = _once(check, transport, draw, student, this)
+    if messages:
+        verdict = _confirmed(verdict, this, check, transport, draw, lent)
     if check.forbid:
         text = rules.Text(cells, check.of, [registered(id).of for id in check.needs])
         if found := rules.forbidden(check.forbid, student.seen, text):
@@ -142,6 +163,29 @@ def judge_alone(
         return verdict
     summary = f"the values are right, but {pretended.finding.summary}"
     return replace(pretended, finding=replace(pretended.finding, summary=summary))
+
+
+ROUNDS = 6  # how often a message is put together again without what it named
+
+
+def _confirmed(
+    verdict: Verdict, this: Asking, check: Check, transport: Transport, draw: Draw, lent: Standins
+) -> Verdict:
+    """A wrong verdict that names only mistakes which give the answer in every case, and on other sizes too."""
+    for number in range(ROUNDS):
+        if verdict.status != "wrong" or not this.named:
+            break
+        trial = Asking(ruled_out=set(this.ruled_out), trial=list(this.named))
+        for numbers in (draw, draw.on_other_sizes()):
+            _once(check, transport, numbers, Student(transport, check.of, lent=lent), trial)
+        if trial.ruled_out == this.ruled_out:
+            break
+        this = Asking(trial.ruled_out, silent=number == ROUNDS - 2)
+        again = _once(check, transport, draw, Student(transport, check.of, lent=lent), this)
+        if again.status != "wrong":  # it answers otherwise when it is asked again
+            break
+        verdict = again
+    return verdict
 
 
 def _exact(check: Check, transport: Transport, draw: Draw, lent: Standins, text: rules.Text) -> Verdict | None:

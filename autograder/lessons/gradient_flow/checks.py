@@ -59,7 +59,7 @@ NOT_ALL = (
 @check("gradient-flow-step-jacobian", of="step_jacobian", standin=lent_jacobian)
 def step_jacobian(student: Student, draw: Draw) -> None:
     """`step_jacobian(h, params)` holds ∂h_t[i]/∂h_{t-1}[j] at [b, i, j], for every row b of the batch."""
-    for B, H in ((2, 4), (1, 4), (3, 1)):
+    for B, H in draw.cases("B H", (2, 4), (1, 4), (3, 1), (3, 5)):
         params = draw.params(3, H)
         x, h0 = draw.normal(B, 1, 3), draw.normal(B, H, scale=0.6)
         h = next_state(h0, x[:, 0], params)
@@ -122,7 +122,7 @@ def _about_one_step(student: Student, states: Tensor, x: Tensor, h0: Tensor, par
 )
 def gradient_norms(student: Student, draw: Draw) -> None:
     """`gradient_norms` gives the mean over the batch of ‖∂L/∂h_t‖₂ for t = 0…T, where the loss touches h_T alone."""
-    for B, T, D, H in ((2, 4, 3, 5), (3, 1, 2, 4), (1, 4, 3, 2)):
+    for B, T, D, H in draw.cases("B T D H", (2, 4, 3, 5), (3, 1, 2, 4), (1, 4, 3, 2), (3, 13, 5, 7)):
         params = draw.params(D, H)
         x, h0, dh_T = draw.normal(B, T, D, scale=0.6), draw.normal(B, H), draw.normal(B, H)
         got = student.gradient_norms(x, h0, params, dh_T)
@@ -275,8 +275,8 @@ def _refuses_radius_zero(student: Student, W: Tensor, name: str) -> None:
 @check("gradient-flow-exponent", of="lyapunov_exponent", needs=("gradient-flow-step-jacobian",))
 def lyapunov_exponent(student: Student, draw: Draw) -> None:
     """`lyapunov_exponent` is the mean of ln growth per step of a tangent vector, the warm-up left out."""
-    for T, H, warmup, scale in ((7, 4, 3, 0.7), (6, 3, 0, 0.9), (5, 1, 2, 0.7), (1, 4, 0, 0.7)):
-        params = draw.params(2, H, scale=scale)
+    for T, H, warmup in draw.cases("T H warmup", (7, 4, 3), (6, 3, 0), (5, 1, 2), (1, 4, 0), (13, 5, 4)):
+        params = draw.params(2, H, scale=0.9 if H == 3 else 0.7)
         x, h0 = draw.normal(T, 2, scale=0.6), draw.normal(H)
         got = student.lyapunov_exponent(x, h0, params, warmup)
         slips = exponent.lyapunov_exponent.on(x, h0, params, warmup)
@@ -323,7 +323,7 @@ def _exact_gradients(student: Student, draw: Draw) -> tuple[Any, Any]:
 )
 def loss_and_gradients(student: Student, draw: Draw) -> None:
     """`loss_and_gradients` returns the loss and its gradient by each parameter."""
-    for B, T, D, H in ((3, 5, 2, 4), (1, 1, 2, 4), (2, 2, 1, 3)):
+    for B, T, D, H in draw.cases("B T D H", (3, 5, 2, 4), (1, 1, 2, 4), (2, 2, 1, 3), (3, 13, 5, 7)):
         params = draw.params(D, H, V=1)
         x, target = draw.normal(B, T, D, scale=0.6), draw.normal(B)
         got = student.loss_and_gradients(x, target, params)

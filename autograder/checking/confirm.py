@@ -1,0 +1,76 @@
+"""Whether a mistake that was named is the one that was made: it has to give the answer in every case, and on other sizes too.
+
+All this is asked after a verdict is settled. It changes the message, never the points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from autograder.checking.compare import Axes, Names, differences
+from autograder.checking.spec import Suspects
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Slips of one reference that together give an answer, or only the part of it that has this name."""
+
+    reference: str
+    slips: frozenset[str]
+    part: str = ""
+
+
+@dataclass
+class Asking:
+    """What the body of a check may name: nothing that was ruled out; what it named last; and guesses on trial."""
+
+    ruled_out: set[Guess] = field(default_factory=set)
+    named: list[Guess] = field(default_factory=list)
+    trial: list[Guess] | None = None  # while they are tried, nothing that is compared raises
+    silent: bool = False  # no mistake is named any more
+
+    def may_name(self, guess: Guess) -> bool:
+        """Whether this guess has not been ruled out."""
+        return not self.silent and guess not in self.ruled_out
+
+
+_NOW: ContextVar[Asking | None] = ContextVar("asking", default=None)
+
+
+def now() -> Asking:
+    """What is being asked; outside of a check, anything may be named."""
+    return _NOW.get() or Asking()
+
+
+@contextmanager
+def asking(this: Asking) -> Iterator[Asking]:
+    """While a body runs, `expect` names and tries what `this` says."""
+    before = _NOW.set(this)
+    try:
+        yield this
+    finally:
+        _NOW.reset(before)
+
+
+def try_on(got: object, want: object, name: Names, axes: Axes, suspects: Suspects | None, rtol: float | None) -> None:
+    """Rule out each guess on trial that does not give what came back in this case."""
+    this = now()
+    for guess in this.trial or () if suspects is not None else ():
+        assert suspects is not None
+        if guess.reference == suspects.reference.name and guess not in this.ruled_out:
+            value = suspects.value_or_none(guess.slips)
+            if value is not None and _apart(got, value, name, axes, rtol, guess.part):
+                this.ruled_out.add(guess)
+
+
+def _apart(got: object, value: object, name: Names, axes: Axes, rtol: float | None, part: str) -> bool:
+    found = differences(got, value, name, axes, rtol)
+    return any(not part or one.name == part or _holds(one.name, part) for one in found)
+
+
+def _holds(name: str, part: str) -> bool:
+    """Whether a difference under `name` concerns the part: structures differ before their parts do."""
+    return part.startswith(f"{name}[")
