@@ -237,7 +237,7 @@ with needs("batchify", "chunks"):
 # *difficulty 2 of 5 · importance 5 of 5 · 8 minutes*
 #
 # For a tanh network the state is a tensor, for an LSTM a pair (h, c), for several layers of different kinds perhaps a list of such pairs, and before the first window it is `None`. Write
-# `detach_state(state)` for all of them: the same structure, the same values, no graph. A tuple comes back as a tuple, a list as a list.
+# `detach_state(state)` for all of them: the same structure, the same values, no graph. What is handed in stays as it is. A tuple comes back as a tuple, a list as a list.
 #
 # **A tiny example**: `(h, [c, None])` becomes `(h.detach(), [c.detach(), None])`.
 

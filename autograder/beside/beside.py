@@ -209,7 +209,10 @@ class Beside:
             return failed("missing", "calls-a-stub" if others else "missing", f"{said} is not written yet", "",
                            ("The stub is still there: replace `raise NotImplementedError()` with your answer.",))  # fmt: skip
         said = str(error).strip()[:MAX_TEXT] or "no message"
-        summary = f"{shown} raised {type(error).__name__}: {said}"
+        kind = type(error).__name__
+        if type(error).__module__ == "__main__":  # the learner's own kind of a known error
+            kind += f" (a {next(one.__name__ for one in type(error).__mro__ if one.__module__ == 'builtins')})"
+        summary = f"{shown} raised {kind}: {said}"
         return failed("error", "raised", summary, where, advice.on(error))
 
     def _frames(self, error: Exception) -> list[tuple[types.CodeType, int]]:

@@ -14,8 +14,8 @@ from autograder.checking.axes import Terms, of_terms
 from autograder.checking.axes import signs as signs_of_axes
 from autograder.checking.compare import Axes, Difference, Names, differences, first_difference
 from autograder.checking.confirm import Guess, now, try_on
-from autograder.checking.diagnose import Clue, signs
-from autograder.checking.spec import Finding, LearnerFailed, Slip, Suspects, Wrong
+from autograder.checking.diagnose import signs
+from autograder.checking.spec import Clue, Finding, LearnerFailed, Slip, Suspects, Wrong
 
 MAX_PAIRS = 600  # how many pairs of slips are tried
 
@@ -53,8 +53,8 @@ def expect(
             told = _general(other, factors, terms)
             clues += [Clue(one.sign, f"Look at {other.name}: {one.says}") for one in told]
     if not clues:
-        clues = [Clue(first.sign, clue)] if clue else []
-        clues += signs_of_axes(first) or keys.signs(first)
+        clues = keys.signs(first) or ([Clue(first.sign, clue)] if clue else [])
+        clues += signs_of_axes(first)
     clues = clues or keys.missing(first)
     sign = clues[0].sign if clues else first.sign
     said = tuple(one.says for one in clues)

@@ -17,7 +17,8 @@ from autograder.checking.draw import Draw
 from autograder.checking.expect import expect
 from autograder.checking.means import rules
 from autograder.checking.means.exact import judge_digits
-from autograder.checking.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, registered
+from autograder.checking.reading import remarks
+from autograder.checking.spec import Check, CheckError, Clue, Finding, LearnerFailed, Noted, Verdict, Wrong, registered
 from autograder.checking.student import Student, Transport
 
 Standins = Mapping[str, str]  # learner's name -> id of the check whose stand-in replaces it
@@ -145,7 +146,9 @@ def judge_alone(
     student, this = Student(transport, check.of, lent=lent, watch=rules.watch(check.forbid)), Asking()
     verdict = _once(check, transport, draw, student, this)
     if messages:
-        verdict = _confirmed(verdict, this, check, transport, draw, lent)
+        verdict = _looked_into(
+            _confirmed(verdict, this, check, transport, draw, lent), check, transport, draw, cells, lent
+        )
     if check.forbid:
         text = rules.Text(cells, check.of, [registered(id).of for id in check.needs])
         if found := rules.forbidden(check.forbid, student.seen, text):
@@ -186,6 +189,33 @@ def _confirmed(
             break
         verdict = again
     return verdict
+
+
+# Signs that say what is seen and not where it comes from.
+VAGUE = ("value", "type", "shape", "length", "not-stacked", "missing-axis", "extra-axis", "one-too-few", "one-too-many",
+         "extra-item", "missing-item", "none", "raised", "worse-going-on", "worse-going-back", "first-row-only")  # fmt: skip
+UNSTEADY = Clue("unsteady", "Called once more with the same arguments, it answers otherwise. What is drawn at random, or kept from one call to the next: "
+                "a list made as a default argument, a global name, an attribute?")  # fmt: skip
+
+
+def _looked_into(
+    verdict: Verdict, check: Check, transport: Transport, draw: Draw, cells: Sequence[str], lent: Standins
+) -> Verdict:
+    """The same verdict; where its sign is a vague one, first what the text shows, or that another call gives another answer."""
+    finding = verdict.finding
+    if finding is None or verdict.status not in ("wrong", "error") or finding.sign not in VAGUE:
+        return verdict
+    clues = remarks(cells, check.of)[:1]
+    if not clues and verdict.status == "wrong":
+        again = _once(check, transport, draw, Student(transport, check.of, lent=lent), Asking(silent=True))
+        if again.finding is None or again.finding.summary != finding.summary:
+            clues = [UNSTEADY]
+    said = tuple(clue.says for clue in clues)
+    return (
+        replace(verdict, finding=replace(finding, sign=clues[0].sign, clues=(*said, *finding.clues)))
+        if clues
+        else verdict
+    )
 
 
 def _exact(check: Check, transport: Transport, draw: Draw, lent: Standins, text: rules.Text) -> Verdict | None:

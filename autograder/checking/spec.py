@@ -66,6 +66,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Clue:
+    """A sign by its id, what it says, and the question that leads out."""
+
+    sign: str
+    says: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """How one check ended for one submission."""
 

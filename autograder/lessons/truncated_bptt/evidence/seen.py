@@ -275,8 +275,8 @@ def _seen(events: Sequence[dict[str, Any]], x: Tensor, k: int) -> tuple[str, ...
             "zeroing",
             f"`zero_grad()` was called {zeroed} times for {len(asked)} windows. What is in `.grad` when a window begins?",
         )
-    return "other-update", ("Windows, states and the calls of the optimizer are as they should be. What remains is the loss, or something done to the gradients before `step()`: "
-                            "which logits meet which targets, and over what is the mean taken?")  # fmt: skip
+    return "other-update", ("The windows are as they should be, and the optimizer was called as often as it should be. What was not looked at: the values of the states that are handed on, "
+                            "the loss (which logits meet which targets, over what is the mean taken?), and what is done to the gradients before `step()`.")  # fmt: skip
 
 
 def _same_set(given: list[Tensor], asked: list[Tensor]) -> bool:

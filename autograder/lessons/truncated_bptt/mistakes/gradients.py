@@ -6,10 +6,11 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from autograder.checking.spec import Slip, reference
 from autograder.checking.sweeps.step import Params
-from autograder.checking.sweeps.sweep import RECURRENT
+from autograder.checking.sweeps.sweep import RECURRENT, forward
 from autograder.checking.sweeps.truncated import BY_HAND, Case, Window
 
 
@@ -42,6 +43,10 @@ def gradient_of(case: Case, scale: Sequence[float] = ()) -> Params:
          "`backward()` adds to `.grad`. If you also add up yourself, what is in `.grad` when the next window begins?"),
     Slip("zero-state", "every window begins from a zero state", "Older states are constants. Is zero their value?"),
     Slip("h0-again", "every window begins from h0", "Older states are constants. Which value does the state have where the window begins?"),
+    Slip("state-one-late", "every window but the first begins with the state one step too late, the one that its first step should make",
+         "The first step of a window reads the state before it. At which index is that in your list?"),
+    Slip("state-wraps", "where fewer than k2 steps have gone, the window begins with a state counted from the end: a negative index",
+         "Which state does the first window begin with? What is t − k2 there?"),
     Slip("mean-of-windows", "the gradients of the windows are averaged", "Is a sum or a mean over time asked for?"),
     Slip("mean-over-time", "the losses are averaged over time", "Is a sum or a mean over time asked for?"),
     Slip("mean-in-window", "each window's losses are averaged over its k1 steps", "Is a sum or a mean over time asked for?"),
@@ -67,8 +72,8 @@ def truncated_gradient(slips: Set[str], case: Case, k1: int, k2: int) -> Params:
     for number, end in enumerate(ends):
         times = (len(ends) - number if "stale-gradients" in slips else 1) / (k1 if "mean-in-window" in slips else 1)
         windows += _ways_back(slips, range(max(0, end - count), end), reach, times)
-    if slips & {"zero-state", "h0-again"}:
-        grads = _restarted(slips, case, windows)
+    if slips & _OTHER_BEGINNINGS:
+        grads = _restarted(slips, case, windows, reach)
     else:
         grads = case.truncated(slips, windows)
     if "read-out-last" in slips:
@@ -89,12 +94,25 @@ def _ways_back(slips: Set[str], losses: range, reach: int, times: float) -> list
     return [Window(range(t, t + 1), range(begin, t + 1), times) for t, begin in begins.items()]
 
 
-def _restarted(slips: Set[str], case: Case, windows: Sequence[Window]) -> Params:
+_OTHER_BEGINNINGS = {"zero-state", "h0-again", "state-one-late", "state-wraps"}
+
+
+def _beginning(slips: Set[str], case: Case, first: int, counted: int) -> Tensor:
+    """The state with which a mistaken window begins, before the step at index `first`; `counted` is t − k2."""
+    if first and "zero-state" in slips:
+        return torch.zeros_like(case.h0)
+    states = forward(frozenset(), case.x, case.h0, case.params).states
+    if "state-wraps" in slips:
+        return states[counted]
+    return states[first + 1] if first and "state-one-late" in slips else case.h0
+
+
+def _restarted(slips: Set[str], case: Case, windows: Sequence[Window], reach: int) -> Params:
     """Each window by itself, begun from a state that is not the one it should begin from."""
     total = {name: torch.zeros_like(value) for name, value in case.params.items()}
     for window in windows:
         first, end = window.steps.start, window.steps.stop
-        h = torch.zeros_like(case.h0) if first and "zero-state" in slips else case.h0
+        h = _beginning(slips, case, first, end - reach)
         piece = Case(case.x[:, first:end], h, case.params, case.targets[:, first:end])
         losses = range(max(0, window.losses.start - first), end - first)
         alone = piece.truncated(slips, [replace(window, losses=losses, steps=range(end - first))])
