@@ -60,7 +60,7 @@ def try_on(got: object, name: Names, axes: Axes, suspects: Suspects | None) -> N
     this = now()
     for guess in this.trial or () if suspects is not None else ():
         assert suspects is not None
-        if guess.reference == suspects.reference.name and guess not in this.ruled_out:
+        if guess.reference == suspects.name and guess not in this.ruled_out:
             value = suspects.value_or_none(guess.slips)
             if value is not None and _apart(got, value, name, axes, guess.part):
                 this.ruled_out.add(guess)

@@ -149,12 +149,12 @@ def explain(
     table, asking = suspects.reference.slips, now()
 
     def guess(*ids: str, part: str = "") -> Guess:
-        return Guess(suspects.reference.name, frozenset(ids), part)
+        return Guess(suspects.name, frozenset(ids), part)
 
     values = {id: value for id in table if (value := suspects.value_or_none((id,))) is not None}
     alone = [id for id, value in values.items() if asking.may_name(guess(id)) and _same(got, value, want, rtol)]
     if alone:
-        asking.named = [guess(id) for id in alone]
+        asking.named = [guess(id) for id in alone if not table[id].keeps]
         return " | ".join(alone), _alternatives([table[id] for id in alone])
     wrong = {one.name for one in differences(got, want, name, rtol=rtol)}
     # The wrong parts of the answer that are as a slip has them, and the parts that a slip makes wrong.
@@ -166,17 +166,22 @@ def explain(
         if not asking.may_name(guess(*pair)):
             continue
         value = suspects.value_or_none(pair)
-        if value is not None and _same(got, value, want, rtol):
-            asking.named = [guess(*pair)]
+        less = [id for id in pair if not asking.may_name(guess(id)) and _alike(value, values[id], rtol)]
+        if value is not None and not less and _same(got, value, want, rtol):  # less: one alone, which was ruled out
+            asking.named = [] if any(table[id].keeps for id in pair) else [guess(*pair)]
             return " + ".join(pair), _together([table[id] for id in pair])
     partly = [id for id in values if first.name in seen[id] and asking.may_name(guess(id, part=first.name))]
     if partly and isinstance(want, dict | tuple | list):
-        asking.named = [guess(id, part=first.name) for id in partly]
+        asking.named = [guess(id, part=first.name) for id in partly if not table[id].keeps]
         return " | ".join(partly), (
             *_alternatives([table[id] for id in partly]),
             f"{first.name[0].upper() if first.name.startswith('the ') else first.name[0]}{first.name[1:]} shows this mistake. The other parts do not all fit it: fix this first, then run the check again.",
         )
     return None
+
+
+def _alike(one: Any, other: Any, rtol: float | None) -> bool:
+    return first_difference(one, other, rtol=rtol) is None
 
 
 def _same(got: Any, value: Any, want: Any, rtol: float | None) -> bool:

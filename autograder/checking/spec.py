@@ -132,6 +132,7 @@ class Slip:
     id: str
     says: str
     asks: str
+    keeps: bool = False  # something from call to call, so that asking again cannot confirm it
 
 
 class Reference:
@@ -164,7 +165,12 @@ class Suspects:
 
     reference: Reference
     args: tuple[Any, ...]
+    mode: str = ""  # in which the learner's function was called: what is mistaken in one may be right in another
     pick: Callable[[Any], Any] = lambda value: value
+
+    @property
+    def name(self) -> str:
+        return f"{self.reference.name} {self.mode}".rstrip()
 
     def value(self, slips: Iterable[str]) -> Any:
         return self.pick(self.reference(*self.args, slips=slips))

@@ -80,7 +80,7 @@ def sequence_loss(student: Student, draw: Draw) -> None:
         for reduction in ("mean", "sum"):
             want = loss_of_all(logits, targets, reduction)
             got = student.sequence_loss(logits.clone().requires_grad_(), targets, reduction)
-            slips = mistakes.sequence_loss.on(logits, targets, reduction)
+            slips = mistakes.sequence_loss.on(logits, targets, reduction, mode=reduction)
             with narrowed(student, lambda x, y: student.sequence_loss(x, y, "sum"), logits, targets):
                 expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
             signs.keeps_its_graph(got)

@@ -228,7 +228,7 @@ def masked_sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, lengt
         ends = (ends - 1).clamp(min=0)
     real = steps >= T - ends if "padded-in-front" in slips else steps < ends  # (B, T)
     if "last-real-step" in slips:
-        real = steps == ends - 1
+        real = steps == (ends - 1) % T  # of a row without a token, the index −1 takes the last of all
     if "mask-inverted" in slips:
         real = ~real
     if "padding-means-0" in slips:

@@ -117,7 +117,7 @@ def loss_of(slips: Set[str], logits: Tensor, targets: Tensor) -> Tensor:
     Slip("momentum-lost", "each step is one of plain gradient descent: what the optimizer remembers from earlier steps is lost, or the step is not its own",
          "Which object takes the step, and does it live as long as the pass? An optimizer with momentum remembers earlier gradients."),
     Slip("carried-pass", "a second pass over the stream begins with the state at the end of the first",
-         "Where is the state kept between two calls, and what should it be when a pass begins?"),
+         "Where is the state kept between two calls, and what should it be when a pass begins?", keeps=True),
 )  # fmt: skip
 def train_tbptt(
     slips: Set[str],
