@@ -250,7 +250,12 @@ def _bounded(got: Tensor, want: Tensor) -> list[Clue]:
             says = f"Every number {word} {bound:.4g} has become {bound:.4g}. Which line keeps numbers within bounds, and is it right to do so here?"
             return [Clue("bounded", says)]
     if not bool(got[off].any()) and float(want[off].abs().max()) < float(want[~off].abs().min()):
-        return [Clue("small-made-0", "The smallest numbers have become 0; all others are right. Which line takes a small number for 0?")]
+        return [
+            Clue(
+                "small-made-0",
+                "The smallest numbers have become 0; all others are right. Which line takes a small number for 0?",
+            )
+        ]
     return []
 
 

@@ -154,7 +154,7 @@ def explain(
     values = {id: value for id in table if (value := suspects.value_or_none((id,))) is not None}
     alone = [id for id, value in values.items() if asking.may_name(guess(id)) and _same(got, value, want, rtol)]
     if alone:
-        asking.named = [guess(id) for id in alone if not table[id].keeps]
+        asking.named = [guess(id) for id in alone if not table[id].once]
         return " | ".join(alone), _alternatives([table[id] for id in alone])
     wrong = {one.name for one in differences(got, want, name, rtol=rtol)}
     # The wrong parts of the answer that are as a slip has them, and the parts that a slip makes wrong.
@@ -166,22 +166,17 @@ def explain(
         if not asking.may_name(guess(*pair)):
             continue
         value = suspects.value_or_none(pair)
-        less = [id for id in pair if not asking.may_name(guess(id)) and _alike(value, values[id], rtol)]
-        if value is not None and not less and _same(got, value, want, rtol):  # less: one alone, which was ruled out
-            asking.named = [] if any(table[id].keeps for id in pair) else [guess(*pair)]
+        if value is not None and _same(got, value, want, rtol):
+            asking.named = [] if any(table[id].once for id in pair) else [guess(*pair)]
             return " + ".join(pair), _together([table[id] for id in pair])
     partly = [id for id in values if first.name in seen[id] and asking.may_name(guess(id, part=first.name))]
     if partly and isinstance(want, dict | tuple | list):
-        asking.named = [guess(id, part=first.name) for id in partly if not table[id].keeps]
+        asking.named = [guess(id, part=first.name) for id in partly if not table[id].once]
         return " | ".join(partly), (
             *_alternatives([table[id] for id in partly]),
             f"{first.name[0].upper() if first.name.startswith('the ') else first.name[0]}{first.name[1:]} shows this mistake. The other parts do not all fit it: fix this first, then run the check again.",
         )
     return None
-
-
-def _alike(one: Any, other: Any, rtol: float | None) -> bool:
-    return first_difference(one, other, rtol=rtol) is None
 
 
 def _same(got: Any, value: Any, want: Any, rtol: float | None) -> bool:

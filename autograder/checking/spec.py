@@ -132,7 +132,7 @@ class Slip:
     id: str
     says: str
     asks: str
-    keeps: bool = False  # something from call to call, so that asking again cannot confirm it
+    once: bool = False  # not fixed by the arguments (a state is kept between calls): asking again cannot confirm it
 
 
 class Reference:

@@ -143,7 +143,9 @@ def _trained(
             raise named_error(failed, student.probe("events", of=model)[seen:], kind) from None
         after = student.probe("parameters", of=model)
         want_losses, want, ended = training.train_tbptt(kind, weights, x, y, k, LR, momentum)
-        slips = training.train_tbptt.on(kind, weights, x, y, k, LR, momentum, before, pick=lambda value: value[1])
+        slips = training.train_tbptt.on(
+            kind, weights, x, y, k, LR, momentum, before, mode="again" if number else "", pick=lambda value: value[1]
+        )
         name = f"after {'the second' if number else 'the'} pass, parameters"
         try:
             expect(after, want, name, slips=slips, rtol=None if draw.dtype == torch.float64 else 1e-3)
@@ -177,11 +179,11 @@ def truncated_gradient(student: Student, draw: Draw) -> None:
         (2, 3, 1, 1),
     )
     others = (
-        (3, 14, 4, 6),
+        (3, 12, 4, 7),
         (2, 9, 3, 5),
         (2, 7, 1, 4),
         (3, 8, 4, 4),
-        (2, 5, 2, 9),
+        (2, 6, 2, 9),
         (1, 8, 2, 5),
         (2, 1, 1, 1),
         (2, 4, 1, 1),

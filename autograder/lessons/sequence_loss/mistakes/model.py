@@ -36,7 +36,7 @@ READOUT = "The logits of every step are asked for. Which of the two things that 
         "Which axis is time for `nn.RNN`, unless it is told otherwise?",
     ),
     Slip("h-ignored", "the state that was handed in is not used", "Where does your `forward` pass `h` on?"),
-    Slip("kept-on-self", "the state of an earlier call is used in place of the one handed in", "Does your model keep a state on `self`? Who should keep it?", keeps=True),
+    Slip("kept-on-self", "the state of an earlier call is used in place of the one handed in", "Does your model keep a state on `self`? Who should keep it?", once=True),
     Slip("right-to-left", "the recurrence runs from the last step to the first", "May the prediction of a step know of later tokens?"),
     Slip("all-states", "the states of all steps are returned in place of the last one", "`self.rnn` returns two things. Which one can be handed in again?"),
     Slip("old-state", "the state that was handed in is handed back unchanged", "Which of the two things that `self.rnn` returns is the new state?"),

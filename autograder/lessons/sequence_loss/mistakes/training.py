@@ -61,7 +61,7 @@ COMMON = {"no-zero-grad", "sum-step", "loss-after-step"}
         "Who takes the step, and who remembers the earlier ones? Is it the optimizer that was handed in?",
     ),
     Slip("state-carried", "the state of the call before is carried into this one", "With which state does a batch of new sequences begin?"),
-    Slip("state-reused", "a state that an earlier call has left, even one with another model, is carried into this one", "With which state does a batch of new sequences begin?", keeps=True),
+    Slip("state-reused", "a state that an earlier call has left, even one with another model, is carried into this one", "With which state does a batch of new sequences begin?", once=True),
     Slip(
         "cut-each-step",
         "the state is detached at every step: the loss is right, and no gradient flows back through time",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autograder.beside.wire import Yielded, flags
+from autograder.checking.confirm import now
 from autograder.checking.expect import deny, expect
 from autograder.checking.spec import Wrong
 from autograder.lessons.truncated_bptt.mistakes import streams as mistakes
@@ -67,7 +68,9 @@ def _equal(got: Any, value: Any) -> bool:
 
 
 def judge_losses(got: Any, want: list[float]) -> None:
-    """Raise Wrong unless `got` is a list of the windows' losses, as numbers."""
+    """Raise Wrong unless `got` is a list of the windows' losses, as numbers; guesses about the parameters are tried without them."""
+    if now().trial is not None:
+        return
     if isinstance(got, list | tuple) and any(isinstance(one, Tensor) and flags(one).has_graph for one in got):
         deny("losses-keep-graph", "the losses are tensors that keep their graphs; expected numbers",
              "Each of them holds the whole graph of its window in memory. What turns a loss into a plain number?")  # fmt: skip

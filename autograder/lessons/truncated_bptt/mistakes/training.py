@@ -62,6 +62,8 @@ def windows(slips: Set[str], x: Tensor, y: Tensor, k: int) -> Iterator[tuple[Ten
     pairs = list(zip(starts, ends, strict=True))
     if "last-chunk-dropped" in slips:
         pairs = pairs[: N // k] if N % k else pairs
+    if "last-step-missing" in slips:
+        pairs = pairs[:-1]
     if "first-chunk-only" in slips:
         pairs = pairs[:1]
     for start, end in pairs:
@@ -89,6 +91,7 @@ def loss_of(slips: Set[str], logits: Tensor, targets: Tensor) -> Tensor:
     Slip("cut-late", "the windows end one step too late: the first has k + 1 steps, the others follow it",
          "After which t is the first update due? Write down t for k = 2."),
     Slip("last-chunk-dropped", "the last, shorter window is left out", "What happens to the steps after the last full window?"),
+    Slip("last-step-missing", "the gradient of the last window moves nothing", "In which order come `backward()` and `step()`? What happens with the gradient of the last window?"),
     Slip("first-chunk-only", "only the first window is learned from", "What ends the loop?"),
     Slip("rows-broken", "a row of one window is not continued by the same row of the next",
          "Take row 0 of two windows, one after the other: is the second the continuation of the first?"),
@@ -117,7 +120,7 @@ def loss_of(slips: Set[str], logits: Tensor, targets: Tensor) -> Tensor:
     Slip("momentum-lost", "each step is one of plain gradient descent: what the optimizer remembers from earlier steps is lost, or the step is not its own",
          "Which object takes the step, and does it live as long as the pass? An optimizer with momentum remembers earlier gradients."),
     Slip("carried-pass", "a second pass over the stream begins with the state at the end of the first",
-         "Where is the state kept between two calls, and what should it be when a pass begins?", keeps=True),
+         "Where is the state kept between two calls, and what should it be when a pass begins?", once=True),
 )  # fmt: skip
 def train_tbptt(
     slips: Set[str],
