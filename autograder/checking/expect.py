@@ -53,8 +53,8 @@ def expect(
             told = _general(other, factors, terms)
             clues += [Clue(one.sign, f"Look at {other.name}: {one.says}") for one in told]
     if not clues:
-        clues = keys.signs(first) or ([Clue(first.sign, clue)] if clue else [])
-        clues += signs_of_axes(first)
+        clues = [Clue(first.sign, clue)] if clue else []
+        clues += signs_of_axes(first) or keys.signs(first)
     clues = clues or keys.missing(first)
     sign = clues[0].sign if clues else first.sign
     said = tuple(one.says for one in clues)

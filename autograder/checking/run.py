@@ -18,7 +18,7 @@ from autograder.checking.expect import expect
 from autograder.checking.means import rules
 from autograder.checking.means.exact import judge_digits
 from autograder.checking.reading import remarks
-from autograder.checking.spec import Check, CheckError, Clue, Finding, LearnerFailed, Noted, Verdict, Wrong, registered
+from autograder.checking.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, registered
 from autograder.checking.student import Student, Transport
 
 Standins = Mapping[str, str]  # learner's name -> id of the check whose stand-in replaces it
@@ -194,8 +194,10 @@ def _confirmed(
 # Signs that say what is seen and not where it comes from.
 VAGUE = ("value", "type", "shape", "length", "not-stacked", "missing-axis", "extra-axis", "one-too-few", "one-too-many",
          "extra-item", "missing-item", "none", "raised", "worse-going-on", "worse-going-back", "first-row-only")  # fmt: skip
-UNSTEADY = Clue("unsteady", "Called once more with the same arguments, it answers otherwise. What is drawn at random, or kept from one call to the next: "
-                "a list made as a default argument, a global name, an attribute?")  # fmt: skip
+UNSTEADY = Finding(
+    "unsteady", "asked a second time with the same arguments, it answers otherwise",
+    clues=("What is drawn at random, or kept from one call to the next: a list made as a default argument, a global name, an attribute?",),
+)  # fmt: skip
 
 
 def _looked_into(
@@ -209,7 +211,7 @@ def _looked_into(
     if not clues and verdict.status == "wrong":
         again = _once(check, transport, draw, Student(transport, check.of, lent=lent), Asking(silent=True))
         if again.finding is None or again.finding.summary != finding.summary:
-            clues = [UNSTEADY]
+            return replace(verdict, finding=UNSTEADY)
     said = tuple(clue.says for clue in clues)
     return (
         replace(verdict, finding=replace(finding, sign=clues[0].sign, clues=(*said, *finding.clues)))
