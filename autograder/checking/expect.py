@@ -169,7 +169,9 @@ def explain(
         if value is not None and _same(got, value, want, rtol):
             asking.named = [] if any(table[id].once for id in pair) else [guess(*pair)]
             return " + ".join(pair), _together([table[id] for id in pair])
-    partly = [id for id in values if first.name in seen[id] and asking.may_name(guess(id, part=first.name))]
+    # Of one that makes other parts wrong, too, these have to be wrong.
+    fits = [id for id in values if first.name in seen[id] and made[id] <= wrong]
+    partly = [id for id in fits if asking.may_name(guess(id, part=first.name))]
     if partly and isinstance(want, dict | tuple | list):
         asking.named = [guess(id, part=first.name) for id in partly if not table[id].once]
         return " | ".join(partly), (

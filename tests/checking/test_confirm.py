@@ -94,5 +94,6 @@ def test_without_its_name_a_mistake_gets_no_other(stem, monkeypatch):
         monkeypatch.setattr(Asking, "may_name", without)
         verdict = in_notebook(checks[sample.of], given.solution.sources(sample.of, sample.source))
         names = {id for guess in others for id in guess.slips}
-        if verdict.finding is not None and made <= names:
+        # Two at once may be the same in other words: one index too early begins too early, and ends too early.
+        if verdict.finding is not None and made <= names and " + " not in verdict.finding.sign:
             assert not set(verdict.finding.sign.replace(" + ", " | ").split(" | ")) & names, (sample, verdict)
