@@ -134,7 +134,7 @@ def judge_alone(
     transport: Transport,
     draw: Draw,
     cells: Sequence[str] = (),
-    lent: Standins = {},
+    lent: Mapping[str, str] = {},
     messages: bool = True,
 ) -> Verdict:
     """Judge `check` on what the learner has written and what is `lent`. Never raises for anything the learner's code does.

@@ -10,7 +10,7 @@ from autograder.checking import confirm
 from autograder.checking.confirm import Asking, Guess, asking
 from autograder.checking.draw import Draw
 from autograder.checking.expect import expect
-from autograder.checking.run import _judged
+from autograder.checking.run import judge_alone
 from autograder.checking.spec import Check, Slip, Wrong, reference
 from autograder.lessons import load_lesson
 
@@ -33,7 +33,7 @@ def told(answer, *cases):
         for B, T in draw.cases("B T", *cases):
             expect(student.answer(B, T), B * T, "the product", slips=product.on(B, T))
 
-    return _judged(Check("x-y", "answer", body, hygiene=False), Beside({"answer": answer}), Draw(7))
+    return judge_alone(Check("x-y", "answer", body, hygiene=False), Beside({"answer": answer}), Draw(7))
 
 
 def test_a_mistake_that_fits_every_case_is_named():
