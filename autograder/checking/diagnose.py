@@ -147,7 +147,8 @@ def _shape(got: Tensor, want: Tensor, axes: list[str], sizes: Mapping[str, float
         for axis in range(len(asked)):
             if have == asked[:axis] + asked[axis + 1 :]:
                 if asked[axis] == 1:
-                    says = f"Axis {axis}, of size 1, is missing. Did `squeeze` drop it, or an index where a slice was meant?"
+                    which = f"Axis {axis}, of size 1," if asked.count(1) == 1 else "An axis of size 1"
+                    says = f"{which} is missing. Did `squeeze` drop it, or an index where a slice was meant?"
                     return [Clue("missing-axis", says)]
                 if axes[axis : axis + 1] == ["T"]:
                     says = "One step came back where all of them were asked for. Is `return` inside the loop, or is only the last step kept?"

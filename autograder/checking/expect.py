@@ -160,7 +160,10 @@ def explain(
     # The wrong parts of the answer that are as a slip has them, and the parts that a slip makes wrong.
     seen = {id: wrong - {one.name for one in differences(got, value, name, rtol=rtol)} for id, value in values.items()}
     made = {id: {one.name for one in differences(value, want, name, rtol=rtol)} for id, value in values.items()}
-    pairs = [pair for pair in itertools.combinations(values, 2) if made[pair[0]] | made[pair[1]] == wrong]
+    shown = [
+        id for id in values if made[id] or not table[id].once
+    ]  # what no other case can confirm has to show in this one
+    pairs = [pair for pair in itertools.combinations(shown, 2) if made[pair[0]] | made[pair[1]] == wrong]
     pairs.sort(key=lambda pair: -sum(bool(seen[id]) for id in pair))
     for pair in pairs[:MAX_PAIRS]:  # a slip of which some part is seen comes first
         if not asking.may_name(guess(*pair)):
@@ -169,8 +172,8 @@ def explain(
         if value is not None and _same(got, value, want, rtol):
             asking.named = [] if any(table[id].once for id in pair) else [guess(*pair)]
             return " + ".join(pair), _together([table[id] for id in pair])
-    # Of one that makes other parts wrong, too, these have to be wrong.
-    fits = [id for id in values if first.name in seen[id] and made[id] <= wrong]
+    # A slip for one part has to have made every part that it makes wrong.
+    fits = [id for id in values if first.name in seen[id] and made[id] <= seen[id]]
     partly = [id for id in fits if asking.may_name(guess(id, part=first.name))]
     if partly and isinstance(want, dict | tuple | list):
         asking.named = [guess(id, part=first.name) for id in partly if not table[id].once]

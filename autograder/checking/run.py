@@ -146,9 +146,11 @@ def judge_alone(
     student, this = Student(transport, check.of, lent=lent, watch=rules.watch(check.forbid)), Asking()
     verdict = _once(check, transport, draw, student, this)
     if messages:
-        verdict = _looked_into(
-            _confirmed(verdict, this, check, transport, draw, lent), check, transport, draw, cells, lent
-        )
+        verdict = _confirmed(verdict, this, check, transport, draw, lent)
+        if student.changed and verdict.finding is not None and " + " in verdict.finding.sign:
+            # The change is one mistake already: two more are too many to be told apart.
+            verdict = _once(check, transport, draw, Student(transport, check.of, lent=lent), Asking(silent=True))
+        verdict = _looked_into(verdict, check, transport, draw, cells, lent)
     if check.forbid:
         text = rules.Text(cells, check.of, [registered(id).of for id in check.needs])
         if found := rules.forbidden(check.forbid, student.seen, text):
