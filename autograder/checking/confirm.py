@@ -36,11 +36,27 @@ class Asking:
     silent: bool = False  # no mistake is named any more
 
     def may_name(self, guess: Guess) -> bool:
-        """Whether this guess has not been ruled out."""
+        """Whether this guess has not been ruled out, and is not unknown."""
+        if (unknown := _UNKNOWN.get()) is not None and not unknown.allows(guess):
+            return False
         return not self.silent and guess not in self.ruled_out
 
 
+@dataclass
+class Unknown:
+    """Slips that are treated as if nobody had thought of them, and all that were considered meanwhile."""
+
+    slips: frozenset[str]
+    considered: set[str] = field(default_factory=set)
+
+    def allows(self, guess: Guess) -> bool:
+        """Whether a guess has nothing to do with them; not two at once, which may be one of them in other words."""
+        self.considered |= guess.slips
+        return len(guess.slips) == 1 and not guess.slips & self.slips
+
+
 _NOW: ContextVar[Asking | None] = ContextVar("asking", default=None)
+_UNKNOWN: ContextVar[Unknown | None] = ContextVar("unknown", default=None)
 
 
 def now() -> Asking:
@@ -56,6 +72,17 @@ def asking(this: Asking) -> Iterator[Asking]:
         yield this
     finally:
         _NOW.reset(before)
+
+
+@contextmanager
+def unknown(slips: frozenset[str]) -> Iterator[Unknown]:
+    """Meanwhile no check names one of these, so that it can be seen what is said of a mistake that nobody has thought of."""
+    these = Unknown(slips)
+    token = _UNKNOWN.set(these)
+    try:
+        yield these
+    finally:
+        _UNKNOWN.reset(token)
 
 
 def try_on(got: object, name: Names, axes: Axes, suspects: Suspects | None) -> None:
