@@ -172,8 +172,8 @@ def explain(
         if value is not None and _same(got, value, want, rtol):
             asking.named = [] if any(table[id].once for id in pair) else [guess(*pair)]
             return " + ".join(pair), _together([table[id] for id in pair])
-    # A slip for one part has to have made every part that it makes wrong.
-    fits = [id for id in values if first.name in seen[id] and made[id] <= seen[id]]
+    # For one part alone only a slip that spoils no other: one that does would have been seen there.
+    fits = [id for id in values if first.name in seen[id] and made[id] == {first.name}]
     partly = [id for id in fits if asking.may_name(guess(id, part=first.name))]
     if partly and isinstance(want, dict | tuple | list):
         asking.named = [guess(id, part=first.name) for id in partly if not table[id].once]
