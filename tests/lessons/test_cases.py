@@ -11,8 +11,8 @@ from autograder.checking import run
 from autograder.checking.draw import Draw
 from autograder.lessons import load, load_lesson
 
-LESSONS = sorted(house.SOLUTIONS.glob("0[0-5]_*.py"))
-SIZES = "B T D H V S N P k k1 k2 n".split()
+LESSONS = house.lessons(house.SOLUTIONS)
+SIZES = "B T D E H V S N P k k1 k2 n every".split()
 CHECKS = [(path, check.id) for path in LESSONS for check in load_lesson(path.stem[3:])]
 
 
