@@ -211,8 +211,11 @@ def _looked_into(
         return verdict
     clues = remarks(cells, check.of)[:1]
     if not clues and verdict.status == "wrong":
-        again = _once(check, transport, draw, Student(transport, check.of, lent=lent), Asking(silent=True))
-        if again.finding is None or again.finding.summary != finding.summary:
+        one, other = (
+            _once(check, transport, draw, Student(transport, check.of, lent=lent), Asking(silent=True)).finding
+            for _ in range(2)
+        )
+        if one is None or other is None or one.summary != other.summary:
             return replace(verdict, finding=UNSTEADY)
     said = tuple(clue.says for clue in clues)
     return (

@@ -173,8 +173,8 @@ def train_in_parts(student: Student, draw: Draw) -> str | None:
 def _parts(student: Student, draw: Draw) -> None:
     for B, k, every, count, share, kind, options in draw.cases(
         "B k every count share kind options",  # share: how long the limit is, of the first step's gradient
-        (2, 3, 5, 2, 0.12, "sgd", {"lr": 0.31, "momentum": 0.9}),
-        (3, 2, 3, 2, 20.0, "sgd", {"lr": 0.23, "momentum": 0.5}),
+        (2, 3, 4, 2, 0.12, "sgd", {"lr": 0.31, "momentum": 0.9}),
+        (3, 2, 5, 2, 20.0, "sgd", {"lr": 0.23, "momentum": 0.5}),
         (2, 5, 2, 3, 0.12, "adam", {"lr": 0.06}),
         (1, 4, 1, 3, 0.12, "sgd", {"lr": 0.2, "momentum": 0.5}),
     ):
