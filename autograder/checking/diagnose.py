@@ -346,6 +346,11 @@ def _time(got: Tensor, want: Tensor, axes: list[str]) -> list[Clue]:
                 f"It is right up to t = {wrong[0] - 1} and wrong from t = {wrong[0]} on. What is carried from a step to the next?",
             )
         ]
+    empty = [t + first for t in range(T) if not bool(have[t].any()) and bool(right[t].any())]
+    if empty:
+        which = f"t = {empty[0]}" if len(empty) == 1 else f"t = {empty[0]}, {empty[1]}{', …' if len(empty) > 2 else ''}"
+        says = f"At {len(empty)} of {T} steps ({which}) every number is 0. Which loop, slice or window leaves these steps out?"
+        return [Clue("empty-steps", says)]
     return []
 
 
