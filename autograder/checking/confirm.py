@@ -50,9 +50,9 @@ class Unknown:
     considered: set[str] = field(default_factory=set)
 
     def allows(self, guess: Guess) -> bool:
-        """Whether a guess has nothing to do with them; not two at once, which may be one of them in other words."""
+        """Whether a guess has nothing to do with them; not two at once, or one for a part, which may be one of them in other words."""
         self.considered |= guess.slips
-        return len(guess.slips) == 1 and not guess.slips & self.slips
+        return len(guess.slips) == 1 and not guess.part and not guess.slips & self.slips
 
 
 _NOW: ContextVar[Asking | None] = ContextVar("asking", default=None)

@@ -179,7 +179,7 @@ def explain(
         asking.named = [guess(id, part=first.name) for id in partly if not table[id].once]
         return " | ".join(partly), (
             *_alternatives([table[id] for id in partly]),
-            f"{first.name[0].upper() if first.name.startswith('the ') else first.name[0]}{first.name[1:]} shows this mistake. The other parts do not all fit it: fix this first, then run the check again.",
+            f"This is said of {first.name} alone. What else is wrong may have the same cause or another: fix this first, then run the check again.",
         )
     return None
 
