@@ -13,7 +13,8 @@ from autograder.lessons import load, load_lesson
 
 LESSONS = house.lessons(house.SOLUTIONS)
 SIZES = "B T D E H V S N P k k1 k2 n every".split()
-CHECKS = [(path, check.id) for path in LESSONS for check in load_lesson(path.stem[3:])]
+FROM_FILES = "capstone-predictor"  # reads a trained network from a file, and draws no cases
+CHECKS = [(path, check.id) for path in LESSONS for check in load_lesson(path.stem[3:]) if check.id != FROM_FILES]
 
 
 def untelling(met):
