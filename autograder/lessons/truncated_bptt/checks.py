@@ -115,14 +115,8 @@ def train_tbptt(student: Student, draw: Draw) -> None:
     """After one pass of `train_tbptt` every parameter is where truncated BPTT leads, and the losses are those of the windows."""
     cases = (("rnn", 3, 11, 4), ("lstm", 2, 8, 3), ("rnn", 2, 6, 3), ("rnn", 2, 3, 5), ("rnn", 3, 4, 1), ("lstm", 1, 5, 2),
              ("rnn", 3, 17, 5), ("rnn", 2, 7, 3))  # fmt: skip
-    others = (
-        ("rnn", 4, 14, 5),
-        ("lstm", 3, 11, 4),
-        ("rnn", 3, 8, 4),
-        ("rnn", 2, 4, 6),
-        ("lstm", 1, 7, 2),
-        ("rnn", 4, 16, 7),
-    )
+    others = (("rnn", 4, 14, 5), ("lstm", 3, 11, 4), ("rnn", 3, 8, 4),
+        ("rnn", 2, 4, 6), ("lstm", 1, 7, 2), ("rnn", 4, 16, 7))  # fmt: skip
     for number, (kind, B, N, k) in enumerate(draw.cases("kind B T k", *cases, others=others)):
         stream = draw.to(torch.float32) if (B, N, k) == (2, 7, 3) else draw
         _trained(student, stream, kind, B, N, k, passes=2 if number == 2 else 1, momentum=0.8 if N > 15 else 0.0)
@@ -168,26 +162,10 @@ def _asked(case: gradients.Case) -> tuple[Tensor, Tensor, dict[str, Tensor], Ten
 def truncated_gradient(student: Student, draw: Draw) -> None:
     """`truncated_gradient` lets the losses of every k1 steps flow back k2 steps, and older states be constants."""
     # First k1 = 3: one loss too few is not the last one alone. A wide state tells 12 steps apart.
-    cases = (
-        (2, 12, 3, 5),
-        (2, 8, 2, 4),
-        (2, 6, 1, 3),
-        (3, 6, 3, 3),
-        (2, 4, 2, 9),
-        (1, 6, 2, 4),
-        (2, 1, 1, 1),
-        (2, 3, 1, 1),
-    )
-    others = (
-        (3, 12, 4, 7),
-        (2, 9, 3, 5),
-        (2, 7, 1, 4),
-        (3, 8, 4, 4),
-        (2, 6, 2, 9),
-        (1, 8, 2, 5),
-        (2, 1, 1, 1),
-        (2, 4, 1, 1),
-    )
+    cases = ((2, 12, 3, 5), (2, 8, 2, 4), (2, 6, 1, 3), (3, 6, 3, 3),
+        (2, 4, 2, 9), (1, 6, 2, 4), (2, 1, 1, 1), (2, 3, 1, 1))  # fmt: skip
+    others = ((3, 12, 4, 7), (2, 9, 3, 5), (2, 7, 1, 4), (3, 8, 4, 4),
+        (2, 6, 2, 9), (1, 8, 2, 5), (2, 1, 1, 1), (2, 4, 1, 1))  # fmt: skip
     for B, T, k1, k2 in draw.cases("B T k1 k2", *cases, (2, 4, 2, 3), others=others):
         half = (B, T, k1, k2) == (2, 4, 2, 3)
         case = _case(draw.to(torch.float32) if half else draw, B, T, H=9 if T > 12 else 8 if T > 8 else 5)
