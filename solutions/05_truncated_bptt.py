@@ -923,7 +923,7 @@ check("truncated-bptt-truncated-gradient")
 # - *the loss of step t goes back to step …; expected …*: the check has worked out from your numbers which loss reached which step. Compare `start` with what is asked for.
 # - *some are counted again*: with k2 > k1 the windows overlap. Only the newest k1 losses count.
 # - *gradients of earlier windows are still there when a window is added*: `backward()` adds to `.grad`, and adding `.grad` to a total adds the old ones once more.
-# - *are the states right, whatever is cut*, or *every window begins from a zero state*: a window starts from the value of the state, not from zero.
+# - *are the states right, whatever is cut*, or *every window but the first begins from a zero state*: a window starts from the value of the state, not from zero.
 # - *a graph that has gone back once was reached again*: a state in your list still has its past.
 # - *a leaf Variable that requires grad is being used in an in-place operation*: a total that requires a gradient must not be changed with `+=`; make it from zeros that do not.
 # - *the tensors in `params` do not require a gradient as they are given*: see the last sentence before the cell.
