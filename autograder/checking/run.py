@@ -209,7 +209,10 @@ def _looked_into(
     finding = verdict.finding
     if finding is None or verdict.status not in ("wrong", "error") or finding.sign not in VAGUE:
         return verdict
-    clues = remarks(cells, check.of)[:1]
+    found = remarks(cells, check.of)
+    if verdict.status == "error":  # what was raised says more than where a name comes from
+        found = [clue for clue in found if clue.sign != "name-of-the-notebook"]
+    clues = found[:1]
     if not clues and verdict.status == "wrong":
         one, other = (
             _once(check, transport, draw, Student(transport, check.of, lent=lent), Asking(silent=True)).finding
