@@ -58,7 +58,9 @@ def _kept(node: ast.AST) -> Iterator[Clue]:
 
 
 def _of_the_notebook(node: ast.AST, outside: set[str]) -> Iterator[Clue]:
-    """Names that the function reads, does not make, and another cell assigns."""
+    """Names that a function reads, does not make, and another cell assigns; a class may well be built on those of its lesson."""
+    if isinstance(node, ast.ClassDef):
+        return
     own = {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load)}
     own |= {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
     for one in ast.walk(node):
