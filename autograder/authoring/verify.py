@@ -136,7 +136,7 @@ def misnamed(check: Check, sources: list[str], sign: str, judge: Judge = in_note
     made = frozenset(_ids(sign))
     with unknown(made) as these:
         verdict = judge(check, sources)
-    named = these.considered & set(_ids(verdict.finding.sign if verdict.finding else ""))
+    named = these.considered & set(_ids(verdict.finding.sign if verdict.finding else "")) - made
     return verdict if made <= these.considered and named else None
 
 
