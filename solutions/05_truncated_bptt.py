@@ -237,7 +237,7 @@ with needs("batchify", "chunks"):
 # *difficulty 2 of 5 · importance 5 of 5 · 8 minutes*
 #
 # For a tanh network the state is a tensor, for an LSTM a pair (h, c), for several layers of different kinds perhaps a list of such pairs, and before the first window it is `None`. Write
-# `detach_state(state)` for all of them: the same structure, the same values, no graph. A tuple comes back as a tuple, a list as a list.
+# `detach_state(state)` for all of them: the same structure, the same values, no graph. What is handed in stays as it is. A tuple comes back as a tuple, a list as a list.
 #
 # **A tiny example**: `(h, [c, None])` becomes `(h.detach(), [c.detach(), None])`.
 
@@ -923,7 +923,7 @@ check("truncated-bptt-truncated-gradient")
 # - *the loss of step t goes back to step …; expected …*: the check has worked out from your numbers which loss reached which step. Compare `start` with what is asked for.
 # - *some are counted again*: with k2 > k1 the windows overlap. Only the newest k1 losses count.
 # - *gradients of earlier windows are still there when a window is added*: `backward()` adds to `.grad`, and adding `.grad` to a total adds the old ones once more.
-# - *are the states right, whatever is cut*, or *every window begins from a zero state*: a window starts from the value of the state, not from zero.
+# - *are the states right, whatever is cut*, or *every window but the first begins from a zero state*: a window starts from the value of the state, not from zero.
 # - *a graph that has gone back once was reached again*: a state in your list still has its past.
 # - *a leaf Variable that requires grad is being used in an in-place operation*: a total that requires a gradient must not be changed with `+=`; make it from zeros that do not.
 # - *the tensors in `params` do not require a gradient as they are given*: see the last sentence before the cell.

@@ -892,7 +892,7 @@ check("cost-and-attention-scan")
 #
 # - *operations lie one behind the other*: a loop over the steps is right, and not what is asked here.
 # - *everything is divided by the product of all a so far*: that product can be 0, or too small for a float.
-# - *the last jump is left out*: for $T = 13$ the jumps are 1, 2, 4 and 8.
+# - *the last jump is left out*, or *log₂ T rounded down*: for $T = 13$ the jumps are 1, 2, 4 and 8.
 # - *every jump is by one step*: the jump doubles with each round.
 # - *the first steps look back past the beginning*: `roll` brings the end round to the beginning.
 # - *a is combined before b*: the two formulas use the same old `a`.

@@ -1,4 +1,7 @@
-"""The proof of a check: the solution passes, the stub fails, wrong answers are caught and named, right ones are accepted."""
+"""The proof of a check: the solution passes, the stub fails, wrong answers are caught and named, right ones are accepted.
+
+And of a mistake that the check does not know, it asserts none: each wrong answer is judged once more without its name.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from autograder.authoring.answers import Sample
 from autograder.authoring.twice import Judge, Twice
 from autograder.beside.cells import execute
 from autograder.checking import card
+from autograder.checking.confirm import unknown
 from autograder.checking.spec import Check, Verdict
 from autograder.errors import AuthorError
 from autograder.notebook import judge_here
@@ -127,8 +131,23 @@ def in_notebook(check: Check, sources: list[str], files: Iterable[tuple[str, Pat
         return judge_here(check.id, names, sources)
 
 
-def prove(check: Check, given: Material, judge: Judge, report: Report, share: Share = Share()) -> Proof:
-    """Try one check on the answers there are for it, or on a share of them."""
+def misnamed(check: Check, sources: list[str], sign: str, judge: Judge = in_notebook) -> Verdict | None:
+    """The verdict on a wrong answer whose `sign` the check does not know, if it asserts another mistake; else None."""
+    made = frozenset(_ids(sign))
+    with unknown(made) as these:
+        verdict = judge(check, sources)
+    named = these.considered & set(_ids(verdict.finding.sign if verdict.finding else "")) - made
+    return verdict if made <= these.considered and named else None
+
+
+def _ids(sign: str) -> list[str]:
+    return sign.replace(" + ", " | ").split(" | ")
+
+
+def prove(
+    check: Check, given: Material, judge: Judge, report: Report, share: Share = Share(), alone: Judge = in_notebook
+) -> Proof:
+    """Try one check on the answers there are for it, or on a share of them; `alone` judges those whose name is not known."""
     proof = Proof(given.solution.name[:2])
     if not share.begin:
         _begin(proof, check, given, judge)
@@ -137,6 +156,11 @@ def prove(check: Check, given: Material, judge: Judge, report: Report, share: Sh
         verdict = judge(check, given.solution.sources(check.id, sample.source))
         report(check, kind, sample.label, verdict)
         (_mistake if kind == "mistake" else _variant)(proof, sample, verdict)
+        if kind == "mistake" and verdict.finding is not None:
+            sources = given.solution.sources(check.id, sample.source)
+            if other := misnamed(check, sources, verdict.finding.sign, alone):
+                fault = f"the wrong answer {sample.label!r} is taken for another mistake where its own is not known:\n"
+                proof.faults.append(fault + card.text(other))
     if isinstance(judge, Twice):
         proof.faults += judge.take()
     return proof

@@ -182,6 +182,8 @@ LENGTHS = Raised("Expected `len(lengths)` to be equal to batch_size",
     "otherwise?")
 SLICE = Raised("exceeds dimension size",
     "More entries are taken than this axis has. Which axis is it, and is it the one that the length belongs to?")
+LENGTH_ZERO = Raised("Length of all samples has to be greater than 0",
+    "`pack_padded_sequence` takes no row without a step. What should become of a row of length 0 here?")
 LENGTHS_SORTED = Raised("`lengths` array must be sorted",
     "The rows need not be sorted by hand: the function that packs can do it, and undo it. Which of its arguments "
     "says so?")

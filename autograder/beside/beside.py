@@ -81,7 +81,8 @@ class Beside:
             return failed("missing", "missing", f"{shown} is still None", clues=("Replace None with your answer.",))
         args, kwargs = self._copies(request["args"]), self._copies(request["kwargs"])
         given = list(tensors((args, kwargs)))
-        before = [tensor.detach().clone() for _, tensor in given]
+        before = [(tensor.detach().clone(), tensor.requires_grad) for _, tensor in given]
+        keys = [(path, value, set(value)) for path, value in _dicts((args, kwargs))]
         try:
             if request["pretend"]:
                 value = _away(function, args, kwargs, given)
@@ -97,11 +98,14 @@ class Beside:
             return self._raised(shown, error)
         except SystemExit:
             return failed("error", "exit", f"{shown} called exit()", clues=("A function returns its value; it never needs to end Python.",))  # fmt: skip
-        changed = [
-            _where(function, path)
-            for (path, tensor), old in zip(given, before, strict=True)
-            if not _same(tensor.detach(), old)
-        ]
+        changed = []
+        for (path, tensor), (old, asked) in zip(given, before, strict=True):
+            if not _same(tensor.detach(), old):
+                changed.append(f"{_where(function, path)} in place")
+            elif tensor.requires_grad and not asked:
+                changed.append(f"{_where(function, path)}, which requires a gradient now")
+        for path, named, had in keys:
+            changed += [f"{_where(function, path)}, which has a key {key!r} now" for key in named if key not in had]
         return answered(value, changed)
 
     def _value(self, request: Value) -> Reply:
@@ -205,7 +209,10 @@ class Beside:
             return failed("missing", "calls-a-stub" if others else "missing", f"{said} is not written yet", "",
                            ("The stub is still there: replace `raise NotImplementedError()` with your answer.",))  # fmt: skip
         said = str(error).strip()[:MAX_TEXT] or "no message"
-        summary = f"{shown} raised {type(error).__name__}: {said}"
+        kind = type(error).__name__
+        if type(error).__module__ == "__main__":  # the learner's own kind of a known error
+            kind += f" (a {next(one.__name__ for one in type(error).__mro__ if one.__module__ == 'builtins')})"
+        summary = f"{shown} raised {kind}: {said}"
         return failed("error", "raised", summary, where, advice.on(error))
 
     def _frames(self, error: Exception) -> list[tuple[types.CodeType, int]]:
@@ -276,6 +283,16 @@ def _shown(request: Question) -> str:
 
 def _same(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
+
+
+def _dicts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], dict[Any, Any]]]:
+    """All dicts among the arguments, each with the keys that lead to it."""
+    if isinstance(value, dict):
+        yield path, value
+    for key, item in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    ):
+        yield from _dicts(item, (*path, key))
 
 
 def _where(function: Any, path: tuple[Any, ...]) -> str:

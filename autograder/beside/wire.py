@@ -6,10 +6,12 @@ tensor bytes. Nothing that arrives is executed or unpickled.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import struct
 import types
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -109,6 +111,8 @@ def pack(value: Any, keep: Callable[[Any], Ref], arguments: Sequence[Tensor] = (
     def inner(item: Any) -> Any:
         return pack(item, keep, arguments, depth + 1)
 
+    if isinstance(value, deque):
+        value = list(itertools.islice(value, MAX_ITEMS + 1))
     if isinstance(value, list | tuple | set | frozenset | dict):
         most = MAX_ITEMS if isinstance(value, list | tuple) else MAX_KEYS
         if len(value) > most:

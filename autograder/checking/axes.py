@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from autograder.checking.compare import Difference, wrong_entries
-from autograder.checking.diagnose import Clue
+from autograder.checking.spec import Clue
 
 # What an answer is the sum or the mean of, and the names of those first axes that may be summed over: (losses, "B T").
 Terms = tuple[Tensor, str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,12 @@ from autograder.checking.describe import describe
 
 # Relative to the largest expected entry. float64 leaves room for an answer that computes in float32 internally.
 TOLERANCE = {torch.float64: 5e-6, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+
+
+Names = str | tuple[str, ...]  # of a value, or of each item of a tuple
+Axes = (
+    str | Mapping[str, str] | tuple[str | Mapping[str, str], ...]
+)  # "B T H"; for the items of a dict or a tuple, their own
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Difference:
 
 
 def first_difference(
-    got: Any, want: Any, name: Any = "the answer", axes: Any = "", rtol: float | None = None
+    got: Any, want: Any, name: Names = "the answer", axes: Axes = "", rtol: float | None = None
 ) -> Difference | None:
     """The first Difference, in the order None, type, structure, shape, dtype, device, nan, values; None if there is none.
 
@@ -43,7 +49,7 @@ def first_difference(
 
 
 def differences(
-    got: Any, want: Any, name: Any = "the answer", axes: Any = "", rtol: float | None = None
+    got: Any, want: Any, name: Names = "the answer", axes: Axes = "", rtol: float | None = None
 ) -> Iterator[Difference]:
     """All leaves that differ, in the order of what was expected."""
     label = name if isinstance(name, str) else "the answer"
@@ -62,7 +68,7 @@ def differences(
             yield differs("keys", f"{label} has no key {missing[0]!r}; expected the keys {', '.join(map(repr, want))}")
         else:
             for key, item in want.items():
-                inner = axes.get(key, "") if isinstance(axes, dict) else axes
+                inner: Axes = axes.get(key, "") if isinstance(axes, Mapping) else axes
                 yield from differences(got[key], item, f"{label}[{key!r}]", inner, rtol)
     elif isinstance(want, tuple | list):
         if not isinstance(got, tuple | list):
@@ -70,7 +76,7 @@ def differences(
         elif len(got) != len(want):
             yield differs("length", f"{label} has {len(got)} items; expected {len(want)}")
         else:
-            names = name if not isinstance(name, str) else [f"{name}[{i}]" for i in range(len(want))]
+            names = name if isinstance(name, tuple) else tuple(f"{name}[{i}]" for i in range(len(want)))
             for i, (one, item) in enumerate(zip(got, want, strict=True)):
                 inner = axes[i] if isinstance(axes, tuple | list) else axes
                 yield from differences(one, item, names[i], inner, rtol)

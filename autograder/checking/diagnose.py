@@ -5,21 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from autograder.checking.compare import Difference, wrong_entries
-
-
-@dataclass(frozen=True)
-class Clue:
-    """A sign by its id, what it says, and the question that leads out."""
-
-    sign: str
-    says: str
+from autograder.checking.spec import Clue
+from autograder.checking.student import Handle
 
 
 def signs(
@@ -39,7 +32,7 @@ def signs(
     if difference.sign == "type":
         return _type(got, want)
     if difference.sign == "shape":
-        return _shape(got, want, axes.split())
+        return _shape(got, want, axes.split(), factors)
     if difference.sign == "dtype" and got.is_complex() and not want.is_complex():
         return [
             Clue(
@@ -103,13 +96,13 @@ def _type(got: Any, want: Any) -> list[Clue]:
                 f"There are {got.numel()} numbers where one was asked for. Which of them is it, or what of them together?",
             )
         ]
-    if type(got).__name__ == "Handle" and repr(got) == "ndarray":
+    if isinstance(got, Handle) and repr(got) == "ndarray":
         says = "The answer is a numpy array, not a tensor. Which function of torch does what that one of numpy does?"
         return [Clue("type", says)]
-    if type(got).__name__ == "Handle" and repr(got) == "complex":
+    if isinstance(got, Handle) and repr(got) == "complex":
         says = "The answer is a complex number. What of it is asked for: its real part, or how long it is?"
         return [Clue("type", says)]
-    if type(got).__name__ == "Handle":
+    if isinstance(got, Handle):
         return [
             Clue(
                 "type",
@@ -126,7 +119,7 @@ def _type(got: Any, want: Any) -> list[Clue]:
     return [Clue("type", "The kind of value is not the one that was asked for.")]
 
 
-def _shape(got: Tensor, want: Tensor, axes: list[str]) -> list[Clue]:
+def _shape(got: Tensor, want: Tensor, axes: list[str], sizes: Mapping[str, float]) -> list[Clue]:
     have, asked = tuple(got.shape), tuple(want.shape)
     if sorted(have) == sorted(asked):
         order = next((p for p in itertools.permutations(range(len(have))) if tuple(have[i] for i in p) == asked), None)
@@ -153,6 +146,10 @@ def _shape(got: Tensor, want: Tensor, axes: list[str]) -> list[Clue]:
     if len(have) == len(asked) - 1:
         for axis in range(len(asked)):
             if have == asked[:axis] + asked[axis + 1 :]:
+                if asked[axis] == 1:
+                    which = f"Axis {axis}, of size 1," if asked.count(1) == 1 else "An axis of size 1"
+                    says = f"{which} is missing. Did `squeeze` drop it, or an index where a slice was meant?"
+                    return [Clue("missing-axis", says)]
                 if axes[axis : axis + 1] == ["T"]:
                     says = "One step came back where all of them were asked for. Is `return` inside the loop, or is only the last step kept?"
                     return [Clue("missing-axis", says)]
@@ -176,15 +173,24 @@ def _shape(got: Tensor, want: Tensor, axes: list[str]) -> list[Clue]:
         axis = next(i for i, (a, b) in enumerate(zip(have, asked, strict=True)) if a != b)
         short = have[axis] - asked[axis]
         if abs(short) == 1:
-            return [
-                Clue(
-                    "one-too-few" if short < 0 else "one-too-many",
-                    f"Axis {axis} has {have[axis]} entries instead of {asked[axis]}. Where does the loop begin and end?",
-                )
-            ]
+            return [Clue("one-too-few" if short < 0 else "one-too-many", _one_off(got, want, axis, sizes))]
     if got.numel() == want.numel() and not bool(wrong_entries(got.reshape(asked).to(want.dtype), want).any()):
         return [Clue("reshaped", "The numbers are right and stand in another shape. What shape was asked for?")]
     return [Clue("shape", "Write the shape behind each line, and find the first that is not what you meant.")]
+
+
+def _one_off(got: Tensor, want: Tensor, axis: int, sizes: Mapping[str, float]) -> str:
+    """Which entry along an axis is missing or too many, if the others are right; else whose size it is."""
+    have, right = got.shape[axis], want.shape[axis]
+    some, all_of = (got, want) if have < right else (want, got)
+    for begin, which in ((1, "first"), (0, "last")):
+        part = all_of.narrow(axis, begin, min(have, right))
+        if some.dtype == part.dtype and not bool(wrong_entries(some, part).any()):
+            what = "is missing" if have < right else "is one too many"
+            return f"Along axis {axis} the {which} entry {what}; the others are right. Where does it come from, or get lost?"
+    whose = [name for name, size in sizes.items() if size == have and "·" not in name and name.isalpha()]
+    other = f", and {have} is the size of {whose[0]}" if whose else ""
+    return f"Axis {axis} has {have} entries instead of {right}{other}. Which axis of which factor does it come from?"
 
 
 def _values(got: Tensor, want: Tensor, axes: list[str], sizes: dict[str, float]) -> list[Clue]:
@@ -197,6 +203,8 @@ def _values(got: Tensor, want: Tensor, axes: list[str], sizes: dict[str, float])
     if same(-want):
         return [Clue("sign", "Every entry has the wrong sign. Where does a minus come in, or get lost?")]
     if clues := _factor(got, want, sizes):
+        return clues
+    if clues := _bounded(got, want):
         return clues
     off = got - want
     if got.numel() > 1 and not bool(wrong_entries(off, off.flatten()[0].expand_as(off).clone()).any()):
@@ -227,6 +235,26 @@ def _values(got: Tensor, want: Tensor, axes: list[str], sizes: dict[str, float])
             Clue(
                 "rearranged",
                 "The numbers are right but stand in other places. Was `reshape` or `view` used where a transpose was meant?",
+            )
+        ]
+    return []
+
+
+def _bounded(got: Tensor, want: Tensor) -> list[Clue]:
+    """Whether numbers were kept from being too small or too large, or small ones were made 0."""
+    off = wrong_entries(got, want)
+    if bool(off.all()):
+        return []
+    least, most = float(got.min()), float(got.max())
+    for bound, word, kept in ((least, "below", want.clamp(min=least)), (most, "above", want.clamp(max=most))):
+        if not bool(wrong_entries(got, kept).any()):
+            says = f"Every number {word} {bound:.4g} has become {bound:.4g}. Which line keeps numbers within bounds, and is it right to do so here?"
+            return [Clue("bounded", says)]
+    if not bool(got[off].any()) and float(want[off].abs().max()) < float(want[~off].abs().min()):
+        return [
+            Clue(
+                "small-made-0",
+                "The smallest numbers have become 0; all others are right. Which line takes a small number for 0?",
             )
         ]
     return []
@@ -318,6 +346,11 @@ def _time(got: Tensor, want: Tensor, axes: list[str]) -> list[Clue]:
                 f"It is right up to t = {wrong[0] - 1} and wrong from t = {wrong[0]} on. What is carried from a step to the next?",
             )
         ]
+    empty = [t + first for t in range(T) if not bool(have[t].any()) and bool(right[t].any())]
+    if empty:
+        which = f"t = {empty[0]}" if len(empty) == 1 else f"t = {empty[0]}, {empty[1]}{', …' if len(empty) > 2 else ''}"
+        says = f"At {len(empty)} of {T} steps ({which}) every number is 0. Which loop, slice or window leaves these steps out?"
+        return [Clue("empty-steps", says)]
     return []
 
 

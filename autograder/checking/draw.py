@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +16,15 @@ from torch import Tensor
 _HEAD, _WORDS = 24, 624
 
 
+Sizes = tuple[Any, ...]  # of the axes of a case, or other whole numbers; also those of its rows: ((3, 5, 2), 5)
+
+
+def _larger(size: Any, by: int) -> Any:
+    if isinstance(size, tuple):
+        return tuple(_larger(one, by) for one in size)
+    return size + by if type(size) is int and size > 1 else size
+
+
 class Draw:
     """Numbers for one run of a check. The check's body sets the sizes; only the numbers come from here.
 
@@ -21,8 +32,11 @@ class Draw:
     sees the same inputs.
     """
 
-    def __init__(self, seed: int, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu"):
-        self.seed, self.dtype, self.device = seed, dtype, torch.device(device)
+    def __init__(
+        self, seed: int, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu", larger: int = 0
+    ):
+        self.seed, self.dtype, self.device, self.larger = seed, dtype, torch.device(device), larger
+        self.met: list[tuple[str, Sizes]] = []  # the sizes of all cases so far
         if self.device.type == "mps" and dtype == torch.float64:
             self.dtype = torch.float32  # Metal has no float64
         self._generator = _generator(seed)
@@ -30,13 +44,25 @@ class Draw:
     def to(self, dtype: torch.dtype) -> Draw:
         """The same stream of numbers in another dtype."""
         other = Draw.__new__(Draw)
-        other.seed, other.dtype, other.device, other._generator = (
-            self.seed,
-            dtype,
-            self.device,
-            self._generator,
-        )
+        other.__dict__ = {**self.__dict__, "dtype": dtype}
         return other
+
+    def again(self) -> Draw:
+        """The same numbers from the beginning."""
+        return Draw(self.seed, self.dtype, self.device, self.larger)
+
+    def on_other_sizes(self) -> Draw:
+        """Other numbers for cases of other sizes: each that is not 0 or 1 is larger by as much."""
+        return Draw(self.seed ^ 2, self.dtype, self.device, larger=1 + self.seed % 2)
+
+    def cases(self, axes: str, *cases: Sizes, others: Sequence[Sizes] = ()) -> Iterator[Sizes]:
+        """The sizes of one case after the other, `axes` says whose: "B T D". Those that count are as written in the body.
+
+        Where a named mistake is tried on other sizes, they are larger, or `others` where it matters how sizes relate.
+        """
+        for case in (others or [_larger(case, self.larger) for case in cases]) if self.larger else cases:
+            self.met.append((axes, case))
+            yield case
 
     def normal(self, *shape: int, scale: float = 1.0) -> Tensor:
         """Standard normal numbers times `scale`."""

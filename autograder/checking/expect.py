@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -12,9 +12,10 @@ from autograder.beside.advice import Raised
 from autograder.checking import keys
 from autograder.checking.axes import Terms, of_terms
 from autograder.checking.axes import signs as signs_of_axes
-from autograder.checking.compare import Difference, differences, first_difference
-from autograder.checking.diagnose import Clue, signs
-from autograder.checking.spec import Finding, LearnerFailed, Slip, Suspects, Wrong
+from autograder.checking.compare import Axes, Difference, Names, differences, first_difference
+from autograder.checking.confirm import Guess, now, try_on
+from autograder.checking.diagnose import signs
+from autograder.checking.spec import Clue, Finding, LearnerFailed, Slip, Suspects, Wrong
 
 MAX_PAIRS = 600  # how many pairs of slips are tried
 
@@ -22,8 +23,8 @@ MAX_PAIRS = 600  # how many pairs of slips are tried
 def expect(
     got: Any,
     want: Any,
-    name: Any = "the answer",
-    axes: Any = "",
+    name: Names = "the answer",
+    axes: Axes = "",
     slips: Suspects | None = None,
     factors: Mapping[str, float] = {},
     terms: Mapping[str, Terms] | Terms | None = None,
@@ -34,8 +35,11 @@ def expect(
 
     `name` and `axes` as for `first_difference`; `slips` explains by named mistakes; `factors` (sizes: "B": 3) and `terms` (what the
     answer sums or averages: `(losses, "B T")`; a dict by key, for a dict of answers) feed the general signs; `clue` is said where
-    nothing else is known.
+    nothing else is known. While guesses are on trial (confirm.py) nothing is raised.
     """
+    if now().trial is not None:
+        try_on(got, name, axes, slips)
+        return
     found = list(differences(got, want, name, axes, rtol))
     if not found:
         return
@@ -57,7 +61,7 @@ def expect(
     raise Wrong(Finding(sign, first.summary, first.where, (*said, *_tally(found, want, name))))
 
 
-def _general(one: Difference, factors: Mapping[str, float], terms: Any) -> list[Clue]:
+def _general(one: Difference, factors: Mapping[str, float], terms: Mapping[str, Terms] | Terms | None) -> list[Clue]:
     """What the general signs say of a part of the answer."""
     if isinstance(terms, Mapping):
         terms = next(
@@ -78,7 +82,7 @@ def _in_another_order(got: Any, want: Any) -> list[Clue]:
     return []
 
 
-def _tally(found: Sequence[Difference], want: Any, name: Any) -> tuple[str, ...]:
+def _tally(found: Sequence[Difference], want: Any, name: Names) -> tuple[str, ...]:
     """Which of several parts are right, where that says something."""
     parts = [label for label, _ in parts_of(want, name)]
     wrong = {one.name for one in found}
@@ -96,14 +100,14 @@ def _tally(found: Sequence[Difference], want: Any, name: Any) -> tuple[str, ...]
     return (f"Wrong: {', '.join(one.name for one in found)}. All others are right.",)
 
 
-def parts_of(want: Any, name: Any = "the answer") -> list[tuple[str, Any]]:
+def parts_of(want: Any, name: Names = "the answer") -> list[tuple[str, Any]]:
     """The parts of a value with their names, as `differences` names them."""
     if isinstance(want, dict):
         return [leaf for key, item in want.items() for leaf in parts_of(item, f"{name}[{key!r}]")]
     if isinstance(want, tuple | list):
-        names = [f"{name}[{i}]" for i in range(len(want))] if isinstance(name, str) else name
+        names = name if isinstance(name, tuple) else tuple(f"{name}[{i}]" for i in range(len(want)))
         return [leaf for one, item in zip(names, want, strict=True) for leaf in parts_of(item, one)]
-    return [(name, want)]
+    return [(str(name), want)]
 
 
 def deny(sign: str, summary: str, *clues: str, where: str = "") -> NoReturn:
@@ -136,46 +140,48 @@ def known(failed: LearnerFailed, *rows: Raised, also: bool = False) -> LearnerFa
 
 
 def explain(
-    got: Any, want: Any, suspects: Suspects, first: Difference, rtol: float | None = None, name: Any = "the answer"
+    got: Any, want: Any, suspects: Suspects, first: Difference, rtol: float | None = None, name: Names = "the answer"
 ) -> tuple[str, tuple[str, ...]] | None:
-    """The slips that give exactly this answer: one alone, two together, or, failing that, one for the first wrong part."""
-    table = suspects.reference.slips
-    values: dict[str, Any] = {}
-    for id in table:
-        value = _value(suspects, (id,))
-        if value is not None:
-            values[id] = value
-    alone = [id for id, value in values.items() if _same(got, value, want, rtol)]
+    """The slips that give exactly this answer: one alone, two together, or, failing that, one for the first wrong part.
+
+    What was ruled out by another case is not named (confirm.py).
+    """
+    table, asking = suspects.reference.slips, now()
+
+    def guess(*ids: str, part: str = "") -> Guess:
+        return Guess(suspects.name, frozenset(ids), part)
+
+    values = {id: value for id in table if (value := suspects.value_or_none((id,))) is not None}
+    alone = [id for id, value in values.items() if asking.may_name(guess(id)) and _same(got, value, want, rtol)]
     if alone:
+        asking.named = [guess(id) for id in alone if not table[id].once]
         return " | ".join(alone), _alternatives([table[id] for id in alone])
     wrong = {one.name for one in differences(got, want, name, rtol=rtol)}
     # The wrong parts of the answer that are as a slip has them, and the parts that a slip makes wrong.
     seen = {id: wrong - {one.name for one in differences(got, value, name, rtol=rtol)} for id, value in values.items()}
     made = {id: {one.name for one in differences(value, want, name, rtol=rtol)} for id, value in values.items()}
-    pairs = [pair for pair in itertools.combinations(values, 2) if made[pair[0]] | made[pair[1]] == wrong]
+    shown = [
+        id for id in values if made[id] or not table[id].once
+    ]  # what no other case can confirm has to show in this one
+    pairs = [pair for pair in itertools.combinations(shown, 2) if made[pair[0]] | made[pair[1]] == wrong]
     pairs.sort(key=lambda pair: -sum(bool(seen[id]) for id in pair))
     for pair in pairs[:MAX_PAIRS]:  # a slip of which some part is seen comes first
-        value = _value(suspects, pair)
+        if not asking.may_name(guess(*pair)):
+            continue
+        value = suspects.value_or_none(pair)
         if value is not None and _same(got, value, want, rtol):
+            asking.named = [] if any(table[id].once for id in pair) else [guess(*pair)]
             return " + ".join(pair), _together([table[id] for id in pair])
-    partly = [id for id in values if first.name in seen[id]]
+    # For one part alone only a slip that spoils no other: one that does would have been seen there.
+    fits = [id for id in values if first.name in seen[id] and made[id] == {first.name}]
+    partly = [id for id in fits if asking.may_name(guess(id, part=first.name))]
     if partly and isinstance(want, dict | tuple | list):
+        asking.named = [guess(id, part=first.name) for id in partly if not table[id].once]
         return " | ".join(partly), (
             *_alternatives([table[id] for id in partly]),
-            f"{first.name[0].upper() if first.name.startswith('the ') else first.name[0]}{first.name[1:]} shows this mistake. The other parts do not all fit it: fix this first, then run the check again.",
+            f"This is said of {first.name} alone. What else is wrong may have the same cause or another: fix this first, then run the check again.",
         )
     return None
-
-
-def _value(suspects: Suspects, slips: Iterable[str]) -> Any:
-    try:
-        return suspects.value(slips)
-    except (
-        RuntimeError,
-        IndexError,
-        ValueError,
-    ):  # some mistakes, or pairs of them, cannot be computed on this case
-        return None
 
 
 def _same(got: Any, value: Any, want: Any, rtol: float | None) -> bool:

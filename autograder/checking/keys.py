@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograder.checking.compare import Difference, first_difference
-from autograder.checking.diagnose import Clue
+from autograder.checking.spec import Clue
 
 MOST = 50  # keys or items of an answer that are compared with one another: what is handed in may have thousands
 

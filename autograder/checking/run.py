@@ -12,10 +12,12 @@ from torch import Tensor
 from autograder.beside import advice
 from autograder.beside.hygiene import full_precision
 from autograder.beside.wire import flags, tensors
+from autograder.checking.confirm import Asking, asking
 from autograder.checking.draw import Draw
 from autograder.checking.expect import expect
 from autograder.checking.means import rules
 from autograder.checking.means.exact import judge_digits
+from autograder.checking.reading import remarks
 from autograder.checking.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, registered
 from autograder.checking.student import Student, Transport
 
@@ -31,7 +33,11 @@ def run_check(check: Check, transport: Transport, draw: Draw, cells: Sequence[st
     if first.right or not check.needs or first.ending.ends or first.ending.read:
         return first
     every = first.status == "forbidden"  # perhaps by what it calls: even a right answer may use what another may not
-    lent = {one.of: one.id for one in lendable(check) if every or not judge_alone(one, transport, draw, cells).right}
+    lent = {
+        one.of: one.id
+        for one in lendable(check)
+        if every or not judge_alone(one, transport, draw, cells, messages=False).right
+    }
     return told(first, judge_with(lent, check, transport, draw, cells)) if lent else first
 
 
@@ -70,17 +76,21 @@ def lend(check_id: str, args: tuple[Any, ...], toward: Sequence[Tensor] | None =
     return list(torch.autograd.grad(made, asked, list(toward), allow_unused=True))
 
 
-def _once(check: Check, transport: Transport, draw: Draw, student: Student) -> Verdict:
+def _once(check: Check, transport: Transport, draw: Draw, student: Student, this: Asking | None = None) -> Verdict:
     """One run of the body on the draw from its beginning."""
-    draw = Draw(draw.seed, draw.dtype, draw.device)
+    draw = draw.again()
     try:
         transport.begin(check)
-        with full_precision(draw.device), torch.enable_grad():  # a cell may have turned it off for good
+        with (
+            full_precision(draw.device),
+            torch.enable_grad(),
+            asking(this or Asking()),
+        ):  # a cell may have turned it off
             outcome = check.body(student, draw)
     except Wrong as wrong:
         finding = wrong.finding
         if student.changed:
-            clue = f"The call changed its argument {student.changed[0]} in place. That alone may explain the rest."
+            clue = f"The call changed its argument {student.changed[0]}. That alone may explain the rest."
             finding = replace(finding, clues=(clue, *finding.clues))
         return Verdict(check.id, "wrong", check.claim, student.last, finding)
     except LearnerFailed as failed:
@@ -96,15 +106,19 @@ def _once(check: Check, transport: Transport, draw: Draw, student: Student) -> V
     if student.changed:
         finding = Finding(
             "changed-input",
-            f"the values are right, but the call changed its argument {student.changed[0]} in place",
-            clues=(
-                "The caller still needs that tensor. Which line writes into it: `+=`, `*=`, `[...] =`, or a method whose name ends in `_`?",
-            ),
+            f"the values are right, but the call changed its argument {student.changed[0]}",
+            clues=(STILL_NEEDED[student.changed[0].endswith(" now")],),
         )
         return Verdict(check.id, "wrong", check.claim, student.last, finding)
     credit, note = _outcome(outcome)
     noted = isinstance(outcome, Noted)
     return Verdict(check.id, "right", check.claim, "", None, (note,) if note else (), credit, noted=noted)
+
+
+STILL_NEEDED = {
+    False: "The caller still needs that tensor. Which line writes into it: `+=`, `*=`, `[...] =`, or a method whose name ends in `_`?",
+    True: "What is handed in belongs to the caller. Which line does this to it, and what would do it to a copy of your own?",
+}
 
 
 def _outcome(outcome: Any) -> tuple[float, str]:
@@ -116,15 +130,27 @@ def _outcome(outcome: Any) -> tuple[float, str]:
 
 
 def judge_alone(
-    check: Check, transport: Transport, draw: Draw, cells: Sequence[str] = (), lent: Mapping[str, str] = {}
+    check: Check,
+    transport: Transport,
+    draw: Draw,
+    cells: Sequence[str] = (),
+    lent: Mapping[str, str] = {},
+    messages: bool = True,
 ) -> Verdict:
     """Judge `check` on what the learner has written and what is `lent`. Never raises for anything the learner's code does.
 
     Means that are ruled out come first, then the values; last, if all is right, whether the answer would mix devices on a GPU: none
-    is needed. `cells` are the sources of the learner's cells in the order in which they ran.
+    is needed. `cells` are the sources of the learner's cells in the order in which they ran. Without `messages` only the status
+    counts, and what a message names is not confirmed.
     """
-    student = Student(transport, check.of, lent=lent, watch=rules.watch(check.forbid))
-    verdict = _once(check, transport, draw, student)
+    student, this = Student(transport, check.of, lent=lent, watch=rules.watch(check.forbid)), Asking()
+    verdict = _once(check, transport, draw, student, this)
+    if messages:
+        verdict = _confirmed(verdict, this, check, transport, draw, lent)
+        if student.changed and verdict.finding is not None and " + " in verdict.finding.sign:
+            # The change is one mistake already: two more are too many to be told apart.
+            verdict = _once(check, transport, draw, Student(transport, check.of, lent=lent), Asking(silent=True))
+        verdict = _looked_into(verdict, check, transport, draw, cells, lent)
     if check.forbid:
         text = rules.Text(cells, check.of, [registered(id).of for id in check.needs])
         if found := rules.forbidden(check.forbid, student.seen, text):
@@ -142,6 +168,64 @@ def judge_alone(
         return verdict
     summary = f"the values are right, but {pretended.finding.summary}"
     return replace(pretended, finding=replace(pretended.finding, summary=summary))
+
+
+ROUNDS = 6  # how often a message is put together again without what it named
+
+
+def _confirmed(
+    verdict: Verdict, this: Asking, check: Check, transport: Transport, draw: Draw, lent: Standins
+) -> Verdict:
+    """A wrong verdict that names only mistakes which give the answer in every case, and on other sizes too."""
+    for number in range(ROUNDS):
+        if verdict.status != "wrong" or not this.named:
+            break
+        trial = Asking(ruled_out=set(this.ruled_out), trial=list(this.named))
+        for numbers in (draw, draw.on_other_sizes()):
+            _once(check, transport, numbers, Student(transport, check.of, lent=lent), trial)
+        if trial.ruled_out == this.ruled_out:
+            break
+        this = Asking(trial.ruled_out, silent=number == ROUNDS - 2)
+        again = _once(check, transport, draw, Student(transport, check.of, lent=lent), this)
+        if again.status != "wrong":  # it answers otherwise when it is asked again
+            break
+        verdict = again
+    return verdict
+
+
+# Signs that say what is seen and not where it comes from.
+VAGUE = ("value", "type", "shape", "length", "not-stacked", "missing-axis", "extra-axis", "one-too-few", "one-too-many",
+         "extra-item", "missing-item", "none", "raised", "worse-going-on", "worse-going-back", "first-row-only")  # fmt: skip
+UNSTEADY = Finding(
+    "unsteady", "asked a second time with the same arguments, it answers otherwise",
+    clues=("What is drawn at random, or kept from one call to the next: a list made as a default argument, a global name, an attribute?",),
+)  # fmt: skip
+
+
+def _looked_into(
+    verdict: Verdict, check: Check, transport: Transport, draw: Draw, cells: Sequence[str], lent: Standins
+) -> Verdict:
+    """The same verdict; where its sign is a vague one, first what the text shows, or that another call gives another answer."""
+    finding = verdict.finding
+    if finding is None or verdict.status not in ("wrong", "error") or finding.sign not in VAGUE:
+        return verdict
+    found = remarks(cells, check.of)
+    if verdict.status == "error":  # what was raised says more than where a name comes from
+        found = [clue for clue in found if clue.sign != "name-of-the-notebook"]
+    clues = found[:1]
+    if not clues and verdict.status == "wrong":
+        one, other = (
+            _once(check, transport, draw, Student(transport, check.of, lent=lent), Asking(silent=True)).finding
+            for _ in range(2)
+        )
+        if one is None or other is None or one.summary != other.summary:
+            return replace(verdict, finding=UNSTEADY)
+    said = tuple(clue.says for clue in clues)
+    return (
+        replace(verdict, finding=replace(finding, sign=clues[0].sign, clues=(*said, *finding.clues)))
+        if clues
+        else verdict
+    )
 
 
 def _exact(check: Check, transport: Transport, draw: Draw, lent: Standins, text: rules.Text) -> Verdict | None:

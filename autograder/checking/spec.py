@@ -12,7 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from autograder.checking.draw import Draw
+    from autograder.checking.student import Student
 
 from autograder import house
 
@@ -59,6 +63,14 @@ class Finding:
     summary: str  # one line: what came back and what was expected
     where: str = ""  # tensor, time step, entry
     clues: tuple[str, ...] = ()  # what it looks like, and a question that leads to the fix
+
+
+@dataclass(frozen=True)
+class Clue:
+    """A sign by its id, what it says, and the question that leads out."""
+
+    sign: str
+    says: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,7 @@ class Slip:
     id: str
     says: str
     asks: str
+    once: bool = False  # not fixed by the arguments (a state is kept between calls): asking again cannot confirm it
 
 
 class Reference:
@@ -152,15 +165,31 @@ class Suspects:
 
     reference: Reference
     args: tuple[Any, ...]
+    mode: str = ""  # in which the learner's function was called: what is mistaken in one may be right in another
     pick: Callable[[Any], Any] = lambda value: value
+
+    @property
+    def name(self) -> str:
+        return f"{self.reference.name} {self.mode}".rstrip()
 
     def value(self, slips: Iterable[str]) -> Any:
         return self.pick(self.reference(*self.args, slips=slips))
+
+    def value_or_none(self, slips: Iterable[str]) -> Any:
+        """The same, or None: some mistakes, or pairs of them, cannot be computed on this case."""
+        try:
+            return self.value(slips)
+        except (RuntimeError, IndexError, ValueError):
+            return None
 
 
 def reference(*slips: Slip) -> Callable[[Callable[..., Any]], Reference]:
     """Turn `compute(slips, *args)` into a Reference with these slips."""
     return lambda compute: Reference(compute, slips)
+
+
+Outcome = float | str | tuple[float, str] | None  # a credit between 0 and 1, a note for the card, or both
+Body = Callable[["Student", "Draw"], Outcome]
 
 
 @dataclass(frozen=True)
@@ -169,11 +198,11 @@ class Check:
 
     id: str
     of: str  # the learner's function or variable that it judges
-    body: Callable[[Any, Any], Any]
+    body: Body
     needs: tuple[str, ...] = ()  # ids of checks whose exercises this one builds on
     standin: Callable[..., Any] | None = None  # a right answer, lent to dependent checks while they are judged
     forbid: tuple[str, ...] = ()  # names of rules in rules.py
-    exact: Callable[[Any, Any], tuple[Any, Any]] | None = None  # (student, draw) -> one float64 case: (got, want)
+    exact: Callable[[Student, Draw], tuple[Any, Any]] | None = None  # (student, draw) -> one float64 case: (got, want)
     deadline: float = 20.0  # seconds for the whole body in grading
     hygiene: bool = True  # whether a right answer is run once more on a pretend GPU
     lesson: str = ""
@@ -187,26 +216,36 @@ class Check:
 CHECKS: dict[str, Check] = {}
 
 
-def check(id: str, of: str, **options: Any) -> Callable[[Callable[..., Any]], Check]:
+def check(
+    id: str,
+    of: str,
+    *,
+    needs: tuple[str, ...] = (),
+    standin: Callable[..., Any] | None = None,
+    forbid: tuple[str, ...] = (),
+    exact: Callable[[Student, Draw], tuple[Any, Any]] | None = None,
+    deadline: float = 20.0,
+    hygiene: bool = True,
+) -> Callable[[Body], Check]:
     """Register `body(student, draw)` as the check `id` of the learner's `of`.
 
     The id begins with the name of the lesson's folder: `shared-gradients-bptt` is in `lessons/shared_gradients/checks.py`.
     A body returns None, or a credit between 0 and 1, or a string: a note for the card (or a pair of both).
     """
 
-    def register(body: Callable[..., Any]) -> Check:
+    def register(body: Body) -> Check:
         lesson = body.__module__.split(".")[-2]
         if not id.startswith(prefix := house.prefix(lesson)):
             raise CheckError(f"the check {id!r} is in lessons/{lesson}/, so its id must begin with {prefix}")
         if id in CHECKS and CHECKS[id].body.__code__.co_filename != body.__code__.co_filename:
             raise CheckError(f"two checks are called {id!r}")
-        if {"autograd", "differences"} & set(options.get("forbid", ())) and "exact" not in options:
+        if {"autograd", "differences"} & set(forbid) and exact is None:
             raise CheckError(
                 f"the check {id!r} rules out other derivatives, so it needs `exact`: a case to tell them by"
             )
         if not body.__doc__:
             raise CheckError(f"the check {id!r} has no docstring: it is the claim that the check tests")
-        made = CHECKS[id] = Check(id, of, body, lesson=lesson, **options)
+        made = CHECKS[id] = Check(id, of, body, needs, standin, forbid, exact, deadline, hygiene, lesson)
         return made
 
     return register

@@ -58,7 +58,7 @@ def tried():
     program = lambda text: verify.Program("99_tiny", (("answer", "tiny-one", text),))  # noqa: E731
     wrong, right = Sample("tiny-one", "known", "mistakes = 1"), Sample("tiny-one", "other", "variants = 1")
     given = verify.Material(program("solution = 1"), program("stub = 1"), (wrong,), (right,))
-    return lambda judge: verify.prove(tiny, given, judge, lambda *heard: None)
+    return lambda judge: verify.prove(tiny, given, judge, lambda *heard: None, alone=judge)
 
 
 def judged(solution="right", stub="missing", mistakes="known", variants="right"):

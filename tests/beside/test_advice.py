@@ -87,6 +87,7 @@ SNIPPETS = {
     ],
     "LENGTHS": ["pack_padded_sequence(torch.ones(3, 5, 2), torch.tensor([5, 4, 2]))"],
     "SLICE": ["x.narrow(1, 0, 9)"],
+    "LENGTH_ZERO": ["pack_padded_sequence(torch.ones(2, 2, 2), torch.tensor([2, 0]), batch_first=True)"],
     "LENGTHS_SORTED": ["pack_padded_sequence(torch.ones(2, 5, 2), torch.tensor([3, 5]), batch_first=True)"],
     "LENGTHS_ON_CPU": ["pack_padded_sequence(torch.ones(5, 2, 2), torch.tensor([5, 3], device='meta'))"],
     "COMPLEX": ["torch.linalg.eigvals(torch.eye(2)).max()", "max([1j, 2j])"],

@@ -35,6 +35,7 @@ def with_step(t, value):
         (WANT.float(), "dtype"),
         (WANT * float("inf"), "nonfinite"),
         (WANT * 0, "zero"),
+        (torch.cat([WANT[:, :2] * 0, WANT[:, 2:].flip(2)], 1), "empty-steps"),
         (-WANT, "sign"),
         (WANT * B, "factor"),
         (WANT + 0.25, "offset"),

@@ -73,7 +73,7 @@ def test_a_changed_argument_is_reported_when_the_values_are_right():
 def test_an_answer_that_would_mix_devices_is_wrong_without_a_gpu():
     """A tensor created on the CPU is noticed even on a machine without a GPU."""
     got = verdict(
-        RIGHT.replace('params["bias"])', 'params["bias"] + torch.zeros(4, dtype=x_t.dtype)[:h_prev.shape[1]])')
+        RIGHT.replace('params["bias"])', 'params["bias"] + torch.zeros(9, dtype=x_t.dtype)[:h_prev.shape[1]])')
     )
     assert got.finding.sign == "device" and "cell" in got.finding.where
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -31,18 +31,22 @@ class Counted:
 
     shown = "f"
 
-    def __init__(self, function: Callable[[Tensor], Tensor]):
-        self.function, self.calls = function, 0
+    def __init__(self, function: Callable[[Tensor], Tensor], shape: Sequence[int] | None = None):
+        self.function, self.calls, self.shape = function, 0, None if shape is None else tuple(shape)
 
     def __call__(self, theta: Tensor) -> Tensor:
+        if self.shape is not None and tuple(theta.shape) != self.shape:
+            raise ValueError(
+                f"f was called with a tensor of shape {tuple(theta.shape)}; it takes one of shape {self.shape}"
+            )
         self.calls += 1
         return self.function(theta)
 
 
 @probe
-def function(names: dict[str, Any], kind: str, **given: Tensor) -> Counted:
-    """A `curve`, to pass to a learner's function that takes a function."""
-    return Counted(curve(kind, **given))
+def function(names: dict[str, Any], kind: str, shape: Sequence[int] | None = None, **given: Tensor) -> Counted:
+    """A `curve` of a tensor of this shape (any, if None), to pass to a learner's function that takes a function."""
+    return Counted(curve(kind, **given), shape)
 
 
 @probe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,10 +34,10 @@ class Model(NextToken):
 
 
 class Optimizer(torch.optim.SGD):
-    """Plain gradient descent that records in the model's `events` what it is told to do."""
+    """Gradient descent that records in the model's `events` what it is told to do."""
 
-    def __init__(self, model: Model, lr: float):
-        super().__init__(model.parameters(), lr=lr)
+    def __init__(self, model: Model, lr: float, momentum: float):
+        super().__init__(model.parameters(), lr=lr, momentum=momentum)
         self._events = model.events
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -56,10 +57,12 @@ def _parts(state: Any) -> list[Tensor]:
 
 
 @probe
-def watched(names: dict[str, Any], kind: str, weights: dict[str, Tensor], lr: float) -> dict[str, Kept]:
+def watched(
+    names: dict[str, Any], kind: str, weights: dict[str, Tensor], lr: float, momentum: float = 0.0
+) -> dict[str, Kept]:
     """A Model with these weights, and an Optimizer for it."""
     model = Model(kind, weights)
-    return {"model": Kept(model), "optimizer": Kept(Optimizer(model, lr))}
+    return {"model": Kept(model), "optimizer": Kept(Optimizer(model, lr, momentum))}
 
 
 @probe
@@ -73,11 +76,15 @@ def with_a_past(names: dict[str, Any], call: str, state: Any, own: Any) -> dict[
     """What `call(state)` returns where every tensor of the state has a graph behind it, and what gradient is left.
 
     That is the gradient of Σ own · source + Σ result by each `source` from which a tensor of the state was computed: `own` itself
-    where nothing goes back through the result. `own` and `left` have the structure of the state.
+    where nothing goes back through the result. `own` and `left` have the structure of the state. `whole`: it has all its parts
+    and their graphs afterwards.
     """
     sources = mapped(state, lambda part: part.detach().clone().requires_grad_() if isinstance(part, Tensor) else part)
     given = mapped(sources, lambda part: part * 1 if isinstance(part, Tensor) else part)
+    parts = [part for _, part in tensors(given)]
     value = named(names, call)(given)
+    same = len(parts) == len(left := [part for _, part in tensors(given)]) and all(map(operator.is_, parts, left))
+    whole = same and all(part.requires_grad for part in parts)
     total = torch.zeros(())
     with torch._C.DisableTorchFunction():  # a subclass may say anything of itself
         for (_, part), (_, one) in zip(tensors(sources), tensors(own), strict=True):
@@ -86,7 +93,8 @@ def with_a_past(names: dict[str, Any], call: str, state: Any, own: Any) -> dict[
             total = total + Tensor.sum(Tensor.as_subclass(part, Tensor))
     if total.requires_grad:
         total.backward()
-    return {"value": value, "left": mapped(sources, lambda part: part.grad if isinstance(part, Tensor) else part)}
+    left_over = mapped(sources, lambda part: part.grad if isinstance(part, Tensor) else part)
+    return {"value": value, "left": left_over, "whole": whole}
 
 
 @probe
@@ -95,7 +103,8 @@ def losses_on(
 ) -> dict[str, Any]:
     """Losses on the states of a small recurrence over x (B, T, D) that is cut after the steps `cuts`, and its inputs.
 
-    Each of `losses` is (steps, rows, factors, signs): Σ over steps and rows of the step's factor · signs · state; or
+    Each of `losses` is (steps, rows, factors, signs): Σ over steps and rows (or a list of them for each step) of the step's factor ·
+    signs · state; or
     "constant"; or "elsewhere", a loss whose graph leads to another leaf; or "zero", one whose gradient is 0 everywhere.
     """
     inputs = x.detach().clone().requires_grad_()
@@ -114,7 +123,9 @@ def losses_on(
             values.append((x.detach().clone().requires_grad_() * 2).sum())
         else:
             steps, rows, factors, signs = one
-            parts = [factor * (states[t - 1][rows] * signs).sum() for t, factor in zip(steps, factors, strict=True)]
+            each = rows if rows and isinstance(rows[0], list) else [rows] * len(steps)
+            seen = [(states[t - 1][some] * signs).sum() for t, some in zip(steps, each, strict=True)]
+            parts = [factor * one for factor, one in zip(factors, seen, strict=True)]
             values.append(torch.stack(parts).sum())
     return {"losses": [Kept(value) for value in values], "inputs": Kept(inputs)}
 

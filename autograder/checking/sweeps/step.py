@@ -39,6 +39,8 @@ LOCAL = (
          "The way from h_{t-1} to h_t passes a matrix and a tanh. Which of them is missing on the way back?"),
     Slip("carry-transposed", "what is passed back to h_{t-1} is multiplied by weight_hh the wrong way round",
          "Forward it is h_{t-1} W_hhᵀ, in rows. Which matrix takes a row dL/da_t back to dL/dh_{t-1}?"),
+    Slip("carry-without-weights", "what is passed back to h_{t-1} has not gone through weight_hh",
+         "The way from h_{t-1} to h_t passes a matrix and a tanh. Which of them is missing on the way back?"),
     Slip("h-for-h-prev", "dL/dweight_hh is built with h_t in place of h_{t-1}", "Which state does weight_hh multiply in step t?"),
     Slip("weight-hh-transposed", "dL/dweight_hh comes out transposed",
          "Row i of weight_hh makes unit i of a_t. Which of the two factors gives the rows of its gradient?"),
@@ -77,6 +79,8 @@ def slope(slips: Set[str], a_t: Tensor, h_prev: Tensor, h: Tensor) -> Tensor:
 def passed_back(slips: Set[str], dh: Tensor, factor: Tensor, weight_hh: Tensor) -> Tensor:
     """What goes on to h_{t-1}, (…, B, H)."""
     back = dh if "carry-without-factor" in slips else dh * factor
+    if "carry-without-weights" in slips:
+        return back
     return back @ (weight_hh.T if "carry-transposed" in slips else weight_hh)
 
 

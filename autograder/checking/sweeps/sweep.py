@@ -31,6 +31,12 @@ STATES = (
     Slip("h0-ignored", "the states start from zeros and not from h0", "What is the state before the first step?"),
     Slip("states-one-early", "on the way back each step is given states one step early: h_{t-1} for its output and h_{t-2} for what it saw",
          "The list of states begins with h_0. At which index stands h_t, and at which h_{t-1}?"),
+    Slip("inputs-one-late", "step t reads x_{t-1}, and step 1 the last input", "Step t reads x_t. At which index of x is it, if Python counts from 0?"),
+    Slip("inputs-one-early", "step t reads x_{t+1}, and the last step the first input",
+         "Step t reads x_t. At which index of x is it, if Python counts from 0?"),
+    Slip("first-input-twice", "step t reads x_{t-1}, and step 1 x_1 as well", "Step t reads x_t. At which index of x is it, if Python counts from 0?"),
+    Slip("weight-hh-turned", "the states are computed with weight_hh the wrong way round: h W in place of h Wᵀ",
+         "Row i of weight_hh makes unit i. With rows h_{t-1}, is the product h W or h Wᵀ?"),
     Slip("left-linear", "the states are computed without the tanh", "What is done to a_t before it becomes h_t?"),
 )  # fmt: skip
 # Where losses at several steps meet.
@@ -88,10 +94,17 @@ def forward(slips: Set[str], x: Tensor, h0: Tensor, params: Params, scale: Seque
     """The states of a simple RNN on x (B, T, D) from h0 (B, H)."""
     B, T, D = x.shape
     inputs = x.reshape(T, B, D) if "x-reshaped" in slips else x.transpose(0, 1)
+    if "inputs-one-late" in slips:
+        inputs = inputs.roll(1, 0)
+    if "inputs-one-early" in slips:
+        inputs = inputs.roll(-1, 0)
+    if "first-input-twice" in slips:
+        inputs = inputs[[0, *range(T - 1)]]
+    weight_hh = params["weight_hh"].T if "weight-hh-turned" in slips else params["weight_hh"]
     a, states = [], [torch.zeros_like(h0) if "h0-ignored" in slips else h0]
     for t, from_x in enumerate(inputs @ params["weight_ih"].T + params["bias"]):
         h = states[-1] * scale[t - 1] if scale and t else states[-1]
-        a.append(from_x + h @ params["weight_hh"].T)
+        a.append(from_x + h @ weight_hh.T)
         states.append(a[-1] if "left-linear" in slips else torch.tanh(a[-1]))
     return Forward(inputs, torch.stack(a), torch.stack(states), scale)
 

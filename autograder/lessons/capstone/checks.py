@@ -35,7 +35,7 @@ def toy_text(draw: Draw, K: int, r: float, T: int) -> Tensor:
 @check("capstone-best-probs", of="best_probs", hygiene=False)
 def best_probs(student: Student, draw: Draw) -> None:
     """`best_probs` gives, after each token of a toy text, the exact probabilities of the next one."""
-    for K, r, T in ((3, 0.6, 40), (2, 0.35, 15), (4, 0.5, 23), (2, 0.5, 1)):
+    for K, r, T in draw.cases("K r T", (3, 0.6, 40), (2, 0.35, 15), (4, 0.5, 23), (2, 0.5, 1)):
         tokens = toy_text(draw, K, r, T)
         got = student.best_probs(tokens, K, r)
         want, slips = filtered(tokens, K, r), mistakes.best_probs.on(tokens, K, r)
@@ -50,7 +50,7 @@ def best_probs(student: Student, draw: Draw) -> None:
 @check("capstone-nats-above", of="nats_above")
 def nats_above(student: Student, draw: Draw) -> None:
     """`nats_above` is the mean over all predicted tokens of the best predictor's log-probability minus the predictor's own."""
-    for B, T, V in ((3, 7, 5), (2, 13, 4), (1, 2, 3)):
+    for B, T, V in draw.cases("B T V", (3, 7, 5), (2, 13, 4), (1, 2, 3)):
         log_probs, tokens = draw.normal(B, T - 1, V).log_softmax(2), draw.integers(0, V, B, T)
         best = -draw.normal(B, T - 1).abs()
         got = student.nats_above(log_probs, tokens, best)
@@ -62,7 +62,7 @@ def nats_above(student: Student, draw: Draw) -> None:
 @check("capstone-bug", of="windows")
 def windows(student: Student, draw: Draw) -> None:
     """`windows` yields consecutive windows of k steps, each with the next tokens as its targets; the last one may be shorter."""
-    for B, N, k in ((3, 12, 5), (2, 8, 4), (4, 3, 6), (2, 14, 3)):
+    for B, N, k in draw.cases("B N k", (3, 12, 5), (2, 8, 4), (4, 3, 6), (2, 14, 3)):
         rows = draw.integers(0, 90, B, N + 1)
         got = student.windows(rows, k)
         want = list(zip(rows[:, :-1].split(k, 1), rows[:, 1:].split(k, 1), strict=True))
@@ -88,7 +88,8 @@ CUT = GRAPH_FREED.but("The state that goes on still has its graph. What does `de
 @check("capstone-train-window", of="train_window", hygiene=False)
 def train_window(student: Student, draw: Draw) -> None:
     """After a few windows, `train_window` has led every parameter to where clipped, truncated BPTT leads."""
-    for kind, B, T, k, max_norm in (("lstm", 3, 13, 4, 0.05), ("rnn", 2, 9, 3, 0.2), ("lstm", 1, 6, 2, 50.0)):
+    cases = ("lstm", 3, 13, 4, 0.05), ("rnn", 2, 9, 3, 0.2), ("lstm", 1, 6, 2, 50.0)
+    for kind, B, T, k, max_norm in draw.cases("kind B T k max_norm", *cases):
         weights = draw.next_token(kind, V=5, D=3, H=4)
         x, y = draw.integers(0, 5, B, T), draw.integers(0, 5, B, T)
         model = student.probe("model", kind=kind, weights=weights)

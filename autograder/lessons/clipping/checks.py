@@ -28,11 +28,9 @@ def norm_standin(tensors: Sequence[Tensor | None]) -> Tensor:
 @check("clipping-global-norm", of="global_norm", standin=norm_standin)
 def global_norm(student: Student, draw: Draw) -> None:
     """`global_norm` is the length of all tensors together, a 0-d tensor; None is skipped."""
-    tensors = [
-        draw.normal(5),
-        draw.normal(3, 4, scale=4),
-        draw.normal(2, 1, 7),
-    ]  # neither the first nor the last is longest
+    ((first, second, third),) = draw.cases("first second third", ((5,), (3, 4), (2, 1, 7)))
+    # neither the first nor the last is longest
+    tensors = [draw.normal(*first), draw.normal(*second, scale=4), draw.normal(*third)]
     half = draw.to(torch.float32)
     for given in (
         tensors,
@@ -55,7 +53,8 @@ def global_norm(student: Student, draw: Draw) -> None:
 @check("clipping-norm", of="clip_grad_norm", needs=("clipping-global-norm",), forbid=("clip",), hygiene=False)
 def clip_grad_norm(student: Student, draw: Draw) -> None:
     """`clip_grad_norm` scales all gradients together to at most max_norm, in place, and returns the norm before."""
-    grads = [draw.normal(5), None, draw.normal(3, 4, scale=4), draw.normal(2, 1, 7)]
+    ((first, second, third),) = draw.cases("first second third", ((5,), (3, 4), (2, 1, 7)))
+    grads = [draw.normal(*first), None, draw.normal(*second, scale=4), draw.normal(*third)]
     limit = 0.3 + draw.integer(1, 9) / 17
     long = evidence.Clipping(student, draw, grads, limit)
     short = evidence.Clipping(student, draw, [0.2 * draw.normal(4, 2), 0.2 * draw.normal(3)], 7.5)
@@ -87,7 +86,8 @@ def clip_grad_norm(student: Student, draw: Draw) -> None:
 @check("clipping-value", of="clip_grad_value", forbid=("clip",), hygiene=False)
 def clip_grad_value(student: Student, draw: Draw) -> None:
     """`clip_grad_value` bounds each entry of each gradient to [-limit, limit], in place."""
-    for shapes, limit, form in (
+    for shapes, limit, form in draw.cases(
+        "shapes limit form",
         (((3, 4), None, (5,), (2, 1, 7)), 0.6, "list"),
         (((2, 5), (4,)), 1.3, "generator"),
         (((6,),), 0.25, "list"),
@@ -147,7 +147,7 @@ def clipped_train_step(student: Student, draw: Draw) -> str | None:
 
 
 def _clipped_steps(student: Student, draw: Draw) -> None:
-    for number, (B, T, count, kind, options) in enumerate(CLIPPED):
+    for number, (B, T, count, kind, options) in enumerate(draw.cases("B T count kind options", *CLIPPED)):
         case = evidence.Training(student, draw, B, T, kind, options)
         case.judge([case.batch() for _ in range(count)], share=1e3 if number == 2 else 0.1)
     half = evidence.Training(student, draw.to(torch.float32), 2, 3, "sgd", {"lr": 0.3, "momentum": 0.5})
@@ -171,9 +171,10 @@ def train_in_parts(student: Student, draw: Draw) -> str | None:
 
 
 def _parts(student: Student, draw: Draw) -> None:
-    for B, k, every, count, share, kind, options in (  # how long the limit is, as a share of the first step's gradient
+    for B, k, every, count, share, kind, options in draw.cases(
+        "B k every count share kind options",  # share: how long the limit is, of the first step's gradient
         (2, 3, 4, 2, 0.12, "sgd", {"lr": 0.31, "momentum": 0.9}),
-        (3, 2, 3, 2, 20.0, "sgd", {"lr": 0.23, "momentum": 0.5}),
+        (3, 2, 5, 2, 20.0, "sgd", {"lr": 0.23, "momentum": 0.5}),
         (2, 5, 2, 3, 0.12, "adam", {"lr": 0.06}),
         (1, 4, 1, 3, 0.12, "sgd", {"lr": 0.2, "momentum": 0.5}),
     ):

@@ -166,8 +166,8 @@ def judge_together(*asked: tuple[Clipping, str], rtol: float | None = None) -> N
             returned = returned.to(torch.float64)
         got += [returned, *after]
         calls |= dict.fromkeys((f"{prefix}the norm that is returned", *case.names(prefix)), case.student.last)
-        clipped = iter(clips.clip_grad_norm((case.there, case.limit))[1:])
-        case.now = [None if grad is None else next(clipped) for grad in case.now]
+        left = iter(after)
+        case.now = [None if grad is None else next(left) for grad in case.now]
     want, names = clips.clip_grad_norm(*cases), tuple(calls)
     zeros = not any(bool(grad.any()) for grads, *_ in cases for grad in grads)
     try:
@@ -217,7 +217,10 @@ class Training:
             names += [f"{said}{key}" for key in (("skipped",) if trapped else ("skipped", *self.keys[:3]))]
         after = self.student.probe("parameters", of=model)
         moved = [after[name] - value for name, value in self.weights.items()]
-        asked = (self.weights, self.stale, self.traps, batches, limit, self.kind, self.options)
+        norms = [float(value) for name, value in zip(names, got, strict=True) if "norm" in name]
+        pairs = zip(norms[::2], norms[1::2], strict=True)
+        by_formula = all(math.isclose(after, min(before, limit), rel_tol=1e-5) for before, after in pairs)
+        asked = (self.weights, self.stale, self.traps, batches, limit, self.kind, self.options, by_formula)
         names += [f"the change of {name} in {len(batches)} step{'s' * (len(batches) > 1)}" for name in self.weights]
         want, slips = training.steps(*asked), training.steps.on(*asked)
         factors = {"B": self.size[0], "T": self.size[1]}

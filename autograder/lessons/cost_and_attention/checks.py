@@ -27,7 +27,7 @@ from autograder.lessons.cost_and_attention.mistakes import attention, costs, rec
 def rnn_flops(student: Student, draw: Draw) -> None:
     """`rnn_flops` counts the multiplications and additions in the matrix products of T steps."""
     drawn = (draw.integer(6, 9), draw.integer(16, 20), draw.integer(10, 13), draw.integer(21, 25))
-    for sizes in ((3, 13, 5, 11), drawn, (1, 1, 2, 5)):
+    for sizes in draw.cases("B T D H", (3, 13, 5, 11), drawn, (1, 1, 2, 5)):
         got = student.rnn_flops(*sizes)
         slips = costs.rnn_flops.on(*sizes)
         expect(got, oracles.counted_flops(*sizes), f"rnn_flops{sizes}", slips=slips, clue=COUNT_ONE)
@@ -39,8 +39,9 @@ COUNT_ONE = "Take B = T = 1 and D = H = 2, and count with a pencil: each entry o
 @check("cost-and-attention-bptt-bytes", of="bptt_bytes", hygiene=False)
 def bptt_bytes(student: Student, draw: Draw) -> None:
     """`bptt_bytes` is the size in bytes of the states h_1 … h_T, for any dtype."""
-    drawn = [draw.integer(6, 9), draw.integer(16, 20), draw.integer(21, 25)]
-    for sizes, dtype in (([3, 13, 5], "float64"), (drawn, "bfloat16"), ([1, 17, 3], "float32"), ([5, 1, 2], "float16")):
+    drawn = draw.integer(6, 9), draw.integer(16, 20), draw.integer(21, 25), "bfloat16"
+    cases = (3, 13, 5, "float64"), drawn, (1, 17, 3, "float32"), (5, 1, 2, "float16")
+    for *sizes, dtype in draw.cases("B T H dtype", *cases):
         shown = f"bptt_bytes({', '.join(map(str, sizes))}, torch.{dtype})"
         got = student.probe("with_dtype", call="bptt_bytes", sizes=sizes, dtype=dtype, shown=shown)
         asked = (*sizes, getattr(torch, dtype))
@@ -77,16 +78,10 @@ ATTENDING = (
 def causal_attention(student: Student, draw: Draw) -> None:
     """In `causal_attention` every step mixes the values of the steps up to it, by the softmax of its scaled scores."""
     half = draw.to(torch.float32)
-    cases = (
-        (draw, 3, 5, 7, 1.0),
-        (draw, 2, 13, 5, 1.5),
-        (draw, 1, 4, 3, 1.0),
-        (draw, 4, 1, 3, 1.0),
-        (draw, 2, 6, 3, 40.0),
-        (half, 2, 7, 5, 1.0),
-    )
-    for numbers, B, T, E, scale in cases:  # 40: the softmax is saturated, and exp of a score would overflow
-        q, k, v = _qkv(numbers, B, T, E, scale)
+    cases = (3, 5, 7, 1.0), (2, 13, 5, 1.5), (1, 4, 3, 1.0), (4, 1, 3, 1.0), (2, 6, 3, 40.0), (2, 7, 5, 1.0)
+    # 40: the softmax is saturated, and exp of a score would overflow
+    for number, (B, T, E, scale) in enumerate(draw.cases("B T E scale", *cases)):
+        q, k, v = _qkv(half if number == 5 else draw, B, T, E, scale)
         with on_error(*ATTENDING):
             got = student.causal_attention(q, k, v)
         with _looked_into(student, (q, k, v), got):
@@ -145,15 +140,17 @@ BACK = "The values are right, and a gradient is not. Which line takes something 
 )
 def kv_cache(student: Student, draw: Draw) -> None:
     """A `KVCache` that gets one token after another answers each as the full pass does, and forgets nothing."""
-    for numbers, B, E, scale in ((draw, 5, 7, 1.0), (draw.to(torch.float32), 6, 5, 1.0), (draw, 1, 5, 40.0)):
+    for number, (B, E, scale) in enumerate(draw.cases("B E scale", (5, 7, 1.0), (6, 5, 1.0), (1, 5, 40.0))):
+        numbers = draw.to(torch.float32) if number == 1 else draw
         plan: list[attention.Step] = []
         for which in (0, 1, 0, -1, 1, 0, 1, 0, -1, -2, -2):  # two caches in turn: append to one, or, below 0, ask it
             one, other = (numbers.normal(B, 1, E, scale=scale) for _ in range(2))
             plan.append((which, (one, other)) if which >= 0 else (-1 - which, (one,)))
         _streamed(student, plan)
-    q, k, v = _qkv(draw, 3, 13, 5, 1.5)
-    asked, plan = [t for t in range(13) if t not in (0, 2)], []
-    for t in range(13):
+    ((B, T, E),) = draw.cases("B T E", (3, 13, 5))
+    q, k, v = _qkv(draw, B, T, E, 1.5)
+    asked, plan = [t for t in range(T) if t not in (0, 2)], []
+    for t in range(T):
         plan.append((0, (k[:, t : t + 1], v[:, t : t + 1])))
         plan += [(0, (q[:, t : t + 1],))] if t in asked else []
     _streamed(student, plan, [oracles.causal(q, k, v)[:, t : t + 1] for t in asked])
@@ -222,9 +219,9 @@ def _recurs(student: Student, draw: Draw, call: str, reference: Reference, shape
     """`call` gives the states of the recurrence, and their gradients."""
     ask = getattr(student, call)
     half = draw.to(torch.float32)
-    cases = ((draw, 2, 5, 3), (draw, 3, 13, 5), (draw, 1, 16, 2), (draw, 2, 1, 3), (draw, 5, 2, 4), (half, 3, 7, 2))
-    for numbers, B, T, H in cases:
-        a, b, h0 = _abh(numbers, B, T, H)
+    cases = (2, 5, 3), (3, 13, 5), (1, 16, 2), (2, 1, 3), (5, 2, 4), (3, 7, 2)
+    for number, (B, T, H) in enumerate(draw.cases("B T H", *cases)):
+        a, b, h0 = _abh(half if number == 5 else draw, B, T, H)
         with on_error(SHAPES.but(shapes)):
             got = ask(a, b, h0)
         expect(got, oracles.recurrence(a, b, h0), "states", axes="B T H", slips=reference.on(a, b, h0))
@@ -272,7 +269,7 @@ AS_FOUND = "This is the program as it was found, or one that computes the same. 
 @check("cost-and-attention-bug", of="stream")
 def stream(student: Student, draw: Draw) -> None:
     """`stream` reads one token at a time, and gives the logits that the model gives for the whole text."""
-    for B, T, V, E in ((3, 13, 7, 5), (2, 4, 3, 6), (1, 1, 4, 3)):
+    for B, T, V, E in draw.cases("B T V E", (3, 13, 7, 5), (2, 4, 3, 6), (1, 1, 4, 3)):
         sizes = {"embedding.weight": (V, E), "position.weight": (T + 2, E), "projection.weight": (3 * E, E), "projection.bias": (3 * E,),
                  "readout.weight": (V, E), "readout.bias": (V,)}  # fmt: skip
         weights = {name: draw.normal(*size, scale=0.7) for name, size in sizes.items()}

@@ -73,12 +73,14 @@ def narrowed(
 def sequence_loss(student: Student, draw: Draw) -> None:
     """`sequence_loss` is the cross-entropy of every token: the sum over all B·T of them, or the mean."""
     half = draw.to(torch.float32)
-    for numbers, B, T, V in ((draw, 3, 4, 5), (draw, 2, 1, 3), (draw, 1, 3, 4), (draw, 1, 1, 2), (half, 3, 4, 5)):
+    cases = draw.cases("B T V", (3, 4, 5), (2, 1, 3), (1, 3, 4), (1, 1, 2), (3, 4, 5), (3, 13, 7))
+    for number, (B, T, V) in enumerate(cases):
+        numbers = half if number == 4 else draw
         logits, targets = numbers.normal(B, T, V, scale=2), telling_targets(numbers, B, T, V)
         for reduction in ("mean", "sum"):
             want = loss_of_all(logits, targets, reduction)
             got = student.sequence_loss(logits.clone().requires_grad_(), targets, reduction)
-            slips = mistakes.sequence_loss.on(logits, targets, reduction)
+            slips = mistakes.sequence_loss.on(logits, targets, reduction, mode=reduction)
             with narrowed(student, lambda x, y: student.sequence_loss(x, y, "sum"), logits, targets):
                 expect(got, want, "the loss", slips=slips, factors={"B": B, "T": T, "V": V})
             signs.keeps_its_graph(got)
@@ -107,20 +109,25 @@ def one_real_token(student: Student, one: Tensor, logits: Tensor, targets: Tenso
 def masked_sequence_loss(student: Student, draw: Draw) -> None:
     """`masked_sequence_loss` is the mean of the cross-entropy over the real tokens: every one of them counts the same."""
     half = draw.to(torch.float32)
-    cases = (
-        (draw, (3, 5, 2), 5, 4),
-        (draw, (2, 4, 3, 1), 6, 3),  # no row fills T
-        (draw, (0, 3), 4, 5),  # a row without a token
-        (draw, (4, 4), 4, 3),  # no padding at all
-        (draw, (3,), 5, 4),
-        (half, (1, 4, 2), 4, 5),
+    cases = draw.cases(
+        "lengths T V",
+        ((3, 5, 2), 5, 4),
+        ((2, 4, 3, 1), 6, 3),  # no row fills T
+        ((0, 3), 4, 5),  # a row without a token
+        ((4, 4), 4, 3),  # no padding at all
+        ((3,), 5, 4),
+        ((1, 4, 2), 4, 5),
+        ((4, 7, 13, 5), 13, 1003),  # many classes: none of them marks padding
     )
-    for numbers, ends, T, V in cases:
+    for number, (ends, T, V) in enumerate(cases):
+        numbers = half if number == 5 else draw
         B, lengths = len(ends), torch.tensor(ends, device=numbers.device)
         padded = torch.arange(T, device=numbers.device) >= lengths.unsqueeze(1)
         logits = numbers.normal(B, T, V, scale=2)
         logits = torch.where(padded.unsqueeze(2), 10 * logits, logits)  # past the end anything may stand
         targets = telling_targets(numbers, B, T, V)
+        if V > 999:
+            targets[0, 1:4] = targets.new_tensor([99, 100, 999])  # as good as any other class
         want = loss_of_real(logits, targets, lengths)
         with on_error(*signs.MASKING):
             got = student.masked_sequence_loss(logits.clone().requires_grad_(), targets, lengths)
@@ -142,7 +149,8 @@ def sequence_model(student: Student, draw: Draw) -> None:
     model = student.make("SequenceModel", V, E, H, shown="model")
     student.probe("load", into=model, weights=weights, shown="SequenceModel(vocab=7, embed=3, hidden=5)")
     kept = None
-    for B, T, with_state in ((2, 4, False), (2, 3, True), (2, 4, False), (1, 1, True), (3, 1, False)):
+    cases = ((2, 4, False), (2, 3, True), (2, 4, False), (1, 1, True), (3, 1, False), (3, 13, True))
+    for B, T, with_state in draw.cases("B T state", *cases):
         tokens, h = draw.integers(0, V, B, T), draw.normal(1, B, H) if with_state else None
         got, want = model(tokens, h) if with_state else model(tokens), run(weights, tokens, h)
         if isinstance(got, tuple) and len(got) == 2 and got[1] is None:
@@ -196,12 +204,15 @@ def its_gradients(student: Student, draw: Draw, model: Handle, weights: Weights)
 def train_step(student: Student, draw: Draw) -> None:
     """`train_step` takes one step down the gradient of the mean loss per token, and returns that loss, before the step."""
     kept: Tensor | None = None
-    for B, T, count, options in (  # no rate is a size of the batch, or one over it, times what one writes by habit
+    cases = draw.cases(
+        "B T count options",  # no rate is a size of the batch, or one over it, times what one writes by habit
         (3, 4, 1, {"lr": 0.37, "momentum": 0.9}),
         (3, 4, 3, {"lr": 0.37, "momentum": 0.9}),
         (1, 5, 2, {"lr": 0.13, "momentum": 0.0}),
         (4, 1, 1, {"lr": 0.23, "momentum": 0.5}),
-    ):
+        (3, 13, 1, {"lr": 0.37, "momentum": 0.9}),
+    )
+    for B, T, count, options in cases:
         weights = draw.next_token("rnn", 6, 2, 5)
         stale = {name: draw.normal(*value.shape, scale=0.3) for name, value in weights.items()}
         batches = [(draw.integers(0, 6, B, T), telling_targets(draw, B, T, 6)) for _ in range(count)]
@@ -256,13 +267,11 @@ def final_state(student: Student, draw: Draw) -> None:
     """`final_state` is the state of each row after its own last token, whatever stands behind it."""
     V, E, H = 7, 3, 5
     half = draw.to(torch.float32)
-    for numbers, ends, T in (
-        (draw, (3, 5, 2), 5),
-        (draw, (2, 4, 1), 6),
-        (draw, (1,), 3),
-        (draw, (2, 2), 2),
-        (half, (4, 3), 4),
-    ):
+    cases = draw.cases(
+        "lengths T", ((4, 6, 3), 6), ((2, 4, 1), 6), ((1,), 3), ((2, 2), 2), ((4, 3), 4), ((4, 7, 14, 5), 14)
+    )
+    for number, (ends, T) in enumerate(cases):  # T is even: no length counts alike from both ends
+        numbers = half if number == 4 else draw
         weights = numbers.next_token("rnn", V, E, H)
         tokens, lengths = numbers.integers(0, V, len(ends), T), torch.tensor(ends, device=numbers.device)
         tokens[lengths.argmax(), 0] = 0  # a real 0, in a row that may have no padding
@@ -281,7 +290,7 @@ def final_state(student: Student, draw: Draw) -> None:
 def generate(student: Student, draw: Draw) -> None:
     """`generate` reads the prompt once, and then each token that it has chosen: always the most likely one."""
     V, E, H = 17, 3, 7
-    for P, n in ((5, 8), (3, 6), (1, 5), (4, 1)):
+    for P, n in draw.cases("P T", (5, 8), (3, 6), (1, 5), (4, 1), (2, 13)):
 
         def inputs(P: int = P, n: int = n) -> tuple[Any, ...]:
             weights = draw.next_token("rnn", V, E, H)
@@ -303,7 +312,7 @@ def generate(student: Student, draw: Draw) -> None:
             again = student.generate(student.probe("sequence_model", weights=weights), prompt, n)
             if isinstance(again, Tensor) and not torch.equal(got, again):
                 deny("sampled", "two calls with the same model and the same prompt gave different tokens",
-                     "Greedy leaves nothing to chance: the most likely token is taken. Which line draws at random?")  # fmt: skip
+                     "Greedy leaves nothing to chance: the most likely token is taken. Which line draws at random, or keeps something from one call to the next?")  # fmt: skip
         if isinstance(got, list) and len(got) == n:
             deny("not-stacked", f"a list of {n} came back; expected a tensor of shape ({n},)",
                  "The tokens are to be one tensor of whole numbers. Which call makes a tensor of a list?")  # fmt: skip
@@ -319,6 +328,7 @@ CASES = (  # V, and labels: every class is one, rows end on different ones, and 
     (4, ((0, 2, 0, 3), (1, 2), (3, 0, 1))),
     (5, ((0,), (4, 1, 0, 2, 3))),
     (3, ((2, 0, 1),)),
+    (1003, ((99, 2, 100, 5, 255, 0, 3, 98, 999, 1002, 1, 7, 4), (1001, 101, 6, 0))),  # no class marks padding
 )
 
 

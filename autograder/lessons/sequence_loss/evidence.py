@@ -102,7 +102,7 @@ def did_nothing(grads: Mapping[str, Tensor | None]) -> None:
             "There are gradients, but nothing was done with them. Which line changes the parameters, and does it come after `backward()`?",
         )
     deny("no-gradient-left", summary,
-         "When the optimizer looked, there was no gradient: it was never computed, or set to zero too early. "
+         "When the optimizer looked, there was no gradient: it was never computed, was cut off on its way to the parameters (`detach`), or was set to zero too early. "
          "In which order are zero_grad, backward and step called?")  # fmt: skip
 
 

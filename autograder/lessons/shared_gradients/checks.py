@@ -31,6 +31,12 @@ from autograder.lessons.shared_gradients.oracles import (
 )
 
 AXES = {"x": "B T D", "h0": "B H"}
+ROUNDS = ((3, 5, 2, 4), (1, 3, 2, 4), (2, 1, 3, 4), (3, 13, 4, 7))  # B, T, D, H
+
+
+def _loud(T: int) -> float:
+    """By how much the inputs are larger: in the long case some states are saturated, and slopes differ by orders of magnitude."""
+    return 2.0 if T > 8 else 1.0
 
 
 @prediction("shared-gradients-predict-total", "guess_total", between=(-1000, 1000), within=1e-6)
@@ -47,9 +53,9 @@ def predict_total(guess: float) -> tuple[float, str]:
 @check("shared-gradients-untied", of="untied_gradients")
 def untied_gradients(student: Student, draw: Draw) -> None:
     """`untied_gradients` gives each step's copy of the parameters its own gradient; their sum is the shared gradient."""
-    for B, T, D, H in ((3, 5, 2, 4), (1, 3, 2, 4), (2, 1, 3, 4)):
+    for B, T, D, H in draw.cases("B T D H", *ROUNDS):
         params = draw.params(D, H)
-        x, h0, dh_T = draw.normal(B, T, D), draw.normal(B, H, scale=0.5), draw.normal(B, H)
+        x, h0, dh_T = draw.normal(B, T, D, scale=_loud(T)), draw.normal(B, H, scale=0.5), draw.normal(B, H)
         _expect_untied(_untied(student, x, h0, params, dh_T), x, h0, params, dh_T)
     half = draw.to(torch.float32)
     params, x, h0, dh_T = half.params(2, 4), half.normal(3, 4, 2), half.normal(3, 4), half.normal(3, 4)
@@ -94,8 +100,8 @@ def _expect_untied(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor
 )
 def rnn_step_backward(student: Student, draw: Draw) -> None:
     """`rnn_step_backward` takes dL/dh_t back through one step, to x_t, h_{t-1} and the parameters, afresh at every call."""
-    for B, D, H in ((3, 2, 4), (1, 2, 4), (2, 3, 1)):
-        params = draw.params(D, H)
+    for B, D, H in draw.cases("B D H", (3, 2, 4), (1, 2, 4), (2, 3, 1), (3, 5, 7), (2, 4, 4), (3, 3, 2), (4, 3, 4)):
+        params = draw.params(D, H)  # at the end two sizes are equal, which must change nothing
         one, other = _step_inputs(draw, B, D, H, params), _step_inputs(draw, B, D, H, params)
         got = student.rnn_step_backward(*one, params)
         want = step_by_autograd(*one, params)
@@ -130,9 +136,9 @@ def _step_inputs(draw: Draw, B: int, D: int, H: int, params: Params) -> Step:
 )
 def bptt_last(student: Student, draw: Draw) -> None:
     """`bptt_last` gives the gradients of parameters, x and h0 for a loss that looks at the last state."""
-    for B, T, D, H in ((3, 5, 2, 4), (1, 3, 2, 4), (2, 1, 3, 4)):
+    for B, T, D, H in draw.cases("B T D H", *ROUNDS):
         params = draw.params(D, H)
-        x, h0, dh_T = draw.normal(B, T, D), draw.normal(B, H, scale=0.5), draw.normal(B, H)
+        x, h0, dh_T = draw.normal(B, T, D, scale=_loud(T)), draw.normal(B, H, scale=0.5), draw.normal(B, H)
         _expect_last(student.bptt_last(x, h0, params, dh_T), x, h0, params, dh_T)
     x = draw.normal(4, 3, 2).transpose(0, 1)  # (3, 4, 2), in memory with time first
     params, h0, dh_T = draw.params(2, 5), draw.normal(3, 5), draw.normal(3, 5)
@@ -166,9 +172,11 @@ def _expect_last(got: Any, x: Tensor, h0: Tensor, params: Params, dh_T: Tensor) 
 )
 def bptt_every_step(student: Student, draw: Draw) -> None:
     """`bptt_every_step` gives the loss (cross-entropy, summed over time, averaged over the batch) and all its gradients."""
-    for B, T, D, H, V in ((3, 5, 2, 4, 7), (1, 3, 2, 4, 5), (2, 1, 3, 4, 5)):
+    cases = draw.cases("B T D H V", (3, 5, 2, 4, 7), (1, 3, 2, 4, 5), (2, 1, 3, 4, 5), (3, 13, 4, 7, 11))
+    for B, T, D, H, V in cases:
         params = draw.params(D, H, V)
-        x, h0, targets = draw.normal(B, T, D), draw.normal(B, H, scale=0.5), draw.integers(0, V, B, T)
+        x, h0 = draw.normal(B, T, D, scale=_loud(T)), draw.normal(B, H, scale=0.5)
+        targets = draw.integers(0, V, B, T)
         _expect_every(student.bptt_every_step(x, h0, params, targets), x, h0, params, targets)
     x, targets = draw.normal(4, 3, 2).transpose(0, 1), draw.integers(0, 6, 4, 3).T
     params, h0 = draw.params(2, 5, 6), draw.normal(3, 5)
@@ -229,16 +237,14 @@ def finite_difference(student: Student, draw: Draw) -> None:
         ("sine", {"b": b.float()}, draw.to(torch.float32).normal(3, 2), 0.05),
     ]
     for kind, given, theta, eps in cases:
-        f = student.probe("function", kind=kind, **given)
+        f = student.probe("function", kind=kind, shape=theta.shape, **given)
         with on_error(*clues.DIFFERENCES):
             got = student.finite_difference(f, theta, eps)
         want = _central(kind, given, theta, eps)
         if theta is transposed and isinstance(got, Tensor) and got.shape == theta.shape and not bool(got.any()):
             _written_into_a_copy(first_difference(got, want, "the gradient"))
         slips = untied.finite_difference.on(curve(kind, **given), theta, eps)
-        clue = (
-            f"Asked is (f(θ + ε eᵢ) − f(θ − ε eᵢ)) / 2ε for each entry i, as it stands, for an ε as large as {eps} too."
-        )
+        clue = f"What is asked for is (f(θ + ε eᵢ) − f(θ − ε eᵢ)) / 2ε for each entry i, exactly this, for an ε as large as {eps} too."
         expect(got, want, "the gradient", slips=slips, factors={"ε": eps}, clue=clue)
 
 
@@ -276,8 +282,12 @@ def _central(kind: str, given: dict[str, Tensor], theta: Tensor, eps: float) -> 
 )
 def immediate_jacobian(student: Student, draw: Draw) -> None:
     """`immediate_jacobian` is ∂⁺h_t[i]/∂weight_hh[j, k]: how one step moves h_t, with h_{t-1} held fixed."""
-    for stream, H in ((draw, 4), (draw, 1), (draw, 3), (draw.to(torch.float32), 4)):
+    half = draw.to(torch.float32)
+    for number, (H,) in enumerate(draw.cases("H", (4,), (1,), (3,), (5,), (4,))):
+        stream = half if number == 4 else draw
         h_t, h_prev = stream.uniform(H, low=-0.9, high=0.9), stream.uniform(H, low=-0.9, high=0.9)
+        if number == 3:
+            h_t = torch.tanh(4 * torch.atanh(h_t))  # some units are saturated
         got = student.immediate_jacobian(h_t, h_prev)
         want = immediate_by_func(h_t, h_prev, stream.normal(H, H))
         expect(
@@ -309,7 +319,10 @@ def predict_memory(guess: float) -> tuple[int, str]:
 )
 def total_jacobian(student: Student, draw: Draw) -> None:
     """`total_jacobian` is dh_t/dweight_hh for t = 1…T: how h_t moves when weight_hh moves in all steps so far."""
-    for stream, T, D, H in ((draw, 5, 2, 4), (draw, 1, 2, 3), (draw, 3, 2, 1), (draw.to(torch.float32), 5, 2, 3)):
+    half = draw.to(torch.float32)
+    cases = draw.cases("T D H", (5, 2, 4), (1, 2, 3), (3, 2, 1), (13, 3, 5), (5, 2, 3))
+    for number, (T, D, H) in enumerate(cases):
+        stream = half if number == 4 else draw
         params = stream.params(D, H)
         x, h0 = stream.normal(T, D), stream.normal(H, scale=0.5)
         with on_error(*clues.TOTAL):
@@ -322,7 +335,7 @@ def total_jacobian(student: Student, draw: Draw) -> None:
 @check("shared-gradients-bug", of="leaky_gradients", forbid=("autograd", "differences"), exact=exact.leaky)
 def leaky_gradients(student: Student, draw: Draw) -> None:
     """`leaky_gradients` returns the loss of a network of leaky units and its gradients by u, w, b and v."""
-    for B, T, H in ((3, 5, 4), (1, 2, 3), (2, 1, 3)):
+    for B, T, H in draw.cases("B T H", (3, 5, 4), (1, 2, 3), (2, 1, 3), (3, 13, 5)):
         names = ("v", "b", "w", "u")
         params = {name: draw.normal(H, scale=0.7) for name in names}
         x, y, alpha = draw.normal(B, T), draw.normal(B, T), draw.uniform(low=0.2, high=0.6).item()

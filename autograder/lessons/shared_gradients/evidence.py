@@ -6,7 +6,17 @@ from typing import Any
 
 from torch import Tensor
 
-from autograder.beside.advice import AXES, AXES_OF_FACTORS, FACTORS, GRAPH_FREED, INDICES, NOT_SCALAR, UNPACKED, VIEW
+from autograder.beside.advice import (
+    AXES,
+    AXES_OF_FACTORS,
+    FACTORS,
+    GRAPH_FREED,
+    INDICES,
+    NOT_SCALAR,
+    UNPACKED,
+    VIEW,
+    Raised,
+)
 from autograder.checking.compare import first_difference
 
 Params = dict[str, Tensor]
@@ -30,7 +40,18 @@ UNTIED = (
         "argument of the exercise says so, and by which name does autograd take it?"
     ),
 )
-DIFFERENCES = (VIEW.but(_ANY_LAYOUT), AXES.but(_ANY_SHAPE), INDICES.but(_ANY_SHAPE), UNPACKED.but(_ANY_SHAPE))
+SHAPE_OF_F = "f was called with a tensor of shape"  # said by the f of the check (beside/probes/shared_gradients.py)
+DIFFERENCES = (
+    Raised(
+        SHAPE_OF_F,
+        "f takes a tensor of the shape of theta. Which line makes theta flat, and where does it get its shape back?",
+        "flat-theta",
+    ),
+    VIEW.but(_ANY_LAYOUT),
+    AXES.but(_ANY_SHAPE),
+    INDICES.but(_ANY_SHAPE),
+    UNPACKED.but(_ANY_SHAPE),
+)
 _ROW = (
     "Write the shape of each factor behind the line. `forward` works on a batch, so each of its states is (1, H), "
     "a batch of one. If yours come from there: which axis has to go before the step is made without a batch?"

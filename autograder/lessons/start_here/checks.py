@@ -48,18 +48,26 @@ def _standin(h: Tensor) -> Tensor:
 @check("start-here-tanh-grad", of="tanh_grad", standin=_standin)
 def tanh_grad(student: Student, draw: Draw) -> None:
     """`tanh_grad(h)` is the derivative of tanh, written in its output h, at every entry."""
-    for a in (draw.normal(5), draw.normal(2, 3), 3 * draw.normal(2, 1, 4), draw.normal()):
-        h, slope = slope_by_autograd(a)
+    for (shape,) in draw.cases("shape", ((5,),), ((2, 3),), ((2, 1, 4),), ((),)):
+        h, slope = slope_by_autograd(draw.normal(*shape, scale=3.0 if len(shape) == 3 else 1.0))
         got = student.tanh_grad(h)
         expect(got, slope, "the slope", slips=mistakes.tanh_grad.on(h))
+    h, slope = slope_by_autograd(draw.uniform(5, low=4.0, high=6.0))
+    expect(student.tanh_grad(h), slope, "the slope where tanh is flat", slips=mistakes.tanh_grad.on(h), clue=FLAT)
     h, slope = slope_by_autograd(draw.to(torch.float32).normal(4))
     expect(student.tanh_grad(h), slope, "the slope", slips=mistakes.tanh_grad.on(h))
+
+
+FLAT = (
+    "Elsewhere it is right. Here tanh is nearly flat, and its slope is small and not 0. What does your function do to small numbers: "
+    "does it cut them off, or round them?"
+)
 
 
 @check("start-here-bug", of="loss_and_slope", needs=("start-here-tanh-grad",))
 def loss_and_slope(student: Student, draw: Draw) -> None:
     """`loss_and_slope` returns the loss of h = tanh(w x) and its derivative by w."""
-    for B in (5, 1, 3):
+    for (B,) in draw.cases("B", (5,), (1,), (3,)):
         w, x, y = draw.uniform(low=0.8, high=1.6), draw.normal(B), draw.uniform(B, low=-0.9, high=0.9)
         leaf = w.clone().requires_grad_()
         loss = torch.nn.functional.mse_loss(torch.tanh(leaf * x), y)

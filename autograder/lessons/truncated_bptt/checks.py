@@ -41,7 +41,9 @@ def batchify_standin(stream: Tensor, B: int) -> Tensor:
 @check("truncated-bptt-batchify", of="batchify", standin=batchify_standin)
 def batchify(student: Student, draw: Draw) -> None:
     """`batchify` lays a stream out as B contiguous rows, as long as can be, and drops the rest."""
-    for N, B in ((14, 3), (12, 4), (5, 1), (7, 5)):
+    for N, B in draw.cases(
+        "N B", (14, 3), (12, 4), (5, 1), (7, 5), (67, 5), others=((17, 3), (20, 5), (7, 1), (95, 7))
+    ):
         stream = draw.integers(0, 90, N)
         left = COUNT.but(f"{N} tokens do not fill {B} equal rows. Which of them have to go first?", "rest-kept")
         with on_error(*(left,) if N % B else ()):
@@ -58,7 +60,9 @@ def chunks_standin(x: Tensor, y: Tensor, k: int) -> list[tuple[Tensor, Tensor]]:
 @check("truncated-bptt-chunks", of="chunks", standin=chunks_standin)
 def chunks(student: Student, draw: Draw) -> None:
     """`chunks` yields consecutive windows of k steps of x and y, the last one shorter if need be."""
-    for B, N, k in ((5, 11, 3), (2, 6, 3), (1, 3, 5), (2, 4, 1)):  # first B > k: rows may be taken for steps
+    others = ((7, 14, 4), (2, 8, 4), (1, 4, 6), (2, 5, 1))
+    for B, N, k in draw.cases("B T k", (5, 11, 3), (2, 6, 3), (1, 3, 5), (2, 4, 1), (3, 16, 5), others=others):
+        # first B > k: rows may be taken for steps
         x, y = draw.integers(0, 90, B, N), draw.integers(0, 90, B, N)
         judge_windows(student.chunks(x, y, k), chunks_standin(x, y, k), x, y, k)
     x, y = draw.normal(2, 5, 3), draw.integers(0, 90, 2, 5)
@@ -93,6 +97,9 @@ def detach_state(student: Student, draw: Draw) -> None:
             deny("graph-kept" if all(parts) else "graph-kept-in-part", f"the values are right, and {some} still has its graph",
                  "`detach()` returns a new tensor and leaves the old one as it is. What happens to what it returns?" if all(parts)
                  else "Other parts have lost theirs. What does your function do with this one?")  # fmt: skip
+        if not found["whole"]:
+            deny("detached-in-place", "the values are right, and the state that was handed in has lost its graph",
+                 "The caller may still go back through the state that it gave you. A method whose name ends in `_`, or an assignment to an entry, changes what is there. What makes something new?")  # fmt: skip
         if first_difference(found["left"], own) is not None:  # whatever the parts say of themselves
             deny("graph-kept", "the values are right, and a gradient still goes back through the result", "Is the result cut off from what it was computed from?")  # fmt: skip
     half = draw.to(torch.float32).normal(2, 2)
@@ -106,17 +113,20 @@ LR = 0.5
 @check("truncated-bptt-train-tbptt", of="train_tbptt", needs=("truncated-bptt-chunks", "truncated-bptt-detach-state"))
 def train_tbptt(student: Student, draw: Draw) -> None:
     """After one pass of `train_tbptt` every parameter is where truncated BPTT leads, and the losses are those of the windows."""
-    _trained(student, draw, "rnn", B=3, N=11, k=4)
-    _trained(student, draw, "lstm", B=2, N=8, k=3)
-    _trained(student, draw, "rnn", B=2, N=6, k=3, passes=2)
-    for kind, B, N, k in (("rnn", 2, 3, 5), ("rnn", 3, 4, 1), ("lstm", 1, 5, 2)):
-        _trained(student, draw, kind, B, N, k)
-    _trained(student, draw.to(torch.float32), "rnn", B=2, N=7, k=3)
+    cases = (("rnn", 3, 11, 4), ("lstm", 2, 8, 3), ("rnn", 2, 6, 3), ("rnn", 2, 3, 5), ("rnn", 3, 4, 1), ("lstm", 1, 5, 2),
+             ("rnn", 3, 17, 5), ("rnn", 2, 7, 3))  # fmt: skip
+    others = (("rnn", 4, 14, 5), ("lstm", 3, 11, 4), ("rnn", 3, 8, 4),
+        ("rnn", 2, 4, 6), ("lstm", 1, 7, 2), ("rnn", 4, 16, 7))  # fmt: skip
+    for number, (kind, B, N, k) in enumerate(draw.cases("kind B T k", *cases, others=others)):
+        stream = draw.to(torch.float32) if (B, N, k) == (2, 7, 3) else draw
+        _trained(student, stream, kind, B, N, k, passes=2 if number == 2 else 1, momentum=0.8 if N > 15 else 0.0)
 
 
-def _trained(student: Student, draw: Draw, kind: str, B: int, N: int, k: int, passes: int = 1) -> None:
+def _trained(
+    student: Student, draw: Draw, kind: str, B: int, N: int, k: int, passes: int = 1, momentum: float = 0.0
+) -> None:
     weights, before = draw.next_token(kind, V=5, D=3, H=4), None
-    made = student.probe("watched", kind=kind, weights=weights, lr=LR)
+    made = student.probe("watched", kind=kind, weights=weights, lr=LR, momentum=momentum)
     model = made["model"]
     for number in range(passes):
         x, y = draw.integers(0, 5, B, N), draw.integers(0, 5, B, N)
@@ -126,8 +136,10 @@ def _trained(student: Student, draw: Draw, kind: str, B: int, N: int, k: int, pa
         except LearnerFailed as failed:
             raise named_error(failed, student.probe("events", of=model)[seen:], kind) from None
         after = student.probe("parameters", of=model)
-        want_losses, want, ended = training.train_tbptt(kind, weights, x, y, k, LR)
-        slips = training.train_tbptt.on(kind, weights, x, y, k, LR, before, pick=lambda value: value[1])
+        want_losses, want, ended = training.train_tbptt(kind, weights, x, y, k, LR, momentum)
+        slips = training.train_tbptt.on(
+            kind, weights, x, y, k, LR, momentum, before, mode="again" if number else "", pick=lambda value: value[1]
+        )
         name = f"after {'the second' if number else 'the'} pass, parameters"
         try:
             expect(after, want, name, slips=slips, rtol=None if draw.dtype == torch.float64 else 1e-3)
@@ -150,18 +162,13 @@ def _asked(case: gradients.Case) -> tuple[Tensor, Tensor, dict[str, Tensor], Ten
 def truncated_gradient(student: Student, draw: Draw) -> None:
     """`truncated_gradient` lets the losses of every k1 steps flow back k2 steps, and older states be constants."""
     # First k1 = 3: one loss too few is not the last one alone. A wide state tells 12 steps apart.
-    cases = (
-        (2, 12, 3, 5),
-        (2, 8, 2, 4),
-        (2, 6, 1, 3),
-        (3, 6, 3, 3),
-        (2, 4, 2, 9),
-        (1, 6, 2, 4),
-        (2, 1, 1, 1),
-        (2, 3, 1, 1),
-    )
-    for number, (B, T, k1, k2) in enumerate((*cases, (2, 4, 2, 3))):
-        case = _case(draw.to(torch.float32) if number == len(cases) else draw, B, T, H=8 if T > 8 else 5)
+    cases = ((2, 12, 3, 5), (2, 8, 2, 4), (2, 6, 1, 3), (3, 6, 3, 3),
+        (2, 4, 2, 9), (1, 6, 2, 4), (2, 1, 1, 1), (2, 3, 1, 1))  # fmt: skip
+    others = ((3, 12, 4, 7), (2, 9, 3, 5), (2, 7, 1, 4), (3, 8, 4, 4),
+        (2, 6, 2, 9), (1, 8, 2, 5), (2, 1, 1, 1), (2, 4, 1, 1))  # fmt: skip
+    for B, T, k1, k2 in draw.cases("B T k1 k2", *cases, (2, 4, 2, 3), others=others):
+        half = (B, T, k1, k2) == (2, 4, 2, 3)
+        case = _case(draw.to(torch.float32) if half else draw, B, T, H=9 if T > 12 else 8 if T > 8 else 5)
         with on_error(OVER_WINDOWS, *ADDING_UP):
             got = student.truncated_gradient(*_asked(case), k1, k2)
         want = {name: value.to(case.x.dtype) for name, value in gradients.truncated_gradient(case, k1, k2).items()}
@@ -176,7 +183,8 @@ def truncated_gradient(student: Student, draw: Draw) -> None:
 @check("truncated-bptt-reach", of="reach", hygiene=False)
 def reach(student: Student, draw: Draw) -> None:
     """`reach` names, for each loss, the first and the last step of the inputs that its gradient touches."""
-    B, T, D = 2, 9, 3
+    ((B, T),) = draw.cases("B T", (2, 13), others=((2, 14),))
+    D = 3
     cuts = [draw.integer(2, 4), draw.integer(5, 8)]
     one, two = draw.normal(B, D), draw.normal(1, D)
     rows, first, last = list(range(B)), draw.integer(1, T), T
@@ -196,6 +204,10 @@ def reach(student: Student, draw: Draw) -> None:
         [1, 2, 3],
         [([2, 4], rows, [1.0, 1.0], one), "constant"],
     )
+    # One entry of the input alone, and rows that are touched at other steps than one another.
+    only = torch.tensor([0.0, 1.0, 0.0]).to(one)
+    _reached(student, draw.normal(B, 5, D), [2], [([3], rows, [1.0], torch.stack([only, -only]))])
+    _reached(student, draw.normal(B, 6, D), [3], [([2, 5], [[1], [0]], [1.0, 1.0], two)])
     _reached(student, draw.normal(B, 5, D), [2], [([4], rows, [1.0], one), "zero", ([1], rows, [1.0], one)])
     _reached(
         student, draw.normal(B, 7, D), [3], [([5, 7], rows, [1.0, tiny], one), "elsewhere", ([3], rows, [1.0], one)]
@@ -272,9 +284,10 @@ def randomized_truncation_gradient(student: Student, draw: Draw) -> str | None:
 def checkpointed_loss(student: Student, draw: Draw) -> None:
     """`checkpointed_loss` gives the exact gradient of the whole sequence while it keeps one segment and the boundaries."""
     # No factor by which a mistake is off is that of another: 1/T, 1/S, B, B/T; and pieces of several lengths come first.
-    cases = (("rnn", 2, 11, 4, 5, 6), ("lstm", 3, 10, 2, 5, 4), ("rnn", 2, 9, 4, 5, 4), ("rnn", 1, 3, 1, 5, 4),
+    cases = (("rnn", 3, 11, 4, 5, 7), ("lstm", 3, 10, 2, 5, 4), ("rnn", 2, 9, 4, 5, 4), ("rnn", 1, 3, 1, 5, 4),
              ("rnn", 3, 48, 8, 96, 8))  # fmt: skip
-    for kind, B, T, S, V, H in cases:
+    others = (("rnn", 3, 13, 5, 6, 7), ("lstm", 2, 11, 3, 6, 5), ("rnn", 3, 10, 4, 6, 5), ("rnn", 1, 4, 1, 6, 5))
+    for kind, B, T, S, V, H in draw.cases("kind B T S V H", *cases, others=others):
         weights = draw.next_token(kind, V=V, D=3, H=H)
         x, y = draw.integers(0, V, B, T), draw.integers(0, V, B, T)
         made = student.probe("watched", kind=kind, weights=weights, lr=LR)
@@ -324,7 +337,9 @@ def _computed_again(student: Student, draw: Draw) -> None:
 )
 def train_on_text(student: Student, draw: Draw) -> None:
     """After one pass of `train_on_text` every parameter is where one pass over this text leads."""
-    for kind, B, n, k in (("rnn", 3, 4, 2), ("lstm", 2, 3, 4), ("rnn", 1, 2, 4)):
+    for kind, B, n, k in draw.cases(
+        "kind B n k", ("rnn", 3, 4, 2), ("lstm", 2, 3, 4), ("rnn", 1, 2, 4), ("rnn", 2, 3, 5)
+    ):
         weights, stream = draw.next_token(kind, V=5, D=3, H=4), draw.integers(0, 5, B * n * k + 1)
         made = student.probe("watched", kind=kind, weights=weights, lr=LR)
         try:

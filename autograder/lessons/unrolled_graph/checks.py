@@ -44,7 +44,7 @@ def sent_back(student: Student, call: str, given: dict[str, Any], toward: list[T
 @check("unrolled-graph-rnn-step", of="rnn_step", standin=step_by_cell)
 def rnn_step(student: Student, draw: Draw) -> None:
     """`rnn_step` computes h_t = tanh(x_t W_ihᵀ + h_{t-1} W_hhᵀ + b) for every row of the batch."""
-    for B, D, H in ((2, 3, 4), (1, 3, 4), (3, 1, 2)):
+    for B, D, H in draw.cases("B D H", (2, 3, 4), (1, 3, 4), (3, 1, 2), (3, 5, 7)):
         params = draw.params(D, H)
         x_t, h_prev = draw.normal(B, D), draw.normal(B, H)
         got = student.rnn_step(x_t, h_prev, params)
@@ -70,7 +70,7 @@ def _rounding(draw: Draw) -> float | None:
 @check("unrolled-graph-unroll", of="unroll", needs=("unrolled-graph-rnn-step",), standin=standin_unroll)
 def unroll(student: Student, draw: Draw) -> None:
     """`unroll` gives h_1 … h_T, each from the state before it, and gradients find the whole way back to h_0 and the parameters."""
-    for B, T, D, H in ((2, 5, 3, 4), (2, 1, 3, 4), (1, 3, 2, 4), (3, 4, 1, 2)):
+    for B, T, D, H in draw.cases("B T D H", (2, 5, 3, 4), (2, 1, 3, 4), (1, 3, 2, 4), (3, 4, 1, 2), (3, 13, 5, 7)):
         params = draw.params(D, H)
         x, h0 = draw.normal(B, T, D), draw.normal(B, H)
         with on_error(*_questions(B, T, D, H), also=True):
@@ -131,7 +131,7 @@ def predict_depth(guess: float) -> tuple[int, str]:
 @check("unrolled-graph-unrolled-edges", of="unrolled_edges")
 def unrolled_edges(student: Student, draw: Draw) -> None:
     """`unrolled_edges(T)` lists every arrow of the unrolled graph once, and no other."""
-    for T in (3, 1, 2, draw.integer(5, 9)):
+    for (T,) in draw.cases("T", (3,), (1,), (2,), (draw.integer(12, 16),)):
         got, want = student.unrolled_edges(T), arrows(T)
         if not isinstance(got, list | tuple | set | frozenset):
             expect(got, sorted(want), "the answer")
@@ -184,7 +184,8 @@ def predict_paths(guess: float) -> tuple[int, str]:
 def count_paths(student: Student, draw: Draw) -> None:
     """`count_paths(t)` is the number of paths from theta to L_t."""
     clue = "For t = 1, 2 and 3 the paths can be counted with a finger on the first picture. What does your function give there?"
-    for t in (6, 1, 2, draw.integer(8, 12), draw.integer(20, 40)):  # 5 and 7 will not do: 3·5 and 4·7 are t(t + 1)/2
+    numbers = (draw.integer(8, 12),), (draw.integer(20, 40),)
+    for (t,) in draw.cases("T", (6,), (1,), (2,), *numbers):  # 5 and 7 will not do: 3·5 and 4·7 are t(t + 1)/2
         got, slips = student.count_paths(t), miscounts.count_paths.on(t)
         expect(got, len(entries(t)), f"count_paths({t})", slips=slips, clue=clue)
 
@@ -193,7 +194,7 @@ def count_paths(student: Student, draw: Draw) -> None:
 def parameter_count(student: Student, draw: Draw) -> None:
     """`parameter_count(D, H, V)` counts every entry of the five parameters."""
     drawn = [tuple(draw.integer(low + 3 * i, low + 3 * i + 3) for i in (1, 2, 0)) for low in (10, 30)]
-    for D, H, V in ((6, 11, 3), *drawn):  # with 6, 11 and 3 no mistake gives the number of another
+    for D, H, V in draw.cases("D H V", (6, 11, 3), *drawn):  # with 6, 11 and 3 no mistake gives the number of another
         cell, readout = nn.RNNCell(D, H), nn.Linear(H, V)
         tensors = [cell.weight_ih, cell.weight_hh, cell.bias_ih, *readout.parameters()]
         want = sum(tensor.numel() for tensor in tensors)
@@ -216,7 +217,9 @@ def _filled(x: Tensor, lengths: Tensor, numbers: tuple[float, ...]) -> Tensor:
 def unroll_padded(student: Student, draw: Draw) -> None:
     """`unroll_padded` runs each sequence to its own end, where its state stays; neither values nor gradients feel the padding."""
     names, axes = ("states", "h_last"), ("B T H", "B H")
-    for sizes, T in (([3, 5, 2], 5), ([0, 3], 3), ([2], 3), ([1, 1], 1), ([3, 3], 3)):
+    for sizes, T in draw.cases(
+        "lengths T", ((3, 5, 2), 5), ((0, 3), 3), ((2,), 3), ((1, 1), 1), ((3, 3), 3), ((4, 7, 13, 0, 5), 13)
+    ):
         params, lengths = draw.params(2, 4), torch.tensor(sizes, device=draw.device)
         x, h0 = draw.normal(len(sizes), T, 2), draw.normal(len(sizes), 4)
         got = student.unroll_padded(x, h0, lengths, params)
@@ -322,7 +325,7 @@ AS_FOUND = (
 @check("unrolled-graph-bug", of="loss_and_gradients", needs=("unrolled-graph-rnn-step", "unrolled-graph-unroll"))
 def loss_and_gradients(student: Student, draw: Draw) -> None:
     """`loss_and_gradients` returns the loss, its whole gradient through all steps, and the log of all states."""
-    for B, T, D, H in ((3, 4, 2, 5), (2, 1, 2, 3)):
+    for B, T, D, H in draw.cases("B T D H", (3, 4, 2, 5), (2, 1, 2, 3), (3, 13, 5, 7)):
         params = draw.params(D, H, V=1)
         x, h0, target = draw.normal(B, T, D), draw.normal(B, H), draw.normal(B)
         leaves = {name: tensor.clone().requires_grad_() for name, tensor in params.items()}

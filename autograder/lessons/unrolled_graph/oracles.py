@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +82,11 @@ def entries(t: int) -> list[str]:
 
 
 def one_by_one(
-    x: Tensor, h0: Tensor, lengths: list[int], params: dict[str, Tensor], run: Callable[..., Tensor] = standin_unroll
+    x: Tensor,
+    h0: Tensor,
+    lengths: Sequence[int],
+    params: dict[str, Tensor],
+    run: Callable[..., Tensor] = standin_unroll,
 ) -> tuple[Tensor, Tensor]:
     """The oracle: every sequence run alone, without its padding; its last state repeated past the end.
 

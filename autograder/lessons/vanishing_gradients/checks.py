@@ -47,7 +47,8 @@ def _state(draw: Draw, B: int, H: int, scale: float = 1.0) -> State:
 @check("vanishing-gradients-flow", of="gradient_flow")
 def gradient_flow(student: Student, draw: Draw) -> None:
     """`gradient_flow` gives the mean over the batch of ‖∂(Σ out_T)/∂x_t‖₂ for t = 1…T, and leaves the layer as it was."""
-    for kind, B, T, D, H in (("rnn", 3, 7, 2, 5), ("lstm", 2, 13, 5, 3), ("gru", 3, 5, 4, 2), ("lstm", 1, 1, 3, 2)):
+    cases = ("rnn", 3, 7, 2, 5), ("lstm", 2, 13, 5, 3), ("gru", 3, 5, 4, 2), ("lstm", 1, 1, 3, 2)
+    for kind, B, T, D, H in draw.cases("kind B T D H", *cases):
         _flow(student, draw, kind, B, T, D, H)
     _flow(student, draw.to(torch.float32), "gru", 3, 4, 2, 5)
 
@@ -79,7 +80,7 @@ def _flow(student: Student, draw: Draw, kind: str, B: int, T: int, D: int, H: in
 @check("vanishing-gradients-lstm-step", of="lstm_step", forbid=FORBIDDEN[:1], standin=torch_lstm_step)
 def lstm_step(student: Student, draw: Draw) -> None:
     """`lstm_step` computes (h_t, c_t) as nn.LSTMCell does, for every row of the batch."""
-    for B, D, H, scale in ((3, 2, 5, 0.7), (1, 2, 4, 0.7), (2, 5, 3, 4.0), (2, 3, 1, 0.7)):
+    for B, D, H, scale in draw.cases("B D H scale", (3, 2, 5, 0.7), (1, 2, 4, 0.7), (2, 5, 3, 4.0), (2, 3, 1, 0.7)):
         x_t, state, params = draw.normal(B, D), _state(draw, B, H, scale), _params(draw, "lstm", D, H, scale)
         _expect_lstm(student.lstm_step(x_t, state, params), x_t, state, params)
     state, params, h, c = *_unrolled(draw, 4, 3, 5), None, None
@@ -109,9 +110,9 @@ def _expect_lstm(got: Any, x_t: Tensor, state: State, params: Params) -> None:
 @check("vanishing-gradients-gru-step", of="gru_step", forbid=FORBIDDEN[:1], standin=torch_gru_step)
 def gru_step(student: Student, draw: Draw) -> None:
     """`gru_step` computes h_t as nn.GRUCell does, for every row of the batch."""
-    for numbers, B, D, H, scale in (
-        (draw, 3, 2, 5, 0.7), (draw, 1, 2, 4, 0.7), (draw, 2, 5, 3, 4.0), (draw, 2, 3, 1, 0.7), (draw.to(torch.float32), 3, 2, 4, 0.7)
-    ):  # fmt: skip
+    cases = (3, 2, 5, 0.7), (1, 2, 4, 0.7), (2, 5, 3, 4.0), (2, 3, 1, 0.7), (3, 2, 4, 0.7)
+    for number, (B, D, H, scale) in enumerate(draw.cases("B D H scale", *cases)):
+        numbers = draw.to(torch.float32) if number == 4 else draw
         x_t, h, params = numbers.normal(B, D), _state(numbers, B, H)[0], _params(numbers, "gru", D, H, scale)
         slips = steps.gru_step.on(x_t, h, params)
         clue = "Take one unit of one row: work out r, z and n one after the other, and hold each against yours."
@@ -128,7 +129,7 @@ def gru_step(student: Student, draw: Draw) -> None:
        standin=torch_lstm_step_backward)  # fmt: skip
 def lstm_step_backward(student: Student, draw: Draw) -> None:
     """`lstm_step_backward` takes dh and dc back through one step: to x_t, h_{t-1}, c_{t-1} and the parameters."""
-    for B, D, H, scale in ((3, 2, 5, 0.7), (1, 2, 4, 0.7), (2, 5, 3, 3.0), (2, 3, 1, 0.7)):
+    for B, D, H, scale in draw.cases("B D H scale", (3, 2, 5, 0.7), (1, 2, 4, 0.7), (2, 5, 3, 3.0), (2, 3, 1, 0.7)):
         params = _params(draw, "lstm", D, H, scale)
         one, other = _arguments(draw, B, D, H, scale), _arguments(draw, B, D, H, scale)
         got, want = student.lstm_step_backward(*one, params), torch_lstm_step_backward(*one, params)
@@ -175,7 +176,7 @@ def _swept(student: Student, draw: Draw, T: int, B: int, D: int, H: int) -> None
        needs=("vanishing-gradients-lstm-step", "vanishing-gradients-lstm-step-backward"))  # fmt: skip
 def lstm_gradients(student: Student, draw: Draw) -> None:
     """`lstm_gradients` gives the gradients of the parameters and of x for a loss on h_T alone."""
-    for B, T, D, H in ((3, 7, 2, 5), (2, 13, 5, 3), (1, 1, 2, 4)):
+    for B, T, D, H in draw.cases("B T D H", (3, 7, 2, 5), (2, 13, 5, 3), (1, 1, 2, 4)):
         params, state = _params(draw, "lstm", D, H), _state(draw, B, H)
         x, dh_T = draw.normal(B, T, D), draw.normal(B, H)
         got, want = student.lstm_gradients(x, state, params, dh_T), torch_lstm_gradients(x, state, params, dh_T)
@@ -197,7 +198,8 @@ def lstm_gradients(student: Student, draw: Draw) -> None:
 @check("vanishing-gradients-forget-bias", of="set_forget_bias", hygiene=False)
 def set_forget_bias(student: Student, draw: Draw) -> None:
     """After `set_forget_bias(lstm, value)` the forget parts of the two biases together are value, and nothing else has changed."""
-    for numbers, D, H, value in ((draw, 2, 5, 1.5), (draw, 3, 1, -0.25), (draw.to(torch.float32), 4, 3, 3.0)):
+    for number, (D, H, value) in enumerate(draw.cases("D H value", (2, 5, 1.5), (3, 1, -0.25), (4, 3, 3.0))):
+        numbers = draw.to(torch.float32) if number == 2 else draw
         weights = numbers.layer("lstm", D, H)
         after = _set_up(student, "set_forget_bias", "lstm", weights, value)
         slips = measures.set_forget_bias.on(weights, value, pick=_together)
@@ -216,7 +218,8 @@ def _together(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 @check("vanishing-gradients-identity", of="identity_init", hygiene=False)
 def identity_init(student: Student, draw: Draw) -> None:
     """After `identity_init(rnn, scale)` weight_hh is scale times the identity, both biases are 0, and weight_ih has not changed."""
-    for numbers, D, H, scale in ((draw, 2, 5, 0.8), (draw, 3, 4, 1.0), (draw.to(torch.float32), 4, 3, 1.25)):
+    for number, (D, H, scale) in enumerate(draw.cases("D H scale", (2, 5, 0.8), (3, 4, 1.0), (4, 3, 1.25))):
+        numbers = draw.to(torch.float32) if number == 2 else draw
         weights = numbers.layer("rnn", D, H)
         after = _set_up(student, "identity_init", "rnn", weights, scale)
         slips = measures.identity_init.on(weights, scale)

@@ -307,7 +307,7 @@ import numpy as np
 
 def with_spectral_radius(W, rho):
     radius = np.abs(np.linalg.eigvals(W.cpu().numpy())).max()
-    if radius < 1e-6 * W.abs().max().item():
+    if radius <= 1e-6 * W.abs().max().item():
         raise ValueError("the spectral radius of W is 0, and so is that of every multiple")
     return W * (rho / radius)
 

@@ -112,16 +112,6 @@ def detach_state(state):
     return type(state)(map(detach_state, state))
 
 
-# %% of="truncated-bptt-detach-state" variant="in-place"
-def detach_state(state):
-    if isinstance(state, torch.Tensor):
-        state.detach_()
-    elif state is not None:
-        for s in state:
-            detach_state(s)
-    return state
-
-
 # %% of="truncated-bptt-train-tbptt" variant="detach-before-the-model"
 def train_tbptt(model, optimizer, x, y, k):
     state = None

@@ -113,9 +113,12 @@ CLIPPED = (
     Slip("skips-long", "the step is left out where the gradient is longer than max_norm", "What is clipping for? When only is a step left out?"),
 )  # fmt: skip
 def steps(
-    slips: Set[str], weights: Weights, stale: Weights, traps: Tensor, batches: Sequence[Batch], max_norm: float, kind: str, options: Mapping[str, float]
+    slips: Set[str], weights: Weights, stale: Weights, traps: Tensor, batches: Sequence[Batch], max_norm: float, kind: str, options: Mapping[str, float], by_formula: bool = False
 ) -> tuple[Any, ...]:  # fmt: skip
-    """For each step whether it is skipped, and loss, norm before, norm after where no trap strikes; then how far each parameter has moved."""
+    """For each step whether it is skipped, and loss, norm before, norm after where no trap strikes; then how far each parameter has moved.
+
+    `by_formula`: the norm after is not measured, but said to be min(norm before, max_norm).
+    """
     made, kept, rows = Stepper(weights, kind, options), list(stale.values()), []
     for x, y in batches:
         last = -1 if "last-step" in slips else 0
@@ -134,7 +137,8 @@ def steps(
             _step(slips, made, took)
         if "loss-after" in slips:
             loss = loss_of(logits_of(made.leaves, x)[0], y)
-        row = (loss.item(), before, norm_of(kept)) if x.max() < struck_from(weights, traps) else ()
+        after = min(before, max_norm) if by_formula else norm_of(kept)
+        row = (loss.item(), before, after) if x.max() < struck_from(weights, traps) else ()
         rows += [skipped, *map(number, _row(slips, *row, max_norm) if row else ())]
     return (*rows, *made.moved())
 

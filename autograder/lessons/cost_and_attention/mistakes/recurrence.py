@@ -58,6 +58,8 @@ def linear_recurrence(slips: Set[str], a: Tensor, b: Tensor, h0: Tensor) -> Tens
     Slip("h0-added-everywhere", "h0 is added to every state as it is", "By which factors has h0 been multiplied when it arrives at step 3?"),
     Slip("level-missing", "the last jump is left out, so that late steps do not hear of early ones",
          "How far has each step looked back after jumps of 1, 2, 4? Which jumps does T = 13 need?"),
+    Slip("rounded-down", "the number of jumps is log₂ T rounded down: where T is no power of 2, late steps do not hear of early ones",
+         "How far has each step looked back after jumps of 1, 2, 4? Which jumps does T = 13 need?"),
     Slip("jumps-of-one", "every jump is by one step", "After the first round each step knows of two. How far back is the next one that it knows nothing of?"),
     Slip("a-not-combined", "b is combined at every jump, and a stays as it was",
          "After a jump of 1, a pair stands for two steps. By what do both of them together multiply the state?"),
@@ -82,7 +84,7 @@ def linear_recurrence_scan(slips: Set[str], a: Tensor, b: Tensor, h0: Tensor) ->
         first = b[:, :1] + (start if "h0-unscaled" in slips else a[:, :1] * start)
         b = torch.cat([first, b[:, 1:]], 1)
     T = a.shape[1]
-    rounds = math.ceil(math.log2(T)) if T > 1 else 0
+    rounds = math.floor(math.log2(T)) if "rounded-down" in slips else math.ceil(math.log2(T))
     for number in range(rounds - ("level-missing" in slips)):
         jump = 1 if "jumps-of-one" in slips else 2**number
         a, b = _jumped(slips, a, b, jump)

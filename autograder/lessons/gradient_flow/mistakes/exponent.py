@@ -93,6 +93,17 @@ from autograder.lessons.gradient_flow.mistakes.jacobians import (
         "the norm is taken after the vector has been normalised, so that it is always 1",
         "What is ln 1? When do you have to measure the length?",
     ),
+    Slip("one-norm", "the length is taken as the sum of absolute values", "What is ‖(3, 4)‖₂?"),
+    Slip(
+        "exponential",
+        "the exponential of the mean logarithm is returned",
+        "That is the growth per step. Is it asked for, or its logarithm?",
+    ),
+    Slip(
+        "log-of-radii",
+        "the logarithms of the spectral radii of the single Jacobians are averaged",
+        "By how much does J_t stretch the vector that you carry? Is that the modulus of an eigenvalue?",
+    ),
     Slip(
         "log-of-product",
         "the norm of the whole matrix ∂h_T/∂h_warmup is taken (its largest singular value), not of one vector",
@@ -182,11 +193,13 @@ def lyapunov_exponent(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, 
     start[0] = 1
     start = start if "start-not-normalised" in slips else start / start.norm()
     start = start / H**0.5 if "start-divided-by-H" in slips else start
-    order = torch.inf if "largest-entry" in slips else 2
+    order = torch.inf if "largest-entry" in slips else 1 if "one-norm" in slips else 2
     v, growth = start, []
     for t, J in enumerate(factors, 1):
         v = J.mT @ v if "transposed" in slips else J @ v
         size = torch.linalg.matrix_norm(J, 2) if "log-of-step-norms" in slips else v.norm(p=order)
+        if "log-of-radii" in slips:
+            size = torch.linalg.eigvals(J).abs().max()
         growth.append(1.0 if "after-normalising" in slips else size.item())
         left = "not-normalised" in slips or ("scaled-after-warmup" in slips and t <= warmup)
         v = v if left else v / v.norm(p=order)
@@ -204,4 +217,6 @@ def lyapunov_exponent(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, 
     if "mean-before-log" in slips:
         return math.log(sum(counted) / len(counted)) / math.log(base)
     mean = total if "summed" in slips else total / (T if "divided-by-T" in slips else len(logs))
+    if "exponential" in slips:
+        return math.exp(mean)
     return -mean if "negative" in slips else mean

@@ -95,6 +95,16 @@ from autograder.lessons.gradient_flow.mistakes.jacobians import (
     Slip("one-norm", "the absolute values are summed", "What is ‖(3, 4)‖₂?"),
     Slip("largest-entry", "the largest absolute entry is taken for the norm", "What is ‖(3, 4)‖₂?"),
     Slip(
+        "norm-of-da",
+        "the norm is taken of the gradient by a_t, before it has passed the weights, and not of the one by h_{t-1}",
+        "On which side of the weights is h_{t-1}? After which line of a round is its gradient there?",
+    ),
+    Slip(
+        "newest-step-skipped",
+        "dh_T is handed on as if it were the gradient of h_{T-1}: the way back leaves out step T",
+        "Which step does the loop go back through first? Write down the values of its counter.",
+    ),
+    Slip(
         "without-h0",
         "the norm at h_0 is missing",
         "T + 1 states have a gradient, h_0 among them. Does your sweep take the step from h_1 to h_0?",
@@ -194,8 +204,11 @@ def gradient_norms(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Ten
         return dh + dh_T if "loss-at-every-step" in slips else dh
 
     grads = [dh_T]  # of h_T, h_{T-1}, …, h_0
-    for t in range(1, T + 1) if "forward-order" in slips else range(T, 0, -1):
+    steps = range(1, T + 1) if "forward-order" in slips else range(T - ("newest-step-skipped" in slips), 0, -1)
+    for t in steps:
         grads.append(back(dh_T if "not-carried" in slips else grads[-1], t))
+    if "norm-of-da" in slips:
+        grads = [dh_T, *(grad * slope(t) for grad, t in zip(grads, steps, strict=False))]
     if slips & {"not-averaged", "not-averaged-steps-first"}:
         sizes = torch.stack([grad.norm(dim=1) for grad in reversed(grads)])  # (T+1, B)
         return sizes.mT if "not-averaged" in slips else sizes

@@ -199,6 +199,7 @@ def sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, reduction: s
     Slip("padded-in-front", "the last steps of each row are taken for the real ones", "On which side of the rows is the padding?"),
     Slip("one-length", "the length of the first row is used for all rows", "Does your comparison give (B, T), or one row for all?"),
     Slip("shortest", "all rows are cut to the length of the shortest", "Where do the real tokens of the longer rows go?"),
+    Slip("longest", "all rows are cut to the length of the longest", "Which entries of the shorter rows are no tokens?"),
     Slip("last-real-step", "only the last real token of each row is counted", "At how many steps of a row is there a loss?"),
     Slip("padding-means-0", "tokens whose target is 0 are left out", "0 is an ordinary class here. What says which tokens are real?"),
     Slip(
@@ -221,14 +222,15 @@ def masked_sequence_loss(slips: Set[str], logits: Tensor, targets: Tensor, lengt
     """The mean of the cross-entropy over real tokens; (B, T, V), (B, T), (B,) → ()."""
     (B, T), steps = targets.shape, torch.arange(targets.shape[1], device=targets.device)
     ends = lengths[0].expand(B) if "one-length" in slips else lengths
-    ends = (lengths.min().expand(B) if "shortest" in slips else ends).unsqueeze(1)  # (B, 1)
+    ends = lengths.min().expand(B) if "shortest" in slips else lengths.max().expand(B) if "longest" in slips else ends
+    ends = ends.unsqueeze(1)  # (B, 1)
     if "one-too-many" in slips:
         ends = (ends + 1).clamp(max=T)
     if "one-too-few" in slips:
         ends = (ends - 1).clamp(min=0)
     real = steps >= T - ends if "padded-in-front" in slips else steps < ends  # (B, T)
     if "last-real-step" in slips:
-        real = steps == ends - 1
+        real = steps == (ends - 1) % T  # of a row without a token, the index −1 takes the last of all
     if "mask-inverted" in slips:
         real = ~real
     if "padding-means-0" in slips:

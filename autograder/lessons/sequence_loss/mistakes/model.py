@@ -36,7 +36,7 @@ READOUT = "The logits of every step are asked for. Which of the two things that 
         "Which axis is time for `nn.RNN`, unless it is told otherwise?",
     ),
     Slip("h-ignored", "the state that was handed in is not used", "Where does your `forward` pass `h` on?"),
-    Slip("kept-on-self", "the state of an earlier call is used in place of the one handed in", "Does your model keep a state on `self`? Who should keep it?"),
+    Slip("kept-on-self", "the state of an earlier call is used in place of the one handed in", "Does your model keep a state on `self`? Who should keep it?", once=True),
     Slip("right-to-left", "the recurrence runs from the last step to the first", "May the prediction of a step know of later tokens?"),
     Slip("all-states", "the states of all steps are returned in place of the last one", "`self.rnn` returns two things. Which one can be handed in again?"),
     Slip("old-state", "the state that was handed in is handed back unchanged", "Which of the two things that `self.rnn` returns is the new state?"),
@@ -128,10 +128,12 @@ def gradients(
     Slip("embeddings-set-to-0", "the padded steps are read with embeddings of 0", "Does a step without an input leave a state as it is? What is still in the formula?"),
     Slip("lengths-from-tokens", "the number of tokens that are not 0 is taken for a row's length", "0 is a token like any other, and padding may be any token. What says how long a row is?"),
     Slip("set-to-zero", "a row's state is set to 0 once its tokens are used up", "Should the state vanish there, or stay as it is?"),
-    Slip("first-state", "the state after the first token is taken", "After which token is the state asked?"),
+    Slip("first-state", "the state after the first token is taken", "After which token is the state asked for?"),
     Slip("mean-state", "the mean of the states over the real steps is taken", "Which one state is asked for?"),
     Slip("padding-set-to-0", "the padded tokens are set to 0 and then read", "0 is a token like any other. Does reading it leave a state as it is?"),
     Slip("flat-state", "the state comes back without its first axis", "The model is to take this state in. Which shape does `nn.RNN` take a state in, and what is its first axis?"),
+    Slip("minus-length", "the state of step T − ℓ + 1 is taken: the index −ℓ counts from the end", "At which index is the state after ℓ tokens, counted from the beginning?"),
+    Slip("sorted-twice", "rows that were sorted by length are put back with the order that sorted them", "If row 2 went to place 0: which index brings it back to place 2? Is that the same list of indices?"),
     Slip("sorted-rows", "the rows come back sorted by length", "If rows were sorted on the way in, where is that undone?"),
 )  # fmt: skip
 def final_state(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -150,6 +152,8 @@ def final_state(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, 
         last = (last + 1).clamp(max=tokens.shape[1] - 1)
     if "one-too-early" in slips:
         last = last - 1
+    if "minus-length" in slips:
+        last = tokens.shape[1] - lengths
     if "one-length" in slips:
         last = last[:1].expand_as(last)
     if "shortest" in slips:
@@ -164,8 +168,9 @@ def final_state(slips: Set[str], weights: Mapping[str, Tensor], tokens: Tensor, 
     if "mean-state" in slips:
         real = steps < lengths.unsqueeze(1)
         at = (states * real.unsqueeze(2)).sum(1) / lengths.unsqueeze(1)
-    if "sorted-rows" in slips:
-        at = at[lengths.argsort(descending=True)]
+    if slips & {"sorted-rows", "sorted-twice"}:
+        order = lengths.argsort(descending=True)
+        at = at[order[order] if "sorted-twice" in slips else order]
     return at if "flat-state" in slips else at.unsqueeze(0)
 
 

@@ -54,13 +54,14 @@ COMMON = {"no-zero-grad", "sum-step", "loss-after-step"}
     Slip("backward-twice", "`backward()` runs twice", "`backward()` adds to `.grad`. How often may it run for one step?"),
     Slip("step-twice", "the optimizer steps twice", "How often does `optimizer.step()` run in one training step?"),
     Slip("clipped", "the gradient is clipped to norm 1 first", "Does this exercise ask for clipping? That is lesson 06."),
+    Slip("normalised", "the gradient is made to have norm 1, also where it is shorter", "Does this exercise ask for clipping? That is lesson 06, and it leaves short gradients alone."),
     Slip(
         "momentum-lost",
         "the optimizer's momentum is not used: a plain gradient step with its learning rate",
         "Who takes the step, and who remembers the earlier ones? Is it the optimizer that was handed in?",
     ),
     Slip("state-carried", "the state of the call before is carried into this one", "With which state does a batch of new sequences begin?"),
-    Slip("state-reused", "a state that an earlier call has left, even one with another model, is carried into this one", "With which state does a batch of new sequences begin?"),
+    Slip("state-reused", "a state that an earlier call has left, even one with another model, is carried into this one", "With which state does a batch of new sequences begin?", once=True),
     Slip(
         "cut-each-step",
         "the state is detached at every step: the loss is right, and no gradient flows back through time",
@@ -107,9 +108,10 @@ def train_step(
         loss, read, carried = _loss(slips, leaves, tokens, targets, carried)
         fresh = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
         fresh = {name: _bent(slips, name, value) for name, value in fresh.items()}
-        if "clipped" in slips:
-            norm = torch.cat([value.flatten() for value in fresh.values()]).norm()
-            fresh = {name: value * min(1.0, 1.0 / max(float(norm), 1e-12)) for name, value in fresh.items()}
+        if slips & {"clipped", "normalised"}:
+            scale = 1 / float(torch.cat([value.flatten() for value in fresh.values()]).norm().clamp_min(1e-12))
+            scale = min(1.0, scale) if "clipped" in slips else scale
+            fresh = {name: value * scale for name, value in fresh.items()}
         if "no-zero-grad" in slips:
             fresh = {name: value + grads.get(name, 0) for name, value in fresh.items()}
         grads = fresh

@@ -134,6 +134,11 @@ def untied_gradients(slips: Set[str], x: Tensor, h0: Tensor, params: Params, dh_
         "all entries are moved at once",
         "Each entry has a slope of its own. How many of them may move at a time?",
     ),
+    Slip(
+        "double-step",
+        "the entries are moved by 2ε to each side, and the difference is divided by 2ε",
+        "θ + ε and θ − ε: how far does each lie from θ?",
+    ),
     Slip("half-step", "the entries are moved by ε/2 to each side", "θ + ε and θ − ε: how far does each lie from θ?"),
     Slip(
         "relative-step",
@@ -158,7 +163,13 @@ def finite_difference(slips: Set[str], f: Callable[[Tensor], Tensor], theta: Ten
     start = flat.clone()
     for i in range(len(flat)):
         step = torch.zeros_like(flat)
-        size = eps * float(flat[i].abs()) if "relative-step" in slips else eps / 2 if "half-step" in slips else eps
+        size = (
+            eps * float(flat[i].abs())
+            if "relative-step" in slips
+            else eps / 2
+            if "half-step" in slips
+            else eps * (1 + ("double-step" in slips))
+        )
         if "all-at-once" in slips:
             step += size
         elif "rows-moved" in slips and theta.dim() > 1:
@@ -168,7 +179,7 @@ def finite_difference(slips: Set[str], f: Callable[[Tensor], Tensor], theta: Ten
             step[i] = size
         up = start if "backward-difference" in slips else start + step
         down = start if "forward-difference" in slips else start - step
-        apart = size * (1 if slips & {"forward-difference", "backward-difference", "no-two"} else 2)
+        apart = size * (1 if slips & {"forward-difference", "backward-difference", "no-two", "double-step"} else 2)
         if "f-sees-no-change" in slips:
             up = down
         difference = f(up.reshape(theta.shape)) - f(down.reshape(theta.shape))

@@ -82,7 +82,7 @@ def judge_reach(have: Any, asked: Any, name: str, loss: Any, T: int, union: Any,
              "At this step every entry of the gradient is below 0. Is a number below 0 zero?")  # fmt: skip
     if have is None:
         clue = (small if tiny
-                else "Somewhere its gradient is not zero. Does your test add up numbers that cancel, or look at one row only?")  # fmt: skip
+                else "Somewhere its gradient is not zero. Does your test add up numbers that cancel, or look at one row or one entry only?")  # fmt: skip
         deny("threshold" if tiny else "not-found", f"{name} is None; expected {asked}", clue)
     if (
         not isinstance(have, tuple | list)
@@ -123,4 +123,6 @@ def judge_reach(have: Any, asked: Any, name: str, loss: Any, T: int, union: Any,
         )
     if pair in said:
         deny(said[pair][0], summary, said[pair][1])
+    if pair[0] > pair[1]:
+        deny("row-order", summary, "The first step comes after the last. In which order does your search list what it finds: step by step, or row by row?")  # fmt: skip
     deny("value", summary, "Take this loss alone: at which steps is its gradient with respect to the inputs not zero?")

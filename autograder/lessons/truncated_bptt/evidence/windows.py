@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autograder.beside.wire import Yielded, flags
+from autograder.checking.confirm import Guess, now, try_on
 from autograder.checking.expect import deny, expect
 from autograder.checking.spec import Wrong
 from autograder.lessons.truncated_bptt.mistakes import streams as mistakes
@@ -42,8 +43,12 @@ def judge_windows(got: Any, want: list[tuple[Tensor, Tensor]], x: Tensor, y: Ten
     table = slips.reference.slips
     if isinstance(got, Yielded) and len(got) != len(want):
         summary = f"chunks yields {len(got)} windows; expected {len(want)} for {x.shape[1]} steps and k = {k}"
+        if (asking := now()).trial is not None:
+            return try_on(got, "windows", "", slips)
         for ids in (*((id,) for id in table), *itertools.combinations(table, 2)):
-            if _equal(got, slips.value(ids)):
+            guess = Guess(slips.name, frozenset(ids))
+            if asking.may_name(guess) and _equal(got, slips.value(ids)):
+                asking.named = [guess]
                 says = ", and ".join(table[id].says for id in ids)
                 deny(" + ".join(ids), summary, f"This is what comes out when {says}.", *(table[id].asks for id in ids))
         deny("count", summary, "With which step does the first window begin, and the last?")
@@ -67,7 +72,9 @@ def _equal(got: Any, value: Any) -> bool:
 
 
 def judge_losses(got: Any, want: list[float]) -> None:
-    """Raise Wrong unless `got` is a list of the windows' losses, as numbers."""
+    """Raise Wrong unless `got` is a list of the windows' losses, as numbers; guesses about the parameters are tried without them."""
+    if now().trial is not None:
+        return
     if isinstance(got, list | tuple) and any(isinstance(one, Tensor) and flags(one).has_graph for one in got):
         deny("losses-keep-graph", "the losses are tensors that keep their graphs; expected numbers",
              "Each of them holds the whole graph of its window in memory. What turns a loss into a plain number?")  # fmt: skip

@@ -6,10 +6,11 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from autograder.checking.spec import Slip, reference
 from autograder.checking.sweeps.step import Params
-from autograder.checking.sweeps.sweep import RECURRENT
+from autograder.checking.sweeps.sweep import RECURRENT, forward
 from autograder.checking.sweeps.truncated import BY_HAND, Case, Window
 
 
@@ -40,8 +41,23 @@ def gradient_of(case: Case, scale: Sequence[float] = ()) -> Params:
     Slip("first-window-only", "only the window that ends at k1 counts", "How often is the way back walked? What ends the loop?"),
     Slip("stale-gradients", "gradients of earlier windows are still there when a window is added, and count again",
          "`backward()` adds to `.grad`. If you also add up yourself, what is in `.grad` when the next window begins?"),
-    Slip("zero-state", "every window begins from a zero state", "Older states are constants. Is zero their value?"),
+    Slip("zero-state", "every window but the first begins from a zero state", "Older states are constants. Is zero their value?"),
+    Slip("zero-throughout", "every window, the first one too, begins from a zero state",
+         "Before the first step the state is h0, and older states are constants. Is zero their value?"),
     Slip("h0-again", "every window begins from h0", "Older states are constants. Which value does the state have where the window begins?"),
+    Slip("state-one-late", "every window but the first begins with the state one step too late, the one that its first step should make",
+         "The first step of a window reads the state before it. At which index is that in your list?"),
+    Slip("state-late-throughout", "every window, the first one too, begins with the state that its first step should make",
+         "The first step of a window reads the state before it. At which index is that in your list?"),
+    Slip("state-wraps", "a window before which fewer than k2 steps have gone begins with a state counted from the end: a negative index",
+         "Which state does the first window begin with? What is t − k2 there?"),
+    Slip("window-inputs-late", "the windows begin with the right states, and in them step t reads x_{t-1}",
+         "Step t reads x_t. At which index of x is it, if Python counts from 0?"),
+    Slip("window-turned", "the windows begin with the right states, and in them weight_hh is used the wrong way round: h W in place of h Wᵀ",
+         "Row i of weight_hh makes unit i. With rows h_{t-1}, is the product h W or h Wᵀ?"),
+    Slip("turned-throughout", "weight_hh is used the wrong way round, forward and backward: h W in place of h Wᵀ",
+         "Row i of weight_hh makes unit i. With rows h_{t-1}, is the product h W or h Wᵀ?"),
+    Slip("linear-throughout", "the tanh is left out, forward and backward", "What is done to a_t before it becomes h_t?"),
     Slip("mean-of-windows", "the gradients of the windows are averaged", "Is a sum or a mean over time asked for?"),
     Slip("mean-over-time", "the losses are averaged over time", "Is a sum or a mean over time asked for?"),
     Slip("mean-in-window", "each window's losses are averaged over its k1 steps", "Is a sum or a mean over time asked for?"),
@@ -53,6 +69,10 @@ def truncated_gradient(slips: Set[str], case: Case, k1: int, k2: int) -> Params:
     """At t = k1, 2·k1, … the losses of the last k1 steps go back through the last k2 steps (Williams and Peng 1990)."""
     if "k1-k2-swapped" in slips:
         k1, k2 = k2, k1
+    if "linear-throughout" in slips:
+        slips = slips | {"left-linear", "no-local-factor"}
+    if "turned-throughout" in slips:
+        return _turned(truncated_gradient.compute(slips - {"turned-throughout"}, _turned_case(case), k1, k2))
     reach = case.T if "not-cut" in slips else k1 if "k1-back" in slips else k2
     reach += ("cut-late" in slips) - ("cut-early" in slips)
     ends = list(range(k1, case.T + 1, k1))
@@ -67,8 +87,8 @@ def truncated_gradient(slips: Set[str], case: Case, k1: int, k2: int) -> Params:
     for number, end in enumerate(ends):
         times = (len(ends) - number if "stale-gradients" in slips else 1) / (k1 if "mean-in-window" in slips else 1)
         windows += _ways_back(slips, range(max(0, end - count), end), reach, times)
-    if slips & {"zero-state", "h0-again"}:
-        grads = _restarted(slips, case, windows)
+    if slips & (_AT_BEGINNINGS | _IN_WINDOWS):
+        grads = _restarted(slips, case, windows, reach)
     else:
         grads = case.truncated(slips, windows)
     if "read-out-last" in slips:
@@ -89,15 +109,53 @@ def _ways_back(slips: Set[str], losses: range, reach: int, times: float) -> list
     return [Window(range(t, t + 1), range(begin, t + 1), times) for t, begin in begins.items()]
 
 
-def _restarted(slips: Set[str], case: Case, windows: Sequence[Window]) -> Params:
-    """Each window by itself, begun from a state that is not the one it should begin from."""
+_AT_BEGINNINGS = {
+    "zero-state",
+    "zero-throughout",
+    "h0-again",
+    "state-one-late",
+    "state-late-throughout",
+    "state-wraps",
+}
+_IN_WINDOWS = {"window-inputs-late", "window-turned"}
+
+
+def _turned(params: Params) -> Params:
+    """The same with weight_hh transposed."""
+    return params | {"weight_hh": params["weight_hh"].T}
+
+
+def _turned_case(case: Case) -> Case:
+    return Case(case.x, case.h0, _turned(case.params), case.targets)
+
+
+def _beginning(slips: Set[str], case: Case, first: int, counted: int) -> Tensor:
+    """The state with which a mistaken window begins, before the step at index `first`; `counted` is t − k2."""
+    if "zero-throughout" in slips or (first and "zero-state" in slips):
+        return torch.zeros_like(case.h0)
+    if "h0-again" in slips:
+        return case.h0
+    states = forward(frozenset(), case.x, case.h0, case.params).states
+    if "state-wraps" in slips:
+        return states[counted]
+    late = "state-late-throughout" in slips or (first > 0 and "state-one-late" in slips)
+    return states[first + late]
+
+
+def _restarted(slips: Set[str], case: Case, windows: Sequence[Window], reach: int) -> Params:
+    """Each window by itself, begun from a state of its own: another one than it should begin from, or run in another way."""
     total = {name: torch.zeros_like(value) for name, value in case.params.items()}
+    x = case.x.roll(1, 1) if "window-inputs-late" in slips else case.x
     for window in windows:
         first, end = window.steps.start, window.steps.stop
-        h = torch.zeros_like(case.h0) if first and "zero-state" in slips else case.h0
-        piece = Case(case.x[:, first:end], h, case.params, case.targets[:, first:end])
+        h = _beginning(slips, case, first, end - reach)
+        piece = Case(x[:, first:end], h, case.params, case.targets[:, first:end])
         losses = range(max(0, window.losses.start - first), end - first)
-        alone = piece.truncated(slips, [replace(window, losses=losses, steps=range(end - first))])
+        asked = [replace(window, losses=losses, steps=range(end - first))]
+        if "window-turned" in slips:
+            alone = _turned(_turned_case(piece).truncated(slips, asked))
+        else:
+            alone = piece.truncated(slips, asked)
         total = {name: value + alone[name] for name, value in total.items()}
     return total
 

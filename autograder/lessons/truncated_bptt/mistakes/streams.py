@@ -88,7 +88,7 @@ def chunks(slips: Set[str], x: Tensor, y: Tensor, k: int) -> list[tuple[Tensor, 
     Slip("mean-loss", "the loss is averaged over the time steps", "Is a sum or a mean over time asked for?"),
     Slip("mean-in-segment", "each segment's loss is averaged over its own steps", "Is a sum or a mean over time asked for?"),
     Slip("sum-loss", "the loss is summed over the batch too", "Over what is the loss averaged here?"),
-    Slip("last-segment-loss", "only the last segment's loss counts", "What happens to the losses of the other segments: `=` or `+=`?"),
+    Slip("last-segment-loss", "only the last segment's loss counts", "What happens to the losses of the other segments: `=` or `+=`?", once=True),  # where a text is cut is free
     Slip("rest-dropped", "the steps that do not fill a segment are left out", "Do the segments together have T steps?"),
     Slip("mean-of-segments", "the segments' losses are averaged", "Is a sum or a mean over time asked for?"),
     Slip("last-step-loss", "only the last step of each segment has a loss", "Which of the logits never meet their target?"),

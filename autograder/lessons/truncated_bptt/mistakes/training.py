@@ -62,6 +62,8 @@ def windows(slips: Set[str], x: Tensor, y: Tensor, k: int) -> Iterator[tuple[Ten
     pairs = list(zip(starts, ends, strict=True))
     if "last-chunk-dropped" in slips:
         pairs = pairs[: N // k] if N % k else pairs
+    if "last-step-missing" in slips:
+        pairs = pairs[:-1]
     if "first-chunk-only" in slips:
         pairs = pairs[:1]
     for start, end in pairs:
@@ -89,6 +91,7 @@ def loss_of(slips: Set[str], logits: Tensor, targets: Tensor) -> Tensor:
     Slip("cut-late", "the windows end one step too late: the first has k + 1 steps, the others follow it",
          "After which t is the first update due? Write down t for k = 2."),
     Slip("last-chunk-dropped", "the last, shorter window is left out", "What happens to the steps after the last full window?"),
+    Slip("last-step-missing", "the gradient of the last window moves nothing", "In which order come `backward()` and `step()`? What happens with the gradient of the last window?"),
     Slip("first-chunk-only", "only the first window is learned from", "What ends the loop?"),
     Slip("rows-broken", "a row of one window is not continued by the same row of the next",
          "Take row 0 of two windows, one after the other: is the second the continuation of the first?"),
@@ -110,38 +113,64 @@ def loss_of(slips: Set[str], logits: Tensor, targets: Tensor) -> Tensor:
     Slip("c-carried-alone", "c is carried on and h begins at zero again", "How many tensors does the state of an LSTM have?"),
     Slip("state-after-step", "the state that goes on was computed once more after the step, with the parameters as they are then",
          "Which run of the model gave the loss? Which state did that run end with?"),
+    Slip("state-swapped", "the two parts of the state are handed on in the wrong order: (c, h)", "In which order does an LSTM take its state, and in which does it return it?"),
+    Slip("first-state-kept", "every later window begins with the state at the end of the first window", "Which state does the third window begin with? Where does your variable get a new value?"),
+    Slip("zeroed-each-step", "the gradients are set to 0 between the steps of a window, so that only its last loss moves the parameters",
+         "A window's losses go back together, or one by one into the same `.grad`. How often is `zero_grad()` due in a window?"),
+    Slip("momentum-lost", "each step is one of plain gradient descent: what the optimizer remembers from earlier steps is lost, or the step is not its own",
+         "Which object takes the step, and does it live as long as the pass? An optimizer with momentum remembers earlier gradients."),
     Slip("carried-pass", "a second pass over the stream begins with the state at the end of the first",
-         "Where is the state kept between two calls, and what should it be when a pass begins?"),
+         "Where is the state kept between two calls, and what should it be when a pass begins?", once=True),
 )  # fmt: skip
 def train_tbptt(
-    slips: Set[str], kind: str, weights: Weights, x: Tensor, y: Tensor, k: int, lr: float, before: State | None = None
+    slips: Set[str],
+    kind: str,
+    weights: Weights,
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    lr: float,
+    momentum: float = 0.0,
+    before: State | None = None,
 ) -> tuple[list[float], Weights, State | None]:
-    """One pass of truncated BPTT with plain gradient descent: losses, parameters afterwards, last state.
+    """One pass of truncated BPTT with gradient descent: losses, parameters afterwards, last state.
 
     `before` is the state in which an earlier pass has ended; only a mistake uses it.
     """
-    if kind != "lstm" and slips & {"h-carried-alone", "c-carried-alone"}:
+    if kind != "lstm" and slips & {"h-carried-alone", "c-carried-alone", "state-swapped"}:
         raise ValueError("this state has one part")
     weights = {name: value.detach().clone().requires_grad_() for name, value in weights.items()}
     state = before if "carried-pass" in slips else None
     losses: list[Tensor] = []
     kept: tuple[Tensor, ...] = ()
+    first: State | None = None
+    speed = dict.fromkeys(weights, torch.zeros(()))
+    if "momentum-lost" in slips:
+        momentum = 0.0
     for x_w, y_w in windows(slips, x, y, k):
         begun = None if "reset" in slips else state
         logits, state = forward(kind, weights, x_w, begun, "cut-every-step" in slips)
         losses.append(loss_of(slips, logits, y_w))
+        followed = losses[-1]
+        if "zeroed-each-step" in slips:
+            followed = loss_of({"last-step-loss"}, logits, y_w) / y_w.shape[1]
         if "one-graph" not in slips:
             state = held(state)
         if "h-carried-alone" in slips:
             state = (state[0], torch.zeros_like(state[1]))
         if "c-carried-alone" in slips:
             state = (torch.zeros_like(state[0]), state[1])
+        if "state-swapped" in slips:
+            state = state[::-1]
+        if "first-state-kept" in slips:
+            state = first = first or state
         if slips & {"step-once", "one-graph", "not-trained"}:
             continue
-        grads = torch.autograd.grad(losses[-1], list(weights.values()))
+        grads = torch.autograd.grad(followed, list(weights.values()))
         if "no-zero-grad" in slips and kept:
             grads = tuple(new + old for new, old in zip(grads, kept, strict=True))
-        weights, kept = moved(weights, grads, lr), grads
+        speed = {name: momentum * old + grad for (name, old), grad in zip(speed.items(), grads, strict=True)}
+        weights, kept = moved(weights, list(speed.values()), lr), grads
         if "state-after-step" in slips:
             state = held(forward(kind, weights, x_w, begun, "cut-every-step" in slips)[1])
     if slips & {"step-once", "one-graph"} and "not-trained" not in slips:

@@ -96,6 +96,16 @@ def rnn_step(slips: Set[str], x_t: Tensor, h_prev: Tensor, params: dict[str, Ten
         "Python counts from 0: at which index does x_t stand?",
     ),
     Slip(
+        "input-late-first-twice",
+        "step t reads x_{t-1}, and the first step x_1 as well",
+        "Python counts from 0: at which index does x_t stand?",
+    ),
+    Slip(
+        "first-everywhere",
+        "every entry of the result is the state of step 1",
+        "What is put into the list in the second round: the state that this round has made?",
+    ),
+    Slip(
         "last-everywhere",
         "every entry of the result is the last state",
         "If one tensor is written into again and again, and kept each time: how many tensors are there?",
@@ -126,6 +136,8 @@ def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) ->
         inputs = inputs[-1:] * T
     if "input-late" in slips:
         inputs = inputs[-1:] + inputs[:-1]
+    if "input-late-first-twice" in slips:
+        inputs = inputs[:1] + inputs[:-1]
     if "counts-rows" in slips:
         inputs = [inputs[t] for t in range(B)]
     start = torch.zeros_like(h0) if "from-zero" in slips else h0
@@ -143,6 +155,8 @@ def unroll(slips: Set[str], x: Tensor, h0: Tensor, params: dict[str, Tensor]) ->
         states = [start, *states[:-1]]
     if "last-everywhere" in slips:
         states = [h] * len(inputs)
+    if "first-everywhere" in slips:
+        states = states[:1] * len(inputs)
     if "reshape-out" in slips:
         return torch.stack(states).reshape(B, T, -1)
     return torch.stack(states, 1)

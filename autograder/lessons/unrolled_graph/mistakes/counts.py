@@ -157,6 +157,11 @@ def count_paths(slips: Set[str], t: int) -> int:
 
 @reference(
     Slip(
+        "weight-hh-double",
+        "weight_hh is counted as 2·H numbers",
+        "weight_hh maps H numbers to H numbers: how many entries does it have?",
+    ),
+    Slip(
         "two-biases", "a second recurrent bias is counted, as in `torch.nn.RNN`", "How many biases does the table list?"
     ),
     Slip("with-h0", "h_0 is counted, as if it were a parameter", "Does the table list h_0 among the parameters?"),
@@ -192,7 +197,7 @@ def parameter_count(slips: Set[str], D: int, H: int, V: int) -> int:
         return (H + D) + (H + H) + H + (V + H) + V
     counts = {
         "no-input-weights": H * D,
-        "no-recurrent-weights": H if "h-once" in slips else H * H,
+        "no-recurrent-weights": H if "h-once" in slips else 2 * H if "weight-hh-double" in slips else H * H,
         "no-bias": H * (2 if "two-biases" in slips else 1),
         "no-readout": V * (D if "readout-of-input" in slips else H),
         "no-bias-out": H if "bias-out-of-state" in slips else V,

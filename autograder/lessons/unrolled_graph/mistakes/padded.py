@@ -119,7 +119,8 @@ def unroll_padded(
     if "last-of-unroll" in slips:
         h_last = free[-1]
     if "last-one-early" in slips:
-        h_last = all_states[torch.arange(len(lengths)), (lengths - 2).clamp(min=0)]
+        from_h0 = torch.cat([h0.unsqueeze(1), all_states], 1)
+        h_last = from_h0[torch.arange(len(lengths)), (lengths - 1).clamp(min=0)]
     if "states-zeroed" in slips:
         ended = torch.arange(T, device=x.device) >= lengths.unsqueeze(1)
         all_states = all_states.masked_fill(ended.unsqueeze(2), 0)
