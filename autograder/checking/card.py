@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from autograder.checking import picture
 from autograder.checking.spec import Verdict
 
 # Colours that work on light and dark backgrounds.
@@ -26,6 +27,10 @@ def text(verdict: Verdict) -> str:
     if verdict.right and verdict.claim:
         lines.append(f"    {verdict.claim}")
     lines += [f"    {label}: {value}" if label else f"    {value}" for label, value in _rows(verdict)]
+    if verdict.finding and verdict.finding.picture:
+        lines += [
+            f"    {label + ':' if label else '':8} {value}" for label, value in picture.lines(verdict.finding.picture)
+        ]
     return "\n".join(lines)
 
 
@@ -41,7 +46,7 @@ def html(verdict: Verdict) -> str:
     )
     claim = f'<div style="opacity:.85;margin-top:2px">{_code(verdict.claim)}</div>' if verdict.claim else ""
     table = (
-        f'<table style="margin:6px 0 0;border:none;border-collapse:collapse;font-size:inherit">{rows}</table>'
+        f'<table style="margin:6px 0 0;border:none;border-collapse:collapse;font-size:inherit;color:inherit">{rows}</table>'
         if rows
         else ""
     )
@@ -50,8 +55,13 @@ def html(verdict: Verdict) -> str:
         f'style="border-left:4px solid {colour};padding:6px 12px;margin:4px 0;max-width:52em;'
         f'font-family:var(--jp-content-font-family,sans-serif);color:var(--jp-content-font-color1,inherit)">'
         f'<div><span style="background:{colour};color:#fff;font-weight:700;padding:1px 8px;border-radius:3px">{mark} {escape(_state(verdict))}</span> '
-        f'<span style="opacity:.8">{escape(verdict.check)}</span></div>{claim}{table}</div>'
+        f'<span style="opacity:.8">{escape(verdict.check)}</span></div>{claim}{table}{_picture(verdict)}</div>'
     )
+
+
+def _picture(verdict: Verdict) -> str:
+    drawn = verdict.finding.picture if verdict.finding else None
+    return f'<div style="margin-top:6px">{picture.html(drawn, _BAD, _GOOD)}</div>' if drawn else ""
 
 
 def _head(verdict: Verdict) -> str:

@@ -15,6 +15,7 @@ from autograder.checking.axes import signs as signs_of_axes
 from autograder.checking.compare import Axes, Difference, Names, differences, first_difference
 from autograder.checking.confirm import Guess, now, try_on
 from autograder.checking.diagnose import signs
+from autograder.checking.picture import drawn
 from autograder.checking.spec import Clue, Finding, LearnerFailed, Slip, Suspects, Wrong
 
 MAX_PAIRS = 600  # how many pairs of slips are tried
@@ -46,7 +47,7 @@ def expect(
     first = found[0]
     if slips is not None and first.sign not in ("none", "keys", "length", "missing-item"):
         if named := explain(got, want, slips, first, rtol, name):
-            raise Wrong(Finding(named[0], first.summary, first.where, named[1]))
+            raise Wrong(Finding(named[0], first.summary, first.where, named[1], drawn(first)))
     clues = _in_another_order(got, want) or _general(first, factors, terms)
     for other in found[1:] if not clues else ():  # the first wrong part tells nothing: perhaps another one does
         if other.sign == "value":
@@ -58,7 +59,7 @@ def expect(
     clues = clues or keys.missing(first)
     sign = clues[0].sign if clues else first.sign
     said = tuple(one.says for one in clues)
-    raise Wrong(Finding(sign, first.summary, first.where, (*said, *_tally(found, want, name))))
+    raise Wrong(Finding(sign, first.summary, first.where, (*said, *_tally(found, want, name)), drawn(first)))
 
 
 def _general(one: Difference, factors: Mapping[str, float], terms: Mapping[str, Terms] | Terms | None) -> list[Clue]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autograder.checking.student import Student
 
 from autograder import house
+from autograder.checking.picture import Picture
 
 Status = Literal[
     "right", "look", "wrong", "forbidden", "error", "unsendable", "timeout", "crashed", "missing", "broken"
@@ -63,6 +64,7 @@ class Finding:
     summary: str  # one line: what came back and what was expected
     where: str = ""  # tensor, time step, entry
     clues: tuple[str, ...] = ()  # what it looks like, and a question that leads to the fix
+    picture: Picture | None = None  # the shape of the error
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from autograder.checking.picture import Picture
 from autograder.checking.spec import Check, Finding, Verdict
 from autograder.judge.sandbox.machine import BPTT, PACKAGE
 
@@ -66,8 +67,14 @@ def from_plain(plain: dict[str, Any]) -> Verdict:
     """A Verdict from what `dataclasses.asdict` makes of it."""
     finding = plain["finding"]
     if finding is not None:
-        finding = Finding(**{**finding, "clues": tuple(finding["clues"])})
+        drawn = finding.get("picture")
+        picture = Picture(**{name: _tuples(value) for name, value in drawn.items()}) if drawn else None
+        finding = Finding(**{**finding, "clues": tuple(finding["clues"]), "picture": picture})
     return Verdict(**{**plain, "finding": finding, "notes": tuple(plain["notes"])})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def key(check: Check, **rests_on: Any) -> str:
