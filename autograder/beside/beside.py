@@ -47,6 +47,7 @@ class Beside:
         watch = request.get("watch")
         if watch is None:
             return self._ask(request)
+        reply: Reply
         reply, seen = self.observer.watch(lambda: self._ask(request, watch["graph"]), watch)
         reply["seen"] = seen
         return reply

@@ -7,6 +7,7 @@ process: options as JSON, and the descriptors that the process is to have. The a
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -165,12 +166,12 @@ def _unpack(fds: list[int], home: str) -> None:
 
 def _free_uid() -> int:
     """A uid that no process has."""
-    taken = set()
+    taken: set[int] = set()
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             taken.add(entry.stat().st_uid)
     start = os.getpid() % len(UIDS)
-    return next(uid for uid in (*UIDS[start:], *UIDS[:start]) if uid not in taken)
+    return next(uid for uid in itertools.chain(UIDS[start:], UIDS[:start]) if uid not in taken)
 
 
 def _reseed() -> None:

@@ -32,7 +32,7 @@ def length(head: bytes) -> int:
     (size,) = HEAD.unpack(head)
     if size > LONGEST:
         raise WireError(f"a message of {size} bytes")
-    return size
+    return int(size)
 
 
 def read(fd: int) -> dict[str, Any]:

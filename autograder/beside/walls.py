@@ -210,7 +210,7 @@ def deny_calls(network: bool = False) -> None:
 
 def landlock() -> int:
     """The version of Landlock that this kernel has; 0 for none."""
-    return max(0, _libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), ctypes.c_uint(1)))
+    return max(0, int(_libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), ctypes.c_uint(1))))
 
 
 def allow_files(readable: Iterable[str], writable: Iterable[str]) -> None:

@@ -111,7 +111,7 @@ def parse(raw: bytes) -> NotebookNode:
     ours = any(metadata.key(cell) for cell in cells if isinstance(cell, Mapping))
     if not ours and (language := _language(found)) != "python":
         raise ValueError(f"The notebook is written for another language ({language}); the course's run in Python.")
-    notebook = new_notebook()
+    notebook: NotebookNode = new_notebook()
     metadata.note(notebook, **metadata.claims(found))  # of the notebook's metadata we believe nothing else
     taken: set[str] = set()
     notebook.cells = [_cell(cell, taken) for cell in cells if isinstance(cell, Mapping)]
@@ -139,7 +139,8 @@ def _bounded(found: Any) -> None:
 def _older(found: dict[str, Any]) -> dict[str, Any]:
     """Formats 1 to 3 keep their cells in worksheets; nbformat knows how to bring them up to date."""
     try:
-        return nbformat.convert(nbformat.from_dict(found), 4)
+        newer: dict[str, Any] = nbformat.convert(nbformat.from_dict(found), 4)
+        return newer
     except Exception:  # it raises whatever the file makes it raise
         raise ValueError("The file is not a notebook: its JSON holds no cells.") from None
 

@@ -44,7 +44,7 @@ def restored(notebook: NotebookNode, release: NotebookNode) -> NotebookNode:
         elif cell.source.strip() not in stubs & answered:  # a blank copy would hide the answer above it
             cells.append(_own(cell, taken))
     put_back(cells, release)
-    made = new_notebook(metadata=copy.deepcopy(release.metadata))
+    made: NotebookNode = new_notebook(metadata=copy.deepcopy(release.metadata))
     made.cells = cells  # given to new_notebook, they would be validated, and outputs may be anything
     return made
 

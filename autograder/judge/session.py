@@ -135,7 +135,7 @@ class Session:
         """What a check may take: less and less where endless loops are many, so that all of them cost little more than one."""
         deadline = min(check.deadline, self.limits.check)
         patience = max(PATIENCE, deadline / 2 ** len(self._endless))
-        return min(deadline, patience, self._left())
+        return float(min(deadline, patience, self._left()))
 
     def _left(self) -> float:
         return self._until - time.monotonic()

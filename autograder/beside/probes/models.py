@@ -55,7 +55,7 @@ class NextToken(nn.Module):
 def recurrent(kind: str, weights: Mapping[str, Tensor]) -> nn.Module:
     """An `nn.RNN`, `nn.LSTM` or `nn.GRU` of one layer, batch first, with these weights (`weight_ih_l0`, …)."""
     some, hidden = weights["weight_ih_l0"], weights["weight_hh_l0"].shape[1]
-    layer = LAYERS[kind](some.shape[1], hidden, batch_first=True).to(some.device, some.dtype)
+    layer: nn.Module = LAYERS[kind](some.shape[1], hidden, batch_first=True).to(some.device, some.dtype)
     layer.load_state_dict(dict(weights))
     return layer
 
@@ -69,7 +69,9 @@ def model(names: dict[str, Any], kind: str, weights: dict[str, Tensor]) -> NextT
 @probe
 def optimizer(names: dict[str, Any], model: nn.Module, kind: str = "sgd", **options: float) -> torch.optim.Optimizer:
     """An optimizer for all parameters of a model: "sgd" or "adam", with `lr` and the like."""
-    return {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[kind](model.parameters(), **options)
+    make: type[Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[kind]
+    made: torch.optim.Optimizer = make(model.parameters(), **options)
+    return made
 
 
 @probe

@@ -181,4 +181,5 @@ def weigh(part: Tensor, weights: Tensor) -> Tensor:
     """One parameter's contributions, summed over losses and steps with weights (T, T), or over losses with weights (T)."""
     for axis, size in enumerate(weights.shape):
         part = part.narrow(axis, 0, size)
-    return torch.tensordot(weights.to(part), part, weights.dim())
+    summed: Tensor = torch.tensordot(weights.to(part), part, weights.dim())
+    return summed
