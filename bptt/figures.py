@@ -12,6 +12,8 @@ from matplotlib.rcsetup import cycler
 # Okabe and Ito (2008), Color Universal Design, without black and yellow: neither is seen on both pages.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+# One colour for each kind of cell, in every lesson that compares them; setups of one kind differ by marker and line.
+CELLS = {"RNN": VERMILION, "LSTM": BLUE, "GRU": GREEN, "attention": PURPLE}
 # As far from white as from JupyterLab's dark page (#111111): contrast 4.3 and 4.4 to 1.
 INK = "#7a7a7a"
 MARKERS = ("o", "s", "^", "D", "v", "P")

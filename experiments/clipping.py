@@ -53,17 +53,17 @@ def logs(seed: int) -> dict:
 
 
 def order(seed: int) -> dict:
-    """Temporal order with Adam: share right and longest gradient, by clipping and length."""
+    """Temporal order with Adam: share right, longest gradient, steps until solved and flow, by clipping and length."""
     lesson = solved("clipping")
     clips = {"not clipped": lambda parameters: None, "clipped to 1": by_norm(lesson.LIMIT)}
-    return {
-        f"{name}, T = {T}": list(lesson.order_run(clip, seed, T))
-        for T in lesson.LENGTHS
-        for name, clip in clips.items()
-    }
+    return {f"{name}, T = {T}": lesson.order_run(clip, seed, T) for T in lesson.LENGTHS for name, clip in clips.items()}
 
 
 def parts(seed: int) -> dict:
-    """The share of each window in the gradient of a step, by the program as found and as fixed."""
+    """The share of each window in the gradient of a step, along training with two limits, by the program as found and as fixed."""
     as_found = solved("clipping", released=("clipping-bug",))
-    return {"as_found": as_found.shares(seed), "fixed": solved("clipping").shares(seed)}
+    programs = {"as_found": as_found, "fixed": solved("clipping")}
+    return {
+        name: {str(max_norm): lesson.trained_in_parts(seed, max_norm) for max_norm in (0.5, 0.1)}
+        for name, lesson in programs.items()
+    }

@@ -20,6 +20,7 @@
 # | Points | 29: six exercises, three predictions, one question in words |
 
 # %% given="setup"
+import copy
 import math
 
 import matplotlib.pyplot as plt
@@ -27,7 +28,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from autograder import check
+from autograder import check, progress
 from bptt import figures
 from bptt.device import pick_device, pick_dtype
 from bptt.experiment import needs, stored
@@ -69,31 +70,46 @@ class TextModel(nn.Module):
 #
 # $$h_t = \tanh(w\,h_{t-1} + b), \qquad h_0 = \tfrac12, \qquad L = (h_T - 0.7)^2, \qquad T = 50.$$
 #
-# Two parameters have a loss that can be *seen*: a surface over the plane of $w$ and $b$. The next cell draws it, as a landscape and as the length of its gradient.
+# Two parameters have a loss that can be *seen*: a surface over the plane of $w$ and $b$. The next cell draws it as a landscape. Next to it is the length of the gradient:
+# the Euclidean norm, the root of the sum of its squared entries. Two lines are marked. In the *valley*, a thin line, $h_T$ is 0.7 and the loss is 0. At the *edge*, $h_T$ changes its sign.
 
 # %% given="cliff"
 LIMIT = 1.0  # the clipping threshold, where nothing else is said
 
 
-def unit_loss(w, b, T=50):
-    """The loss of the one-unit network after T steps; w and b are tensors of the same shape."""
+def last_state(w, b, T=50):
+    """h_T of the one-unit network; w and b are tensors of the same shape."""
     h = torch.full_like(w, 0.5)
     for _ in range(T):
         h = torch.tanh(w * h + b)
-    return (h - 0.7) ** 2
+    return h
+
+
+def unit_loss(w, b):
+    """The loss of the one-unit network."""
+    return (last_state(w, b) - 0.7) ** 2
 
 
 def landscape(points=141):
-    """A grid over the plane: w (points,), b (points,), the loss (points, points) with b downwards, the length of its gradient."""
+    """A grid over the plane: w (points,), b (points,), and with b downwards (points, points) h_T, the loss and the length of its gradient."""
     w, b = torch.linspace(0.8, 2, points, dtype=torch.float64), torch.linspace(-0.8, 1.8, points, dtype=torch.float64)
     both = [part.clone().requires_grad_() for part in torch.meshgrid(b, w, indexing="ij")]
-    loss = unit_loss(both[1], both[0])
+    h = last_state(both[1], both[0])
+    loss = (h - 0.7) ** 2
     grads = torch.autograd.grad(loss.sum(), both)
-    return w, b, loss.detach(), (grads[0] ** 2 + grads[1] ** 2).sqrt()
+    return w, b, h.detach(), loss.detach(), (grads[0] ** 2 + grads[1] ** 2).sqrt()
+
+
+def lines(ax, w, b, h):
+    """Draw the edge, where h_T changes its sign, and the valley, where h_T = 0.7, with a legend."""
+    for level, style, name in ((0.0, "--", "the edge: $h_T$ = 0"), (0.7, ":", "the valley: $h_T$ = 0.7")):
+        ax.contour(w, b, h, levels=[level], colors="white", linestyles=style, linewidths=1.5)
+        ax.plot([], [], ls=style, color="white", lw=1.5, label=name)
+    ax.legend(loc="upper right", fontsize=9, labelcolor="white")
 
 
 # %% experiment="cliff" keeps="clip-by-norm"
-w, b, loss, length = landscape()
+w, b, h, loss, length = landscape()
 fig = plt.figure(figsize=(10, 4.2))
 left, right = fig.add_subplot(1, 2, 1, projection="3d"), fig.add_subplot(1, 2, 2)
 left.plot_surface(*torch.meshgrid(w, b, indexing="xy"), loss, cmap="cividis", rcount=70, ccount=70)
@@ -101,21 +117,24 @@ left.view_init(32, -60)
 left.set_box_aspect(None, zoom=0.85)
 for axis in (left.xaxis, left.yaxis, left.zaxis):
     axis.pane.fill = False
-left.set(xlabel="weight w", ylabel="bias b", zlabel="loss", title="The loss of one unit, after 50 steps")
+left.set(xticks=[0.8, 1.4, 2.0], yticks=[-0.8, 0.5, 1.8], zticks=[0, 1, 2, 3])
+left.set(xlabel="weight w", ylabel="bias b", title="Height: the loss of one unit after 50 steps")
 shades = right.pcolormesh(w, b, length.clamp(min=1e-4).log10(), cmap="cividis", rasterized=True)
 bar = fig.colorbar(shades, ax=right, label="length of the gradient", ticks=[-4, -2, 0, 2])
 bar.ax.set_yticklabels(["below 0.0001", "0.01", "1", "100"])
-right.set(xlabel="weight w", ylabel="bias b", title="Where the gradient is long")
+lines(right, w, b, h)
+right.set(xlabel="weight w", ylabel="bias b", title="The gradient is longest at the edge")
 figures.show(
-    fig, "Two plains, and between them a cliff; on its edge the gradient is thousands of times longer than beside it."
+    fig,
+    "Two plains, and between them a cliff; on its edge the gradient is thousands of times longer than on most of the plane.",
 )
 print(f"gradient: median length {length.median():.3g}, longest on this grid {length.max():.3g}")
 
 # %% [markdown]
-# **What to see.** Two plains at different heights with a cliff between them. On one side $h_T$ ends near $-1$, on the other near $+1$. On the edge a tiny change of $w$ or $b$ decides on which side the state ends up, because the unit hands its
-# own value on 50 times and a small difference grows each time. So the gradient is tiny on the plains and huge on the edge.
+# **What to see.** Two plains at different heights with a cliff between them. On one side $h_T$ ends near $-1$, on the other near $+1$. At the edge a tiny change of $w$ or $b$ decides on which side the state ends up, because the unit hands its
+# own value on 50 times and a small difference grows each time. So the gradient is short on most of the plane and very long at the edge. The larger $w$ is, the thinner the edge: above $w = 1.5$ or so it falls between two points of the grid, and only the line shows it.
 #
-# What does descent do there? It walks along the plain in small steps, comes near the edge, meets a gradient that is a thousand times longer, and multiplies it with the same learning rate. The gradient is *right*: it says how steep the loss is at this
+# What does descent do there? It walks along the upper plain in small steps, comes near the edge, meets a gradient a hundred times longer than the one it began with, and multiplies it by the same learning rate. The gradient is *right*: it says how steep the loss is at this
 # very point. But it holds for a distance much shorter than the step.
 #
 # The remedy of Pascanu, Mikolov and Bengio (2013): keep the direction, bound the length.
@@ -132,7 +151,7 @@ print(f"gradient: median length {length.median():.3g}, longest on this grid {len
 #
 # *difficulty 1 of 5 · importance 4 of 5 · 6 minutes*
 #
-# `global_norm(tensors)` takes any number of tensors, of any shapes, and returns the length of all of them together: a tensor without axes (a 0-d tensor). What is `None` is skipped: a parameter that took no part in the loss has no gradient. Without any tensor the norm is 0.
+# `global_norm(tensors)` takes any number of tensors, of any shapes, and returns the length of all of them together: a tensor without axes (a 0-d tensor), of the dtype that the tensors have. An entry that is `None` is skipped: a parameter that took no part in the loss has no gradient. Without any tensor the norm is 0.
 #
 # **A tiny example**: the tensors $(3, 0)$ and $((4), (12))$ give $\sqrt{9 + 16 + 144} = 13$.
 
@@ -228,7 +247,7 @@ else:
 #
 # - Afterwards the norm is at most $c$, and the direction is what it was.
 # - A gradient that is short enough is left as it is, zeros included. With `max_norm = float("inf")` the function only measures.
-# - `parameters` may be a list or a *generator*, such as `model.parameters()`. A generator can be gone through **once**.
+# - `parameters` may be a list or a *generator*, such as `model.parameters()`. You can loop over a generator only **once**.
 # - A parameter without a gradient (`.grad` is `None`) stays without one. If no parameter has a gradient, the norm is 0.
 # - A parameter that occurs twice, because two parts of a model share it, counts once and is shortened once.
 #
@@ -259,7 +278,7 @@ check("clipping-norm")
 # %% [markdown] hint="clipping-norm"
 # <details><summary>Hint 1: a question</summary>
 #
-# How many times do you go through `parameters`: to measure, and to shorten? What is left of a generator at the second time?
+# How many times do you loop over `parameters`: to measure, and to shorten? What is left of a generator the second time?
 # </details>
 #
 # <details><summary>Hint 2: a sketch</summary>
@@ -322,29 +341,35 @@ THRESHOLDS = [0.1, 0.3, 1.0, 3.0, 10.0]
 
 
 # %% experiment="descent" keeps="clip-by-norm"
-plane = landscape()
+plane, free = landscape(), descend(lambda parameters: None)
 
 
 def picture(threshold):
     """Both paths over the landscape, and their losses."""
     paths = {
-        "not clipped": (descend(lambda parameters: None), figures.VERMILION, "s"),
+        "not clipped": (free, figures.VERMILION, "s"),
         f"clipped to {threshold:g}": (
             descend(lambda parameters: clip_grad_norm(parameters, threshold)),
-            figures.SKY,
+            figures.BLUE,
             "o",
         ),
     }
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
-    w, b, loss, _ = plane
+    w, b, h, loss, _ = plane
     shades = left.pcolormesh(w, b, loss, cmap="gray", vmin=-3, vmax=5, rasterized=True)
     fig.colorbar(shades, ax=left, label="loss").ax.set_ylim(0, 3)
     for name, (path, color, marker) in paths.items():
         left.plot(path[:, 0], path[:, 1], marker + "-", ms=4, lw=1.5, color=color, label=name)
         right.plot(path[:, 2].clamp(min=1e-8), marker + "-", ms=3, color=color, label=name)
-    left.plot(1.5, -0.6, "*", ms=13, color=figures.ORANGE)
+    left.plot(1.5, -0.6, "*", ms=13, color=figures.GREEN)
+    lines(left, w, b, h)
     left.set(xlabel="weight w", ylabel="bias b", xlim=(0.8, 2), ylim=(-0.8, 1.8), title="Both begin at the star")
-    right.set(xlabel="step of descent", ylabel="loss", yscale="log", title="One jump costs all the rest")
+    right.set(
+        xlabel="step of descent",
+        ylabel="loss (below 1e-8: drawn at 1e-8)",
+        yscale="log",
+        title="One jump costs all the rest",
+    )
     right.legend()
     ends = [
         f"{name}: loss {path[-1, 2]:.2g}, longest gradient {path[:, 3].max():.3g}"
@@ -357,7 +382,7 @@ with needs("clip_grad_norm"):
     explore(picture, threshold=(0.1, 40.0, 0.1, 1.0))
 
 # %% [markdown]
-# **Things to try.** Unclipped, the path walks along the upper plain, meets the edge, and is thrown to the far end of the valley, where the loss is higher than it could be and the slope nearly 0. With $c = 1$ it takes the edge in short steps and settles in the valley. Raise $c$: from some value on, the clipped path is thrown off as well. Lower it to 0.1: it does not arrive in time. The threshold
+# **Things to try.** Unclipped, the path walks along the upper plain, meets the edge, and is thrown across the valley, far out onto the lower plain, where the loss is higher than it could be and the slope nearly 0. In this run the gradient is 0.3 long at the start, about 3 one step before the edge, and over 30 at the edge. With $c = 1$ it takes the edge in short steps and settles in the valley. Raise $c$: from some value on, the clipped path is thrown off as well. Lower it to 0.1: it does not arrive in time. The threshold
 # is no magic number: it should lie above the gradients of ordinary steps and far below those at the edge. And one start proves little, so here are 60 random ones for each of five seeds:
 
 # %% experiment="arrivals"
@@ -373,18 +398,19 @@ with needs("clip_grad_norm"):
     ax.set(xscale="log", xlabel="clipping threshold c", ylabel="share of starts that arrive", ylim=(0, 1.05))
     ax.set_xticks(THRESHOLDS, [f"{c:g}" for c in THRESHOLDS])
     ax.minorticks_off()
-    ax.set_title("Too low is too slow, too high is no help")
+    ax.set_title("Too low is too slow, and at 10 it helps less")
     ax.legend(loc="lower right")
     figures.show(fig, "At a threshold of 1 every start arrives; at 0.1 fewer than half; without clipping some do not.")
 
 # %% [markdown]
-# **What to see.** Without clipping, most starts arrive as well, and some are thrown off. That is how exploding gradients behave in practice. Most steps are fine, and then there is one that is not.
+# **What to see.** Without clipping, most starts arrive as well, and some are thrown off. That is how exploding gradients behave in practice. Most steps are fine, and then there is one that is not. A threshold of 1 or 3 brings all of them home. At 10 fewer arrive,
+# and still more than without clipping. At 0.1 the steps are too short for 80 of them to arrive.
 #
 # ### Exercise: `clip_grad_value`
 #
 # *difficulty 1 of 5 · importance 3 of 5 · 5 minutes*
 #
-# The older way bounds each entry by itself: whatever is above `limit` becomes `limit`, whatever is below `-limit` becomes `-limit`. `clip_grad_value(parameters, limit)` does this to the gradients, in place. `parameters` are as before: a list or a generator, some without a gradient. What it returns does not matter.
+# The older way bounds each entry by itself: whatever is above `limit` becomes `limit`, whatever is below `-limit` becomes `-limit`. `clip_grad_value(parameters, limit)` does this to the gradients, in place. `parameters` are as before: a list or a generator, some without a gradient. What it returns does not matter. PyTorch's own function is ruled out here too.
 #
 # **A tiny example**: `limit = 1` turns the gradient $(3, -0.5, -4)$ into $(1, -0.5, -1)$.
 
@@ -447,10 +473,11 @@ def copied_text(rows, T, seed, lag=3, repeats=0.8, vocab=4):
     return x.to(device)
 
 
-def floor(repeats=0.8, vocab=4):
-    """The loss per token that no model can go below, once there is something to repeat."""
+def floor(T=30, lag=3, repeats=0.8, vocab=4):
+    """The mean loss per token that no model can go below: lag − 1 of the T targets repeat nothing that was read."""
     same = repeats + (1 - repeats) / vocab
-    return -same * math.log(same) - (1 - same) * math.log((1 - same) / (vocab - 1))
+    repeated = -same * math.log(same) - (1 - same) * math.log((1 - same) / (vocab - 1))
+    return ((lag - 1) * math.log(vocab) + (T - lag + 1) * repeated) / T
 
 
 def length_of(tensors):
@@ -516,7 +543,11 @@ with needs("clip_grad_norm", "clip_grad_value"):
     by_norm = turned(lambda parameters: clip_grad_norm(parameters, LIMIT))
     fig, ax = plt.subplots()
     figures.band(
-        ax, LIMITS, [run["cosine"] for run in stored("clipping", "directions")], figures.VERMILION, "by value, median"
+        ax,
+        LIMITS,
+        [run["cosine"] for run in stored("clipping", "directions")],
+        figures.VERMILION,
+        "by value, median of a run",
     )
     ax.plot(LIMITS, by_value, "s-", color=figures.VERMILION, label="by value, first gradient, yours")
     ax.axhline(by_norm, color=figures.BLUE, ls="--", label="by norm, yours")
@@ -526,7 +557,7 @@ with needs("clip_grad_norm", "clip_grad_value"):
     figures.show(fig, "By norm the cosine is 1; by value it falls as the limit gets lower.")
     print(
         f"by norm: {by_norm:.6f}; by value, first gradient: "
-        + ", ".join(f"{c:.2f} at {limit:g}" for c, limit in zip(by_value, LIMITS))
+        + ", ".join(f"{cosine:.2f} at {limit:g}" for cosine, limit in zip(by_value, LIMITS))
     )
 
 # %% [markdown]
@@ -534,21 +565,21 @@ with needs("clip_grad_norm", "clip_grad_value"):
 #
 # ## 3. In the training step
 #
-# `zero_grad → forward → loss → backward → `**clip**` → step`. Clipping changes what is in `.grad`, so it has to come after `backward()`, which fills `.grad`, and before `step()`, which uses it. Anywhere else it raises no error and has no effect.
+# `zero_grad → forward → loss → backward → `**clip**` → step`. Clipping changes what is in `.grad`, so it has to come after `backward()`, which fills `.grad`, and before `step()`, which uses it. Before `backward()` or after `step()` it raises no error, and the step is taken unclipped. (Section 6 has a third wrong place.)
 #
-# One thing clipping cannot mend. If one entry of $g$ is nan, then $\lVert g\rVert$ is nan and so is the factor; if one is infinite, the factor is 0, and $0 \cdot \infty$ is nan. One step with it, and every parameter is nan. The only remedy is **not to take the step**: leave the parameters alone, and the optimizer's memory too, and go on with the next batch.
+# One thing clipping cannot fix. If one entry of $g$ is nan, then $\lVert g\rVert$ is nan, so is the factor, and with it every entry. If one entry is infinite, the factor is 0: that entry becomes $0 \cdot \infty$, which is nan, and all others become 0. After one step with it there is a nan among the parameters, and the next forward pass spreads it. The only remedy is **not to take the step**: leave the parameters alone, and the optimizer's memory too, and go on with the next batch.
 #
 # ### Exercise: `clipped_train_step`
 #
 # *difficulty 3 of 5 · importance 5 of 5 · 15 minutes*
 #
-# `clipped_train_step(model, optimizer, x, y, max_norm)` makes one training step on tokens `x` (B, T) with targets `y` (B, T). `model(x)` returns `(logits, state)`, logits (B, T, V). The loss is the cross-entropy averaged over all B·T tokens. It returns a dict with four entries:
+# `clipped_train_step(model, optimizer, x, y, max_norm)` makes one training step on tokens `x` (B, T) with targets `y` (B, T). `model(x)` returns `(logits, state)`, logits (B, T, V) with a score for each of the V tokens. The loss is the cross-entropy averaged over all B·T tokens. It returns a dict with four entries:
 #
 # | key | what it is |
 # |---|---|
 # | `"loss"` | the loss before the step, a number |
-# | `"norm_before"` | the global norm of the gradient before clipping |
-# | `"norm_after"` | the global norm of the gradient that the step is taken with |
+# | `"norm_before"` | the global norm of the gradient before clipping, a number or a 0-d tensor |
+# | `"norm_after"` | the global norm of the gradient that the step is taken with, likewise |
 # | `"skipped"` | `True` if the gradient was not finite and the step was left out, else `False` |
 #
 # If the step is skipped, neither `model` nor `optimizer` may change, and `"norm_after"` may be anything. A loss can be finite while its gradient is not (the slope of $\sqrt{u}$ at 0), so look at the gradient. The model may come with old gradients from somewhere else.
@@ -608,7 +639,10 @@ check("clipping-train-step")
 #
 # <details><summary>My check fails with…</summary>
 #
-# - *the clipping comes before `backward()`*, or *after `step()`*: in between it has something to clip that is still to be used.
+# - *clipping comes before `backward()`*, or *after `step()`*: in between it has something to clip that is still to be used.
+# - *the norm after is measured when `.grad` has been emptied again*: measure before you empty.
+# - *logits and targets stand in a different order*, *the axes of the logits are exchanged*: flatten (B, T, V) and (B, T) as they are.
+# - *True and False have changed places*: "skipped" is true where no step was taken.
 # - *a step with a gradient that is not finite is taken*: does your test look at the gradient, for nan *and* for infinity?
 # - *gradients of an earlier step are added*: `zero_grad()` comes first.
 # - *the norm before and the norm after have changed places*, or *the norm of the clipped gradient is given as both*: `clip_grad_norm_` returns the norm before.
@@ -639,14 +673,14 @@ check("clipping-predict-nan")
 # %% [markdown]
 # ### Experiment: without, and with
 #
-# The run without clipping, a run clipped with your `clip_grad_norm` to 1, and stored runs over five seeds of these two, of the best of four limits by value, and of the obvious alternative: a learning rate 30 times smaller, without clipping.
+# The run without clipping, a run clipped with your `clip_grad_norm` to 1, and stored runs over five seeds of these two, of the best of four limits by value, and of the obvious alternative: a learning rate 30 times smaller, without clipping. (What clipping by value reaches is printed below the figure.) The dotted level is what no model can go below: of the 30 targets two repeat tokens that were not read, so they can only be guessed.
 
 # %% given="failing"
 VALUES = [0.01, 0.03, 0.1, 0.3]
 
 
 def excess(log, last=50):
-    """Mean loss of the last steps above the floor, in nats per token; None if the run has failed."""
+    """Mean loss of the last steps above what is attainable, in nats per token; None if the run has failed."""
     tail = log["loss"][-last:]
     return sum(tail) / len(tail) - floor() if all(map(math.isfinite, tail)) else None
 
@@ -666,8 +700,14 @@ with needs("clip_grad_norm"):
         range(1, len(plain["loss"]) + 1), plain["loss"], "s-", color=figures.VERMILION, label="not clipped, seed 0"
     )
     left.plot(range(1, 21), mine["loss"][:20], "o-", color=figures.BLUE, label="yours, clipped to 1, seed 0")
+    failed = len(plain["loss"])
+    left.axvline(failed, color=figures.VERMILION, ls=":", lw=1.5, label=f"infinite or nan: step {failed}")
     left.set(
-        yscale="log", xlabel="step", ylabel="loss (nats per token)", title="The first 20 steps", xticks=range(0, 21, 5)
+        yscale="log",
+        xlabel="step",
+        ylabel="loss (nats per token)",
+        title="Without clipping: over at once",
+        xticks=range(0, 21, 5),
     )
     left.legend(fontsize=9)
     steps = range(20, 401, 20)
@@ -675,13 +715,17 @@ with needs("clip_grad_norm"):
     figures.band(right, steps, [run["slow"] for run in runs], figures.ORANGE, "rate 0.01, not clipped")
     right.plot(steps, smooth(mine["loss"]), "o-", ms=4, color=figures.INK, label="yours, seed 0")
     figures.level(right, floor(), "no model can go below")
-    right.set(xlabel="step", ylabel="loss (mean of 20 steps)", ylim=(0.45, 1.6), title="400 steps")
+    right.set(
+        xlabel="step",
+        ylabel="loss (nats, mean of 20 steps)",
+        ylim=(0.45, 1.6),
+        title="Clipped: near the floor in 400 steps",
+    )
     right.legend(fontsize=9)
     figures.show(
         fig,
         "Unclipped, the loss overflows within a few steps; clipped, it comes near the floor; a lower rate is slower.",
     )
-    failed = len(plain["loss"])
     print(
         f"not clipped: the loss is first infinite or nan at step {failed} (seed 0), and in the stored runs at {', '.join(str(run['failed_at']) for run in runs)}"
     )
@@ -707,7 +751,8 @@ with needs("clip_grad_norm"):
 
 # %% [markdown]
 # **What to see.** Without clipping every run is over within a handful of steps. With it, every run comes close to the floor. And yet most of its steps are *not* clipped at all: clipping acts on the few that would have ended the run. A tenth of the learning rate is not safe either: some runs still fail. A thirtieth is, and pays for it at every step.
-# Clipping by value at the best of four limits comes close to clipping by norm, and does not beat it in any stored run; at a limit that is too low it is much slower.
+# Clipping by value at the best of four limits comes close to clipping by norm, and does not beat it in any stored run; its other limits do worse: 0.01 and 0.3 end 0.23 to 0.72 nats above the floor, 0.03 lies between.
+# Yours and the stored run of seed 0 differ in the last digits: PyTorch rounds a little differently, and training enlarges the difference.
 #
 # ## 4. Reading a log
 #
@@ -720,7 +765,7 @@ with needs("clip_grad_norm"):
 # | `"weight growth"` | parameters run away | a weight norm over **10** times the first one |
 # | `"gradient spike"` | the gradient explodes | a gradient norm over **10** times the median of the 20 norms before it |
 #
-# The median is used because one earlier spike must not hide the next.
+# The median is used because one earlier spike must not hide the next. Of 20 numbers two are in the middle; their median is the mean of these two.
 #
 # ### Exercise: `symptoms`
 #
@@ -766,7 +811,7 @@ check("clipping-symptoms")
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# Write one helper that says whether any entry of a list is over a factor times the median of its 20 predecessors, and use it twice. `statistics.median` or `torch.quantile(…, 0.5)` gives the median. The other two are one line each.
+# Write one helper that says whether any entry of a list is over a factor times the median of its 20 predecessors, and use it twice. `statistics.median` or `torch.quantile(…, 0.5)` gives the median. (`torch.median` gives the lower of the two in the middle.) The other two are one line each.
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
@@ -780,6 +825,8 @@ check("clipping-symptoms")
 # <details><summary>My check fails with…</summary>
 #
 # - *the mean is taken for the median*: one large number among the 20 moves the mean and not the median.
+# - *19 entries*, *holds the entry itself*: the slice for entry i begins at i − 20 and ends before i.
+# - *the lower of the two entries in the middle is taken for the median*: that is what `torch.median` gives.
 # - *compared with the entry right before it*, *with the smallest so far* or *with all entries before it*: it is the median of 20.
 # - *entries with fewer than 20 before them are compared*: the first steps of a run are often wild.
 # - *only the last entry is looked at*: a run may recover. The log still shows what happened.
@@ -816,10 +863,10 @@ with needs("symptoms"):
     for name, log in logs(seed=0).items():
         print(f"{name} ({len(log['loss'])} steps)")
         print(f"    yours, seed 0: {', '.join(sorted(symptoms(log))) or 'nothing'}")
-        every = [run[name] for run in runs]
+        seen = [run[name] for run in runs]
         for symptom in ("nan loss", "loss jump", "weight growth", "gradient spike"):
-            if seen := sum(symptom in one for one in every):
-                print(f"    {symptom:>14} in {seen} of {len(every)} stored runs")
+            if count := sum(symptom in one for one in seen):
+                print(f"    {symptom:>14} in {count} of {len(seen)} stored runs")
 
 # %% [markdown]
 # **What to see.** The run without clipping is over after a few steps. It shows no *jump*, because it does not have 20 losses to compare with; the growth of the weights and the nan tell. With rate 1 and a threshold of 3 no run fails, and yet nothing is well: the gradient spikes in every stored run, and in most of them the loss jumps. With rate 0.3 and threshold 1 at most
@@ -827,14 +874,14 @@ with needs("symptoms"):
 #
 # ## 5. What clipping does not cure
 #
-# The *temporal-order* task (Hochreiter and Schmidhuber 1997): a sequence of $T$ tokens, mostly noise; one marked token, A or B, stands in the second tenth, another in the sixth tenth. At the end the network says which two it has seen, in order: four classes, so guessing gives 0.25. In 2013 it was the showpiece for clipping: plain descent
-# failed on it, clipping helped. Since then it is said that a recurrent network needs clipping for such tasks.
+# The *temporal-order* task (Hochreiter and Schmidhuber 1997): a sequence of $T$ tokens, mostly noise; one marked token, A or B, is in the second tenth, another in the sixth tenth. At the end the network says which two it has seen, in order: four classes, so guessing gives 0.25. In 2013 it was the showpiece for clipping: the paper reports that plain descent
+# failed on it and that clipping helped. Since then it is said that a recurrent network needs clipping for such tasks.
 #
-# ### Predict: does the folklore hold?
+# ### Predict: clipping and Adam
 #
 # *difficulty 3 of 5 · importance 4 of 5 · 2 minutes*
 #
-# A tanh network with 50 units, $T = 20$, trained with **Adam** (rate 0.003, 400 steps), without clipping and clipped to 1. **What does clipping do for the share of right answers?** Write `"helps"`, `"no help"`.
+# A tanh network with 50 units, $T = 20$, trained with **Adam** (rate 0.003, 400 steps), without clipping and clipped to 1. **Does clipping help it to solve the task: more right answers, or in fewer steps?** Write `"helps"` or `"no help"`.
 
 # %% answer="clipping-predict-folklore"
 ### BEGIN SOLUTION
@@ -864,66 +911,88 @@ def marked(rows, T, seed):
 
 
 def order_run(clip, seed, T, steps=400):
-    """Share right on new sequences after training with Adam, and the longest gradient on the way."""
+    """Training with Adam: "right", the share on new sequences; "longest", the longest gradient on the way; "solved", the step after which
+    99 % were right over ten batches, or None; "flow", the length of the loss's gradient at each position compared with the last one."""
     model = TextModel("tanh", vocab=6, hidden=50, seed=seed)
-    optimizer, longest = torch.optim.Adam(model.parameters(), lr=0.003), 0.0
+    optimizer, longest, right = torch.optim.Adam(model.parameters(), lr=0.003), 0.0, []
     for step in range(steps):
         x, y = marked(32, T, 100_000 * seed + step)
         optimizer.zero_grad()
-        F.cross_entropy(model(x)[0][:, -1], y).backward()
+        logits = model(x)[0][:, -1]
+        F.cross_entropy(logits, y).backward()
+        right.append((logits.argmax(1) == y).double().mean().item())
         longest = max(longest, length_of(p.grad for p in model.parameters()))
         clip(model.parameters())
         optimizer.step()
+    solved = next((i for i in range(10, steps + 1) if sum(right[i - 10 : i]) >= 9.9), None)
     x, y = marked(1000, T, 10_000_000 + seed)
-    with torch.no_grad():
-        return (model(x)[0][:, -1].argmax(1) == y).double().mean().item(), longest
+    read = model.embedding(x).detach().requires_grad_()
+    logits = model.readout(model.rnn(read)[0][:, -1])
+    flow = torch.autograd.grad(F.cross_entropy(logits, y), read)[0].norm(dim=2).mean(0)
+    share = (logits.argmax(1) == y).double().mean().item()
+    return {"right": share, "longest": longest, "solved": solved, "flow": (flow / flow[-1]).tolist()}
 
 
 LENGTHS = [20, 60]
 
 # %% experiment="order"
 with needs("clip_grad_norm"):
-    mine = {"not clipped": order_run(lambda parameters: None, 0, 20)[0]}
-    mine["clipped to 1"] = order_run(lambda parameters: clip_grad_norm(parameters, LIMIT), 0, 20)[0]
+    mine = {"not clipped": order_run(lambda parameters: None, 0, 20)}
+    mine["clipped to 1"] = order_run(lambda parameters: clip_grad_norm(parameters, LIMIT), 0, 20)
     runs = stored("clipping", "order")
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
-    for ax, T in zip(axes, LENGTHS):
-        for place, (name, color, marker) in enumerate(
-            (("not clipped", figures.VERMILION, "s"), ("clipped to 1", figures.BLUE, "o"))
-        ):
-            right = [run[f"{name}, T = {T}"][0] for run in runs]
-            spread = [place + 0.06 * (i - len(runs) / 2) for i in range(len(runs))]
-            ax.plot(spread, right, marker, ms=8, color=color)
-            if T == 20:
-                ax.plot(place + 0.3, mine[name], "P", ms=9, mfc="none", mew=2, color=figures.INK)
-        figures.level(ax, 0.25, "guessing")
-        ax.set(xticks=[0, 1], xlim=(-0.5, 1.5), ylim=(0, 1.08), title=f"T = {T}: one mark per stored seed")
-        ax.set_xticklabels(["not clipped", "clipped to 1"])
-    axes[0].set_ylabel("share right (no unit)")
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
+    for number, run in enumerate(runs):
+        pair = [run[f"{name}, T = 20"]["solved"] for name in mine]
+        left.plot([0, 1], pair, "o-", color=figures.PALETTE[number], lw=1.5, label=f"seed {number}, stored")
+    left.plot(
+        [0, 1],
+        [one["solved"] for one in mine.values()],
+        "P--",
+        ms=9,
+        mfc="none",
+        mew=2,
+        lw=1,
+        color=figures.INK,
+        label="yours, seed 0",
+    )
+    left.set(xticks=[0, 1], xlim=(-0.3, 2.2), ylim=(0, 300), ylabel="steps until 99 % were right")
+    left.set_xticklabels(mine)
+    left.set_title("T = 20: later in some seeds, sooner in others")
+    left.legend(fontsize=8, loc="upper right")
+    figures.band(
+        right, range(1, 61), [run["not clipped, T = 60"]["flow"] for run in runs], figures.BLUE, "after training"
+    )
+    for begin, end, says in ((7, 12, "1st mark"), (31, 36, "2nd mark")):
+        right.axvspan(begin - 0.5, end + 0.5, color=figures.ORANGE, alpha=0.35, lw=0)
+        right.text((begin + end) / 2, 3, says, ha="center", fontsize=9)
+    right.set(yscale="log", ylim=(1e-20, 1e3), xlabel="position in the sequence")
+    right.set(ylabel="gradient compared with the last", title="T = 60: it fades before it reaches the marks")
+    right.legend(loc="lower right", fontsize=9)
     figures.show(
         fig,
-        "At 20 steps no clipped run is right more often than the unclipped one of its seed; at 60 all are near guessing.",
+        "At 20 tokens some seeds are solved sooner with clipping and some without; at 60 the gradient fades before it reaches the marks.",
     )
-    print("yours, T = 20, seed 0 (crosses): " + ", ".join(f"{name} {share:.2f}" for name, share in mine.items()))
-    better = sum(run["clipped to 1, T = 20"][0] > run["not clipped, T = 20"][0] + 0.02 for run in runs)
-    print(f"T = 20: clipping is better in {better} of {len(runs)} stored runs")
+    print("yours, T = 20, seed 0: " + ", ".join(f"{name} {one['right']:.2f} right" for name, one in mine.items()))
+    later = sum(run["clipped to 1, T = 20"]["solved"] >= run["not clipped, T = 20"]["solved"] for run in runs)
     print(
-        "T = 60: longest gradient in each stored run: "
-        + ", ".join(f"{run['not clipped, T = 60'][1]:.2f}" for run in runs)
+        f"T = 20: clipping makes it no faster in {later} of {len(runs)} stored runs; all end with every new sequence right"
     )
+    for says, key in (("share right", "right"), ("longest gradient", "longest")):
+        print(f"T = 60, {says}: " + ", ".join(f"{run['not clipped, T = 60'][key]:.2f}" for run in runs))
     if guess_folklore is not None:
         print(
             f"You said {guess_folklore!r}.",
-            "It was true of plain descent."
+            "For plain descent the paper of 2013 reports that it does."
             if guess_folklore == "helps"
             else "Adam divides each step by the size of recent gradients.",
         )
 
 # %% [markdown]
-# **What to see.** With Adam the unclipped network solves the task at $T = 20$, and clipping does not make it better. Adam divides by a running size of the gradients and so limits its own steps; the showpiece was made with plain descent.
+# **What to see.** With Adam the unclipped network solves the task at $T = 20$ in all five seeds, and so does the clipped one. The share right cannot tell them apart, so look at how soon: in three of five seeds the clipped run is later, in two it is earlier. Gradients far longer than 1 do occur here, and Adam does without clipping:
+# it divides by a running size of the gradients and so limits its own steps. The showpiece was made with plain descent, which is not run here.
 #
-# At $T = 60$ nothing is learned either way, and the longest gradient says why: in every stored run it stays below 1, so **the clipped run and the other one are the same run**, step for step. The gradient that would have to arrive from the first mark has *vanished* on the way. Clipping makes long vectors shorter. It cannot put back what is not there, nor would stretching
-# the gradient help: what is left points to the last steps. That is the subject of lesson 07.
+# At $T = 60$ nothing is learned either way. The longest gradient stays below 1 in every stored run, so **the clipped run and the other one are the same run**, step for step. Why nothing is learned, the right half shows: compared with the last position, at most a fiftieth of the gradient reaches the second mark, and less than a thousandth the first.
+# It has *vanished* on the way. Clipping makes long vectors shorter. It cannot put back what is not there, nor would stretching the gradient help: what is left points to the last positions. That is the subject of lesson 07.
 #
 # ## 6. Find the bug: clipped, and still wrong
 #
@@ -1000,10 +1069,14 @@ check("clipping-bug")
 # %% [markdown]
 # ### Experiment: whose gradient is it?
 #
-# Four windows are collected for a step. Its gradient is a weighted sum of the gradients of the four windows, and each should have the same weight. The next cell works the weights out from the first step that the optimizer takes: for the program as you found it, and for yours.
+# Four windows are collected for a step. Its gradient is a weighted sum of the gradients of the four windows, and each should have the same weight. The next cell works the weights out for the program as you found it, and for yours: for the first step of a fresh network, and again after 25 and 100 steps of training. It does so
+# with two limits: `max_norm` = 0.5, and 0.1, which is so low that it acts at nearly every step.
 
 
 # %% given="parts"
+AFTER = (0, 25, 100)  # steps of training
+
+
 class Recorder(torch.optim.SGD):
     """Plain descent that keeps the gradient of its first step, as one vector."""
 
@@ -1015,45 +1088,73 @@ class Recorder(torch.optim.SGD):
         return super().step(closure)
 
 
-def shares(seed, max_norm=0.5, k=15, every=4):
-    """What share each window has in the gradient of the first step of `train_in_parts`; together they are 1."""
-    x = copied_text(16, every * k, seed)
-    model, state, own = TextModel("relu", seed=seed).to(dtype), None, []
-    for start in range(0, every * k, k):  # the gradient of each window, with the same parameters
+def shares(model, seed, max_norm, k=15, windows=4):
+    """What share each window has in the gradient of the next step of `train_in_parts`; together they are 1. The model moves."""
+    x, state, own = copied_text(16, windows * k, seed), None, []
+    for start in range(0, windows * k, k):  # the gradient of each window, with the same parameters
         logits, state = model(x[:, start : start + k], state)
         state = state.detach()
         loss = F.cross_entropy(logits.flatten(0, 1), x[:, start + 1 : start + k + 1].flatten())
         own.append(torch.cat([grad.flatten() for grad in torch.autograd.grad(loss, list(model.parameters()))]))
     optimizer = Recorder(model.parameters(), lr=0.01)
-    train_in_parts(model, optimizer, x[:, :-1], x[:, 1:], k, every, max_norm)
+    train_in_parts(model, optimizer, x[:, :-1], x[:, 1:], k, windows, max_norm)
     weights = torch.linalg.lstsq(torch.stack(own, 1).cpu(), optimizer.seen.cpu()[:, None]).solution[:, 0]
     return (weights / weights.sum()).tolist()
 
 
+def trained_in_parts(seed, max_norm, k=15, windows=4):
+    """Training with `train_in_parts`: "shares" after each number of steps in AFTER; "begin" and "end", the mean loss of the first step's windows and of the last 40."""
+    model, done, found, losses = TextModel("relu", seed=seed).to(dtype), 0, [], []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for steps in AFTER:
+        if steps > done:
+            x = copied_text(16, (steps - done) * windows * k, 1000 * seed + steps)
+            losses += train_in_parts(model, optimizer, x[:, :-1], x[:, 1:], k, windows, max_norm)
+        done = steps
+        found.append(shares(copy.deepcopy(model), seed, max_norm))
+    return {"shares": found, "begin": sum(losses[:windows]) / windows, "end": sum(losses[-40:]) / 40}
+
+
 # %% experiment="parts"
 with needs("train_in_parts"):
-    runs = stored("clipping", "parts")
-    fig, ax = plt.subplots()
+    runs, yours = stored("clipping", "parts"), {max_norm: trained_in_parts(0, max_norm) for max_norm in (0.5, 0.1)}
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True)
     windows = range(1, 5)
-    figures.band(ax, windows, [run["as_found"] for run in runs], figures.VERMILION, "as found")
-    figures.band(ax, windows, [run["fixed"] for run in runs], figures.BLUE, "fixed")
-    ax.plot(windows, shares(0), "o", ms=8, mfc="none", mew=2, color=figures.INK, label="yours, seed 0")
-    ax.set(xlabel="window", ylabel="share in the gradient of a step", ylim=(0, 1), xticks=windows)
-    ax.set_title("As found, a step follows its last window")
-    ax.legend()
-    figures.show(fig, "As found, the last window has the largest share by far; fixed, all four have a quarter.")
+    looks = (("as_found", 0.5, figures.ORANGE), ("as_found", 0.1, figures.VERMILION), ("fixed", 0.5, figures.BLUE))
+    for name, max_norm, color in looks:
+        found = [run[name][str(max_norm)]["shares"] for run in runs]
+        says = f"{name.replace('_', ' ')}, limit {max_norm:g}"
+        figures.band(left, windows, [one[0] for one in found], color, says)
+        figures.band(right, AFTER, [[row[-1] for row in one] for one in found], color, says)
+    for (max_norm, one), marker in zip(yours.items(), ("o", "s")):
+        look = {"ms": 8, "mfc": "none", "mew": 2, "color": figures.INK, "label": f"yours, limit {max_norm:g}"}
+        left.plot(windows, one["shares"][0], marker, **look)
+        right.plot(AFTER, [row[-1] for row in one["shares"]], marker, **look)
+    left.set(xlabel="window", ylabel="share in the gradient of a step", ylim=(0, 1.05), xticks=windows)
+    left.set_title("First step: it follows its last window")
+    left.legend(fontsize=8)
+    right.set(xlabel="steps of training", xticks=AFTER, title="The last window, later: as long as the limit acts")
+    figures.show(
+        fig,
+        "As found, the last window has nearly all of the first step; later only where the limit is still reached. Fixed, all have a quarter.",
+    )
+    for name in ("as_found", "fixed"):
+        for max_norm in ("0.5", "0.1"):
+            ends = ", ".join(f"{one[name][max_norm]['begin']:.2f} to {one[name][max_norm]['end']:.2f}" for one in runs)
+            print(f"loss in {AFTER[-1]} steps, {name.replace('_', ' ')}, limit {max_norm}: {ends}")
 
 # %% [markdown]
-# **What to see.** As found, the sum is shortened after each window, so what the first window gave is shortened four times and what the last gave once: the limit holds, and the direction is no longer that of the mean gradient. Most of the batch has been read for nothing. Once fixed, each window has a quarter. No error, no odd number: the loss falls either way.
+# **What to see.** As found, the sum is shortened after each window, so what the first window gave is shortened four times and what the last gave once: the limit holds, and the direction is no longer that of the mean gradient. Once fixed, each window has a quarter.
 #
-# The same mistake hides in mixed precision, where gradients are scaled up by a factor: clip before they are scaled back, and the limit means something else.
+# The mistake shows only where the sum is above the limit before the last window. In the first step the gradients are far longer than 0.5, and most of the batch is read for nothing. As they get shorter, the limit 0.5 acts less, and after 100 steps the last window has about 0.3. With the limit 0.1 it still has more than 0.9.
+# So the mistake acts at the very steps for which you clip. And it does not show in a log: no error, no odd number. The losses printed above fall either way, and neither program is ahead in all seeds.
 
 # %% [markdown]
 # ## 7. In your own words
 #
 # *difficulty 3 of 5 · importance 4 of 5 · 10 minutes · graded by a person*
 #
-# A colleague trains a recurrent network. "My loss became nan at step 900, so I set clipping to 0.001, and now it is stable. But it does not learn the long dependencies, so I will clip even harder." **What do you say?** Which numbers would you ask to see, where would you set the threshold and why, and what about the long dependencies? Five to eight sentences.
+# A colleague trains a recurrent network by plain gradient descent. "My loss became nan at step 900, so I set clipping to 0.001, and now it is stable. But it does not learn the long dependencies, so I will clip even harder." **What do you say?** Which numbers would you ask to see, where would you set the threshold and why, and what about the long dependencies? Five to eight sentences.
 #
 # Points: one for what the log should show before a threshold is chosen; one for what a threshold of 0.001 does to ordinary steps; one for why clipping cannot bring back long dependencies; one for evidence from this lesson.
 
@@ -1073,11 +1174,11 @@ with needs("train_in_parts"):
 # 2. On the edge the gradient is right and holds only for a very short distance; one ordinary step from there goes far astray.
 # 3. Clipping by global norm multiplies all gradients by $\min(1, c/\lVert g\rVert)$: one factor, so the direction stays.
 # 4. Clipping by value bounds each entry and turns the gradient.
-# 5. The order is `zero_grad → forward → loss → backward → clip → step`. Elsewhere clipping raises no error and has no effect.
-# 6. Where gradients are collected over several windows, clip once, when the sum is complete.
+# 5. The order is `zero_grad → forward → loss → backward → clip → step`. Before `backward()` or after `step()` clipping raises no error and the step is unclipped.
+# 6. Where gradients are collected over several windows, clip once, when the sum is complete. Clipping after each window favours the last one wherever the limit acts.
 # 7. A gradient that is not finite cannot be clipped: skip the step, and leave the optimizer's memory alone too.
 # 8. Log the norm *before* clipping. Symptoms: nan loss, loss jump, weight growth, gradient spike.
-# 9. The threshold lies above ordinary gradients: too low is too slow, too high is no help. Optimizers that scale their steps, like Adam, may not need it.
+# 9. The threshold lies above ordinary gradients: too low is too slow, and far too high helps little. Optimizers that scale their steps, like Adam, may not need it.
 # 10. Clipping cannot restore a vanished gradient. Next: lesson 07, gates.
 #
 # ## Further reading
@@ -1088,3 +1189,6 @@ with needs("train_in_parts"):
 # - Q. V. Le, N. Jaitly, G. E. Hinton, [*A simple way to initialize recurrent networks of rectified linear units*](https://arxiv.org/abs/1504.00941), 2015: the network of section 3.
 # - S. Hochreiter, J. Schmidhuber, *Long short-term memory*, Neural Computation 9(8), 1997: the temporal-order task.
 # - PyTorch documentation, [*torch.nn.utils.clip_grad_norm_*](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html).
+
+# %% given="progress"
+progress()

@@ -46,7 +46,7 @@ def test_any_two_mistakes_in_clipping_differ_on_a_long_and_a_short_gradient(seed
     long = [draw.normal(5), draw.normal(3, 4, scale=4), draw.normal(2, 1, 7)]
     short = [0.2 * draw.normal(4, 2), 0.2 * draw.normal(3)]
     values = [draw.normal(*grad.shape) for grad in (*long, *short)]
-    assert set() == alike(clips.clip_grad_norm, (long, 0.6, values[:3]), (short, 7.5, values[3:]))
+    assert set() == alike(clips.clip_grad_norm, (long, 0.6, values[:3], values), (short, 7.5, values[3:], values))
     assert set() == alike(clips.global_norm, long)
 
 
@@ -114,15 +114,17 @@ def test_a_step_that_is_skipped_leaves_the_memory_of_the_optimizer_alone():
 def test_training_fails_without_clipping_and_succeeds_with_it():
     """For every seed; and by norm is never behind the best limit by value."""
     for run in stored("training"):
-        assert run["failed_at"] <= 10 and run["norm_excess"] < 0.1 < run["slow_excess"]
+        assert run["failed_at"] <= 10 and run["norm_excess"] < 0.05 < 0.5 < run["slow_excess"]
         assert run["norm_excess"] < run["value_excess"] and run["clipped"] < 0.25
+        low, middle, best, high = run["value_by_limit"]
+        assert best == run["value_excess"] < middle < min(low, high) and 0.23 < min(low, high) < max(low, high) < 0.73
     assert any(run["fails_at_0.03"] for run in stored("training"))
 
 
 def test_on_the_cliff_a_threshold_of_1_brings_every_start_to_the_valley():
     """Too low is too slow, and without clipping some starts are thrown off."""
     for run in stored("cliff"):
-        assert 1 == run["clipped"][2] > run["plain"] > 0.8 and run["clipped"][0] < 0.5
+        assert 1 == run["clipped"][2] > run["clipped"][4] > run["plain"] > 0.8 and run["clipped"][0] < 0.5
 
 
 def test_clipping_by_value_turns_the_gradient_the_more_the_lower_the_limit():
@@ -131,11 +133,16 @@ def test_clipping_by_value_turns_the_gradient_the_more_the_lower_the_limit():
 
 
 def test_clipping_helps_no_run_on_temporal_order_and_changes_nothing_where_the_gradient_vanishes():
-    """At 60 steps the clipped run is the other one, bit for bit."""
-    for run in stored("order"):
-        assert run["not clipped, T = 20"][0] > 0.95 and run["clipped to 1, T = 20"][0] <= run["not clipped, T = 20"][0]
-        assert run["not clipped, T = 60"] == run["clipped to 1, T = 60"]
-        assert run["not clipped, T = 60"][1] < 1 and run["not clipped, T = 60"][0] < 0.35
+    """At 60 steps the clipped run is the other one, bit for bit, and little of the gradient reaches the marks."""
+    runs = stored("order")
+    for run in runs:
+        plain, clipped = run["not clipped, T = 20"], run["clipped to 1, T = 20"]
+        assert plain["right"] == clipped["right"] == 1 and plain["longest"] > 1
+        far = run["not clipped, T = 60"]
+        assert far == run["clipped to 1, T = 60"] and far["longest"] < 1 and far["right"] < 0.35
+        assert max(far["flow"][6:12]) < 1e-3 and max(far["flow"][30:36]) < 0.02
+    later = [run["clipped to 1, T = 20"]["solved"] > run["not clipped, T = 20"]["solved"] for run in runs]
+    assert (3, 5) == (sum(later), len(later))
 
 
 def test_logs_show_growth_and_nan_without_clipping_and_jumps_where_it_is_too_weak():
@@ -147,6 +154,20 @@ def test_logs_show_growth_and_nan_without_clipping_and_jumps_where_it_is_too_wea
     assert all(not run["not clipped, rate 0.01"] for run in seen)
 
 
-def test_as_found_a_step_follows_its_last_window():
-    for run in stored("parts"):
-        assert run["as_found"][-1] > 0.8 and all(abs(share - 0.25) < 1e-5 for share in run["fixed"])
+def test_as_found_a_step_follows_its_last_window_where_the_limit_acts():
+    """In the first step by either limit; after 100 steps by the low one alone. The losses do not tell."""
+    runs = stored("parts")
+    for run in runs:
+        last = {limit: [row[-1] for row in one["shares"]] for limit, one in run["as_found"].items()}
+        assert min(last["0.1"]) > 0.9 and last["0.5"][0] > 0.9 and 0.25 < last["0.5"][-1] < 0.4
+        fixed = [share for one in run["fixed"].values() for row in one["shares"] for share in row]
+        assert all(abs(share - 0.25) < 1e-5 for share in fixed)
+    for limit in ("0.5", "0.1"):
+        ahead = [run["as_found"][limit]["end"] < run["fixed"][limit]["end"] for run in runs]
+        assert 0 < sum(ahead) < len(ahead)
+        assert all(run[name][limit]["end"] < run[name][limit]["begin"] for run in runs for name in run)
+
+
+def test_no_model_goes_below_the_floor_on_average(lesson):
+    """Two of 30 targets can only be guessed, the others repeat with 0.8."""
+    assert abs(lesson.floor() - (2 * math.log(4) + 28 * 0.58754) / 30) < 1e-4

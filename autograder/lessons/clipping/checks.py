@@ -206,7 +206,7 @@ def symptoms(student: Student, draw: Draw) -> None:
     """`symptoms` is the set of those symptoms of exploding gradients that occur in a log."""
     named, answers = drawn_logs(draw), []
     for _, log in named:
-        with on_error(*evidence.READING):
+        with evidence.shown(student, f"symptoms(a log of {len(log['loss'])} steps)"), on_error(*evidence.READING):
             got = student.symptoms(log)
         answers.append(evidence.as_flags(got))
     every = [log for _, log in named]

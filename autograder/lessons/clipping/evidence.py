@@ -21,7 +21,7 @@ from autograder.checking.student import Student
 from autograder.lessons.clipping.mistakes import clips, training
 from autograder.lessons.clipping.mistakes.logs import SYMPTOMS
 
-_ONCE = "A generator can be gone through once. How many times does your function go through `parameters`?"
+_ONCE = "You can loop over a generator only once. How many times does your function go through `parameters`?"
 GENERATOR = (
     Raised(("object of type 'generator' has no len()", "'generator' object is not subscriptable", "'generator' object has no attribute"),
            "`parameters` may be a generator: it has no length and no indices. What makes a list of it?", "generator-as-list"),
@@ -34,7 +34,25 @@ NO_TENSOR = EMPTY.but("There may be no gradient at all. How long is nothing?", "
 READING = (
     INDEX.but("The lists may be shorter than 20, and even empty. Which entries are there to be compared?", "short-log"),
 )
+_COMPARED = (
+    "`in`, `==` and `list.index` compare tensors entry by entry. What asks whether two names mean the same object?"
+)
+IN_LIST = Raised(("The size of tensor a", "Boolean value of Tensor with more than one value is ambiguous"), _COMPARED, "compared-by-entries")  # fmt: skip
+_FORMS = {
+    "list": "a list of parameters",
+    "generator": "a generator of parameters",
+    "twice": "a list [p, q, p] of p and q",
+}
 _NAN = "Where can a factor become nan or infinite: what is c / 0, and what is infinity times 0?"
+
+
+@contextmanager
+def shown(student: Student, call: str) -> Iterator[None]:
+    """A message about what the learner's code does inside shows this as the call."""
+    try:
+        yield
+    finally:
+        student.show(call)
 
 
 def judge_zero(got: Any, name: str) -> None:
@@ -72,7 +90,10 @@ class Bounding:
 
     def ask(self) -> tuple[Any, list[Any]]:
         """What the call returns, and the gradients that are there afterwards."""
-        with on_error(*(GENERATOR if self.form == "generator" else ()), NO_GRADIENT):
+        shapes = ", ".join("None" if grad is None else str(tuple(grad.shape)) for grad in self.now)
+        call = f"{self.of}({_FORMS[self.form]} with gradients of shapes {shapes}; {self.limit:g})"
+        rows = (*(GENERATOR if self.form == "generator" else ()), NO_GRADIENT, IN_LIST)
+        with shown(self.student, call), on_error(*rows):
             returned = getattr(self.student, self.of)(self.made["given"], self.limit)
         values, after = (self.student.probe(name, of=self.made["all"]) for name in ("parameters", "gradients"))
         if first_difference(values, self.values) is not None:
@@ -159,7 +180,7 @@ def judge_together(*asked: tuple[Clipping, str], rtol: float | None = None) -> N
     """Raise Wrong unless all of these are clipped; a mistake is named if it explains all of them."""
     got: list[Any] = []
     calls: dict[str, str] = {}  # the call behind each part of the answer
-    cases = [(case.there, case.limit, case.measured) for case, _ in asked]
+    cases = [(case.there, case.limit, case.measured, case.values) for case, _ in asked]
     for case, prefix in asked:
         returned, after = case.ask()
         if rtol is not None and isinstance(returned, Tensor):  # of two dtypes either will do
@@ -212,6 +233,8 @@ class Training:
         for i, (x, y) in enumerate(batches, 1):
             row = self._vetted(self.student.clipped_train_step(model, optimizer, x, y, limit))
             trapped = bool(x.max() >= self.V - len(self.traps))
+            if i == 1 and not trapped:
+                self._deny_early(float(row["norm_before"]), limit / share)
             said = f"step {i}: " if len(batches) > 1 else ""
             got += [row["skipped"], *([] if trapped else [training.number(row[key]) for key in self.keys[:3]])]
             names += [f"{said}{key}" for key in (("skipped",) if trapped else ("skipped", *self.keys[:3]))]
@@ -233,6 +256,16 @@ class Training:
             flags = training.steps.on(*asked, pick=_flags)  # once a parameter is nan, only these tell
             expect(_flags(got), _flags(want), tuple(name for name in names if name.endswith("skipped")), slips=flags)
             raise
+
+    def _deny_early(self, got: float, want: float) -> None:
+        """Raise Wrong if the first norm before is that of what was in `.grad` before `backward()`."""
+        said = f"step 1: norm_before is {got:.6g}; expected {want:.6g}"
+        early = "Clipping comes before `backward()`, and with it the measuring"
+        asks = "Which call puts the gradient of this batch into `.grad`?"
+        if got == 0:
+            deny("measured-empty", said, f"{early}: the norm was measured when `.grad` was still empty.", asks)
+        if math.isclose(got, training.norm_of(list(self.stale.values())), rel_tol=1e-4):
+            deny("measured-before", said, f"{early}: the norm is that of gradients that something else had left.", asks)
 
     def _vetted(self, row: Any) -> dict[str, Any]:
         """What a step returns, as a bool and three numbers."""
@@ -331,6 +364,6 @@ def deny_symptoms(says: str, got: Mapping[str, bool], want: Mapping[str, bool], 
     deny(
         " | ".join(slip.id for slip in same),
         summary,
-        f"This is what comes out, for all logs that were asked about, when {told}.",
+        f"This is what comes out when {told}. It fits your answers for all logs.",
         *dict.fromkeys(slip.asks for slip in same),
     )

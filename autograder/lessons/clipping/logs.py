@@ -58,10 +58,25 @@ def drawn_logs(draw: Draw) -> list[tuple[str, Log]]:
     logs.add("a log whose entry with 19 before it is large", loss={19: 5.0}, grad_norm={19: 20.0})
     logs.add("a log whose entry with exactly 20 before it is large", loss={20: 5.0}, grad_norm={20: 20.0})
     logs.add("a log whose last entry is large", loss={47: 5.0}, grad_norm={47: 20.0})
+    _edges(logs)
     _slow(logs)
     _weights(logs)
     _bounds(logs)
     return logs.made
+
+
+def _edges(logs: _Logs) -> None:
+    """Low and high entries by turns, and one near the bound: one entry more or less in the slice, or one of the two in the middle, decides."""
+    for at in (30, 31):
+        for says, loss, norm in (("below", 3.3, 11.0), ("above", 3.9, 13.0)):
+            log = logs.quiet(40)
+            log["loss"], log["grad_norm"] = (
+                [level * (1.4 if i % 2 else 1.0) for i in range(40)] for level in (0.8, 1.1)
+            )
+            log["loss"][at], log["grad_norm"][at] = 0.8 * loss, 1.1 * norm
+            logs.add(
+                f"a log of entries by turns low and high, whose entry {at} is {says} the bounds, but not by much", log
+            )
 
 
 def _slow(logs: _Logs) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.beside.advice import LEAF_CHANGED
 from autograder.checking.anew import each_call_anew
 from autograder.checking.compare import first_difference
 from autograder.checking.draw import Draw
-from autograder.checking.expect import deny, expect
+from autograder.checking.expect import deny, expect, on_error
 from autograder.checking.predictions import prediction
 from autograder.checking.spec import check
 from autograder.checking.student import Student
@@ -30,6 +31,9 @@ from autograder.lessons.vanishing_gradients.oracles import (
 
 FORBIDDEN = ("cells", "autograd", "differences")
 FROZEN = "It would never be trained again. Which line switched that off, and does anything switch it on again?"
+NO_GRAD = LEAF_CHANGED.but(
+    "A parameter is written into while autograd watches. What does `torch.no_grad()` do for the lines inside it?"
+)
 PARTS = ("dx", "dh_prev", "dc_prev", "dparams")
 
 
@@ -61,17 +65,25 @@ def _flow(student: Student, draw: Draw, kind: str, B: int, T: int, D: int, H: in
     want = influences(kind, weights, x).norm(dim=2).mean(0)
     slips = measures.gradient_flow.on(kind, weights, x)
     expect(got, want, "the flow", axes="T", slips=slips, factors={"B": B, "H": H}, rtol=1e-3 if draw.dtype == torch.float32 else None)  # fmt: skip
-    if first_difference(student.probe("gradients", of=module), stale) is not None:
+    left = student.probe("gradients", of=module)
+    if all(grad is None or not grad.any() for grad in left.values()):
+        deny(
+            "grad-emptied",
+            "the values are right, but after the call the gradients that were in `.grad` of the parameters are gone",
+            "Measured in the middle of training, the next step would be lost. Which line empties them?"
+            " Which function of torch.autograd returns the gradient of one tensor alone, so that nothing has to be emptied?",
+        )
+    if first_difference(left, stale) is not None:
         deny(
             "fills-grad",
             "the values are right, but after the call the parameters of the layer have other gradients in `.grad` than before",
             "Measured in the middle of training, that would be added to the next step. `backward()` fills every leaf of the graph."
             " Which function of torch.autograd returns the gradient of one tensor alone?",
         )
-    if left := student.probe("frozen", of=module):
+    if frozen := student.probe("frozen", of=module):
         deny(
             "frozen",
-            f"the values are right, but after the call {left[0]} of the layer does not require a gradient any more",
+            f"the values are right, but after the call {frozen[0]} of the layer does not require a gradient any more",
             FROZEN,
         )
 
@@ -229,7 +241,10 @@ def identity_init(student: Student, draw: Draw) -> None:
 def _set_up(student: Student, of: str, kind: str, weights: Params, value: float) -> dict[str, Tensor]:
     """The weights of a layer after the learner's function has set it up; Wrong if an optimizer would no longer train it."""
     sizes = f"nn.{kind.upper()}({weights['weight_ih_l0'].shape[1]}, {weights['weight_hh_l0'].shape[1]})"
-    seen = student.probe("set_up", of=of, kind=kind, weights=weights, value=value, shown=f"{of}({sizes}, {value:g})")
+    with on_error(NO_GRAD):
+        seen = student.probe(
+            "set_up", of=of, kind=kind, weights=weights, value=value, shown=f"{of}({sizes}, {value:g})"
+        )
     for name, same, trained in seen["parameters"]:
         if not same:
             deny("new-parameter", f"{name} is another object than before",

@@ -267,15 +267,15 @@ def symptoms(log):
     return {name for name, seen in shown.items() if seen}
 
 
-# %% of="clipping-symptoms" variant="lower-median"
+# %% of="clipping-symptoms" variant="tensors"
 def symptoms(log):
     out = []
     loss, grad, weight = (torch.tensor(log[k], dtype=torch.float64) for k in ("loss", "grad_norm", "weight_norm"))
     if not torch.isfinite(loss).all():
         out.append("nan loss")
-    if any(loss[i] > 3 * loss[i - 20 : i].median() for i in range(20, len(loss))):
+    if any(loss[i] > 3 * loss[i - 20 : i].quantile(0.5) for i in range(20, len(loss))):
         out.append("loss jump")
-    if any(grad[i] > 10 * grad[i - 20 : i].median() for i in range(20, len(grad))):
+    if any(grad[i] > 10 * grad[i - 20 : i].quantile(0.5) for i in range(20, len(grad))):
         out.append("gradient spike")
     if len(weight) and (weight > 10 * weight[0]).any():
         out.append("weight growth")

@@ -84,6 +84,7 @@ _UNCHANGED = "Which line changes a `.grad`? `grad = grad * factor` makes a new t
     Slip("emptied", "long gradients are set to 0", "What should be left of a long gradient: nothing, or a shorter one?"),
     Slip("subtracted", "the excess of the norm is subtracted from every entry", "What keeps the direction of a vector: subtracting from its entries, or multiplying them?"),
     Slip("values-measured", "the parameters are measured and not their gradients", "What is the difference between `p` and `p.grad`?"),
+    Slip("all-values-measured", "the parameters are measured and not their gradients, those without a gradient too", "What is the difference between `p` and `p.grad`?"),
     Slip("first-clipped", "only the first gradient is scaled", "Which lines belong to the loop?"),
     Slip("last-clipped", "only the last gradient is scaled", "Which lines belong to the loop?"),
     Slip("after-returned", "the norm of the clipped gradients is returned", "The norm before is asked. Which line measures, and which one scales?"),
@@ -93,18 +94,19 @@ _UNCHANGED = "Which line changes a `.grad`? `grad = grad * factor` makes a new t
     Slip("measured-on-the-way", "the norm is measured anew after each gradient has been scaled", "How many norms are there in one call? When is it measured?"),
 )  # fmt: skip
 def clip_grad_norm(slips: Set[str], *cases: Any) -> tuple[Tensor, ...]:
-    """For each case of gradients, max_norm and perhaps the parameters: the norm before, and the gradients afterwards."""
+    """For each case of gradients, max_norm and perhaps the parameters with a gradient, and all of them: the norm before, and the gradients afterwards."""
     return tuple(part for case in cases for part in clipped(slips, *case))
 
 
 def clipped(
-    slips: Set[str], grads: Sequence[Tensor], max_norm: float, values: Sequence[Tensor] = ()
-) -> tuple[Tensor, ...]:
-    """The same for one case."""
+    slips: Set[str], grads: Sequence[Tensor], max_norm: float, values: Sequence[Tensor] = (), every: Sequence[Tensor] = ()
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """The same for one case; `values` are the parameters that have a gradient, `every` all of them."""
     if "each-alone" in slips:
         parts = [clipped(slips - {"each-alone"}, [grad], max_norm) for grad in grads]
         return (length(slips, grads), *(part[1] for part in parts))
-    norm = length(slips, list(values) if "values-measured" in slips else grads)
+    measured = values if "values-measured" in slips else every if "all-values-measured" in slips else grads
+    norm = length(slips, measured)
     factor = max_norm / norm if norm > max_norm or "always" in slips else torch.ones_like(norm)
     if "grown" in slips:
         factor = torch.clamp(max_norm / norm, min=1.0)
@@ -146,6 +148,7 @@ def clipped(
     Slip("above-only", "entries below -limit are left as they are", "From how many sides is an entry bounded?"),
     Slip("below-only", "entries above limit are left as they are", "From how many sides is an entry bounded?"),
     Slip("sign-lost", "the sign is lost: the absolute value is bounded", "What becomes of an entry of −4 with the limit 1?"),
+    Slip("positive-limit", "the sign is lost beyond the limit: an entry below -limit becomes +limit", "What becomes of an entry of −4 with the limit 1?"),
     Slip("set-to-zero", "entries beyond the limit are set to 0", "What becomes of an entry of 3 with the limit 1: 0, or 1?"),
     Slip("scaled", "all entries of a gradient are scaled by one factor, so that the largest reaches the limit",
          "An entry that is within the limit stays as it is. Does it here?"),
@@ -170,6 +173,8 @@ def clip_grad_value(slips: Set[str], grads: Sequence[Tensor], limit: float) -> t
     after = [torch.clamp(grad.abs() if "sign-lost" in slips else grad, low, high) for grad in grads]
     if "set-to-zero" in slips:
         after = [torch.where(grad.abs() > limit, 0.0, grad) for grad in grads]
+    if "positive-limit" in slips:
+        after = [torch.where(grad.abs() > limit, limit, grad) for grad in grads]
     if "scaled" in slips:
         after = [grad * torch.clamp(limit / grad.abs().max(), max=1.0) for grad in grads]
     if "by-norm" in slips:

@@ -24,6 +24,17 @@ _TWENTY = "Which entries are the 20 before entry i, and what is the median of nu
     Slip("too-early", "entries with fewer than 20 before them are compared, too", "Which is the first entry that has 20 before it?"),
     Slip("last-entry", "only the last entry is compared", "A run may recover. Which entries are asked for?"),
     Slip("or-equal", "an entry that is exactly at a bound counts as over it", "Is 3 over 3?"),
+    Slip("or-equal-median", "a loss or a gradient norm that is exactly at its bound counts as over it", "Is 3 over 3?"),
+    Slip("or-equal-weight", "a weight norm that is exactly at its bound counts as over it", "Is 10 over 10?"),
+    Slip("last-spike", "only the last loss and the last gradient norm are compared", "A run may recover. Which entries are asked for?"),
+    Slip("last-weight", "only the last weight norm is compared", "Weights may shrink again. Which entries are asked for?"),
+    Slip("starts-late", "the first entry that has 20 before it is not compared", "Which is the first entry that has 20 before it? Count from 0."),
+    Slip("last-missing", "the slice leaves out the entry right before: 19 entries", _TWENTY),
+    Slip("first-missing", "the slice begins one entry late: 19 entries", _TWENTY),
+    Slip("own-entry", "the slice is shifted by one and holds the entry itself", "Does the slice for entry i hold entry i? Where does a slice end?"),
+    Slip("lower-median", "the lower of the two entries in the middle is taken for the median", "Of 20 numbers two are in the middle. What is the median of (1, 3)?"),
+    Slip("upper-median", "the upper of the two entries in the middle is taken for the median, or the entry itself is one of 21 in the slice",
+         "Of 20 numbers two are in the middle. What is the median of (1, 3)? And does the slice hold entry i?"),
     Slip("factors-swapped", "the factors 3 and 10 have changed places", "Which factor belongs to the loss, and which to the norms?"),
     Slip("three-for-both", "the factor is 3 for losses and gradients", "Which factor belongs to the loss, and which to the norms?"),
     Slip("ten-for-both", "the factor is 10 for losses and gradients", "Which factor belongs to the loss, and which to the norms?"),
@@ -71,7 +82,7 @@ def _shown(slips: Set[str], log: Log) -> dict[str, bool]:
 
 def _over(slips: Set[str], values: Sequence[float], factor: float) -> bool:
     for i, level in _levels(slips, values):
-        above = values[i] >= factor * level if "or-equal" in slips else values[i] > factor * level
+        above = values[i] >= factor * level if slips & {"or-equal", "or-equal-median"} else values[i] > factor * level
         if above or "drops" in slips and values[i] * factor < level:
             return True
     return False
@@ -79,9 +90,15 @@ def _over(slips: Set[str], values: Sequence[float], factor: float) -> bool:
 
 def _levels(slips: Set[str], values: Sequence[float]) -> Iterator[tuple[int, float]]:
     """Entries with what they are compared with."""
-    begin = len(values) - 1 if "last-entry" in slips else 1 if slips & {"too-early", "one-before"} else 20
-    for i in range(max(begin, 1 if "too-early" in slips else 20 if "last-entry" in slips else begin), len(values)):
+    begin = 1 if slips & {"too-early", "one-before"} else 21 if "starts-late" in slips else 20
+    for i in range(max(begin, len(values) - 1) if slips & {"last-entry", "last-spike"} else begin, len(values)):
         before = values[max(0, i - 20) : i]
+        if "last-missing" in slips:
+            before = values[i - 20 : i - 1]
+        if "first-missing" in slips:
+            before = values[i - 19 : i]
+        if "own-entry" in slips:
+            before = values[i - 19 : i + 1]
         if "one-before" in slips:
             before = values[i - 1 : i]
         if "all-before" in slips:
@@ -97,6 +114,10 @@ def _levels(slips: Set[str], values: Sequence[float]) -> Iterator[tuple[int, flo
             if "smallest" in slips
             else max
             if "largest" in slips
+            else statistics.median_low
+            if "lower-median" in slips
+            else statistics.median_high
+            if "upper-median" in slips
             else statistics.median
         )
         yield i, pick(before)
@@ -105,12 +126,12 @@ def _levels(slips: Set[str], values: Sequence[float]) -> Iterator[tuple[int, flo
 def _grown(slips: Set[str], values: Sequence[float], factor: float) -> bool:
     if "weight-median" in slips:
         return _over(slips - {"mean"}, values, factor)
-    if "last-entry" in slips:
+    if slips & {"last-entry", "last-weight"}:
         return bool(values) and values[-1] > factor * values[0]
     for i, value in enumerate(values):
         level = (
             min(values) if "weight-least" in slips else values[max(0, i - 1)] if "weight-before" in slips else values[0]
         )
-        if value > factor * level or "or-equal" in slips and value == factor * level:
+        if value > factor * level or slips & {"or-equal", "or-equal-weight"} and value == factor * level:
             return True
     return False

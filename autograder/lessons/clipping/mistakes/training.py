@@ -94,6 +94,11 @@ CLIPPED = (
     Slip("before-as-after", "the norm before clipping is given as both", "What is in `.grad` once it is clipped?"),
     Slip("limit-as-after", "the limit is given as the norm after, even where the gradient is shorter", "How long is a short gradient after clipping?"),
     Slip("squared-norms", "the norms are given squared", "Where does the root come in?"),
+    Slip("measured-emptied", "the norm after is measured when `.grad` has been emptied again, after `step()`", "Up to which line is the gradient that the step was taken with in `.grad`?"),
+    Slip("order-differs", "logits and targets stand in a different order: one row after row, the other step after step",
+         "Before both are flattened: is axis 0 the row and axis 1 the step in each of them?"),
+    Slip("axes-mixed", "the axes of the logits are exchanged before they are flattened, so that scores of different tokens share a row",
+         "`flatten` and `reshape` read the numbers in the order of the axes. Which axis of the logits has to come last?"),
     Slip("sum-loss", "the loss is the sum over all tokens", "Which loss is asked: the sum, or the mean per token?"),
     Slip("last-step", "only the losses of the last time step are counted", "At how many steps is there a loss?"),
     Slip("sum-over-time", "the loss is summed over time and averaged over the rows", "Over what does the mean run: over rows, or over tokens?"),
@@ -110,6 +115,7 @@ CLIPPED = (
     Slip("inf-only", "a step with a nan in its gradient is taken; an infinite one is skipped", "What is `nan == inf`, and what is `nan > 0`? Which function is true for both, nan and infinity?"),
     Slip("zero-step", "a step with a gradient of zeros is taken instead of none", "What does an optimizer with memory do with a gradient of 0?"),
     Slip("cleaned", "what is not finite is replaced by a number, and the step is taken", "What does the exercise ask for where a gradient is not finite: a repaired step, or none?"),
+    Slip("skipped-inverted", "True and False have changed places under \"skipped\"", "Does your variable say that the gradient is finite, or that the step was left out?"),
     Slip("skips-long", "the step is left out where the gradient is longer than max_norm", "What is clipping for? When only is a step left out?"),
 )  # fmt: skip
 def steps(
@@ -122,7 +128,12 @@ def steps(
     made, kept, rows = Stepper(weights, kind, options), list(stale.values()), []
     for x, y in batches:
         last = -1 if "last-step" in slips else 0
-        loss = loss_of(logits_of(made.leaves, x)[0][:, last:], y[:, last:])
+        logits = logits_of(made.leaves, x)[0]
+        if "order-differs" in slips:
+            logits = logits.transpose(0, 1).reshape(logits.shape)
+        if "axes-mixed" in slips:
+            logits = logits.transpose(1, 2).reshape(logits.shape)
+        loss = loss_of(logits[:, last:], y[:, last:])
         loss = loss * (y.numel() if "sum-loss" in slips else y.shape[1] if "sum-over-time" in slips else 1)
         grads = trap(made.gradient(loss / len(y) if "scaled-by-batch" in slips else loss), x, traps, weights)
         if "no-zero-grad" in slips:
@@ -133,6 +144,7 @@ def steps(
         took = None if skipped else kept
         if not finite and slips & BAD:
             skipped, took = _badly(slips, grads, before, max_norm, bool(loss.isfinite()))
+        skipped = skipped != ("skipped-inverted" in slips)
         if took is not None:
             _step(slips, made, took)
         if "loss-after" in slips:
@@ -194,7 +206,7 @@ def _row(slips: Set[str], loss: float, before: float, after: float, max_norm: fl
         after = before
     if "limit-as-after" in slips:
         after = max_norm
-    if "zeroed" in slips:
+    if slips & {"zeroed", "measured-emptied"}:
         after = 0.0
     if "norms-swapped" in slips:
         before, after = after, before

@@ -34,6 +34,7 @@ _ORDER = (
     Slip("mean-of-units", "the units of out_T are averaged, not summed", "What is done with the units of out_T?"),
     Slip("mean-of-all", "all of out_T is averaged, units and rows", "What is done with the units of out_T, and with its rows?"),
     Slip("all-steps", "the outputs of all steps are summed, and not the last alone", "Which step's output is asked about?"),
+    Slip("last-row", "`out[-1]` is taken: the last row of the batch, and not the last step", "`out` is (B, T, H). Which axis does `out[-1]` pick from?"),
     Slip("steps-reversed", "the steps stand in the opposite order", "The first entry belongs to x_1. Is it the longest or the shortest lag?"),
     Slip("relative-to-last", "everything is divided by the entry of the last step", "Is a ratio asked for?"),
     Slip("logarithm", "the logarithm is taken", "Are the lengths asked for or their logarithms?"),
@@ -49,6 +50,10 @@ def gradient_flow(slips: Set[str], kind: str, weights: Mapping[str, Tensor], x: 
         found = torch.zeros_like(x)
         for t in range(1, T + 1):
             found[:, :t] += influences(kind, weights, x[:, :t])
+    if "last-row" in slips:
+        for t in range(1, T + 1):
+            found[-1, :t] += influences(kind, weights, x[:, :t])[-1] * (t < T)
+        found[:-1] = 0
     found = found / H if slips & {"mean-of-units", "mean-of-all"} else found
     found = found / B if "mean-of-all" in slips else found
     lengths = found.norm(dim=2)  # (B, T)
@@ -91,6 +96,7 @@ def forget_part(bias: Tensor) -> Tensor:
     Slip("whole-bias", "all rows are set", "Which rows belong to the forget gate alone?"),
     Slip("other-rows-zeroed", "the forget rows are set, and the other rows are 0 now", "What should become of the other rows?"),
     Slip("bias-hh-zeroed", "all of bias_hh is 0 now", "What should become of the other rows?"),
+    Slip("row-1", "row 1 alone is set, as if a gate had one number", "How many rows does each gate have, and where do those of the second begin?"),
     Slip("one-row", "a single row is set", "How many rows does the forget gate have?"),
     Slip("nothing-set", "nothing has changed", "What does the line write into: the parameter, or a copy of it?"),
 )  # fmt: skip
@@ -103,7 +109,7 @@ def set_forget_bias(slips: Set[str], weights: Mapping[str, Tensor], value: float
     H = len(one) // 4
     at = {"input-part": 0, "cell-part": 2, "output-part": 3}
     gate = next((place for id, place in at.items() if id in slips), 1)
-    rows = slice(None) if "whole-bias" in slips else slice(H, H + 1) if "one-row" in slips else slice(gate * H, gate * H + H)  # fmt: skip
+    rows = slice(None) if "whole-bias" in slips else slice(H, H + 1) if "one-row" in slips else slice(1, 2) if "row-1" in slips else slice(gate * H, gate * H + H)  # fmt: skip
     before_one, before_other = one[rows].clone(), other[rows].clone()
     if "other-rows-zeroed" in slips:
         one.zero_(), other.zero_()
@@ -131,6 +137,7 @@ def set_forget_bias(slips: Set[str], weights: Mapping[str, Tensor], value: float
     Slip("bias-ih-kept", "bias_ih still has what it had", "There are two biases. What should become of each?"),
     Slip("bias-hh-kept", "bias_hh still has what it had", "There are two biases. What should become of each?"),
     Slip("weight-ih-too", "weight_ih was changed too", "Which of the four tensors stays as it is?"),
+    Slip("weight-ih-zeroed", "weight_ih was set to 0 too", "Which of the four tensors stays as it is?"),
     Slip("nothing-set", "nothing has changed", "What do your lines write into: the parameters, or copies of them?"),
 )  # fmt: skip
 def identity_init(slips: Set[str], weights: Mapping[str, Tensor], scale: float) -> Params:
@@ -149,6 +156,8 @@ def identity_init(slips: Set[str], weights: Mapping[str, Tensor], scale: float) 
             after[f"{name}_l0"].zero_()
     if "weight-ih-too" in slips:
         after["weight_ih_l0"] = torch.eye(*after["weight_ih_l0"].shape).to(before)
+    if "weight-ih-zeroed" in slips:
+        after["weight_ih_l0"].zero_()
     return after
 
 
