@@ -249,6 +249,11 @@ DIVIDED = Raised("division by zero",
 LOGARITHM = Raised("math domain error",
     "A logarithm takes numbers above 0, a square root none below 0. Which number came in?")
 
+NOT_DATA = Raised("Weights only load failed",
+    "`torch.load` reads tensors, numbers, strings, and lists, tuples and dicts of them; something else was saved. "
+    "`weights_only=False`, which PyTorch mentions, runs whatever code is in the bytes: never do that with bytes from "
+    "elsewhere. Save plain data instead. Which part of it is none?")
+
 # -------------------------------------------------------------------------------------------------------------- names
 UNBOUND = Raised("cannot access local variable",
     "The function gives this name a value, but no such line has run yet. Does it stand in a loop or an `if` that was "

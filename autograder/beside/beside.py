@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import re
 import traceback
 import types
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from autograder.beside import advice, hygiene, observers, probes
 from autograder.beside.protocol import Call, Lend, Probe, Question, Reply, Value, answered, failed
 from autograder.beside.wire import Ref, WireError, Yielded, flags, mapped, pack, plain, tensors
 
-MAX_TEXT = 600  # characters of an exception's message that are passed on
+MAX_TEXT = 600  # characters of an exception's message that are passed on: its beginning and its end
 
 _NOTHING = object()  # in place of a name that was not defined
 
@@ -209,7 +210,7 @@ class Beside:
             said = f"{shown} calls {stub}, which" if others else shown.partition("(")[0]
             return failed("missing", "calls-a-stub" if others else "missing", f"{said} is not written yet", "",
                            ("The stub is still there: replace `raise NotImplementedError()` with your answer.",))  # fmt: skip
-        said = str(error).strip()[:MAX_TEXT] or "no message"
+        said = _brief(str(error)) or "no message"
         kind = type(error).__name__
         if type(error).__module__ == "__main__":  # the learner's own kind of a known error
             kind += f" (a {next(one.__name__ for one in type(error).__mro__ if one.__module__ == 'builtins')})"
@@ -249,6 +250,12 @@ class _WayBack(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *toward: Tensor) -> Any:
         return None, None, *ctx.ask([plain(one) for one in toward])
+
+
+def _brief(message: str) -> str:
+    """A message without a terminal's colours; a long one loses its middle, since the reason may stand at its end."""
+    said = re.sub(r"\x1b\[[0-9;]*m", "", message).strip()
+    return said if len(said) <= MAX_TEXT else f"{said[: MAX_TEXT // 2]} […] {said[-MAX_TEXT // 2 :]}"
 
 
 def _text(code: types.CodeType, line: int) -> str:

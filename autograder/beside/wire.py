@@ -68,12 +68,16 @@ def device(tensor: Tensor) -> str:
 
 
 def plain(tensor: Tensor, was: Flags = _UNFLAGGED) -> Tensor:
-    """A detached copy as a plain Tensor, with the same layout in memory and these flags."""
+    """A detached copy as a plain Tensor, with the same layout in memory and these flags.
+
+    Without flags it carries nothing of ours, so that a learner can pickle it, save it or copy it like any other tensor.
+    """
     bare = tensor.detach().as_subclass(Tensor)
     if bare.layout != torch.strided:
         bare = bare.to_dense()
     copy = bare.resolve_conj().resolve_neg().clone()
-    copy._bptt_flags = was  # type: ignore[attr-defined]
+    if was != _UNFLAGGED:
+        copy._bptt_flags = was  # type: ignore[attr-defined]
     return copy
 
 

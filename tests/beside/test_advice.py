@@ -118,6 +118,7 @@ SNIPPETS = {
     "DEVICES": ["x + torch.ones(2, 3, device='meta')"],
     "DIVIDED": ["1 / 0"],
     "LOGARITHM": ["math.log(0)"],
+    "NOT_DATA": ["import io; file = io.BytesIO(); torch.save(math.sin, file); file.seek(0); torch.load(file)"],
     "UNBOUND": ["unset()"],
     "NAME": ["hidden"],
     "RECURSION": ["loop(1)"],

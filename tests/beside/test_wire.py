@@ -1,12 +1,16 @@
 """Does what crosses the wire arrive as it was, and is everything else refused?"""
 
+import copy
+import io
 import json
 import math
+import pickle
 
 import pytest
 import torch
 
 from autograder.beside import wire
+from autograder.beside.beside import Beside
 from autograder.beside.wire import Flags, Ref, WireError, Yielded, dumps, flags, loads, pack
 
 
@@ -128,3 +132,45 @@ def test_a_single_entry_cut_out_of_a_matrix_crosses():
     """A one-row column, which keeps the stride of the matrix it was cut from, arrives as it was."""
     column = torch.arange(5.0).reshape(1, 5).split([3, 1, 1], dim=1)[1]
     assert torch.equal(wire.loads(wire.dumps(column)), column)
+
+
+def by_torch(value):
+    file = io.BytesIO()
+    torch.save(value, file)
+    return torch.load(io.BytesIO(file.getvalue()))
+
+
+def by_module(value):
+    module, other = (torch.nn.ParameterList(one.clone() for one in value) for _ in range(2))
+    other.load_state_dict(by_torch(module.state_dict()))
+    return tuple(one.detach() for one in other)
+
+
+ROADS = {"torch.save": by_torch, "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+         "deepcopy": copy.deepcopy, "state_dict": by_module}  # fmt: skip
+
+
+@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("crossed", [lambda value: value, lambda value: loads(dumps(value))], ids=["here", "by pipe"])
+def test_what_a_learner_is_given_can_be_saved(road, crossed):
+    """A tensor that comes as an argument, or from a stand-in, carries nothing of ours: it can be saved and copied by any road."""
+
+    def answer(state):
+        lent = names["other"](state[0])
+        assert not any(map(vars, (*state, lent)))
+        return ROADS[road]((*state, lent))
+
+    names = {"answer": answer}
+    beside = Beside(names, lambda check, args, toward=None: crossed(args[0] * 2))
+    state = (torch.ones(1, 2), pack(torch.zeros(1, 3, requires_grad=True), keep))
+    request = {"do": "call", "target": "answer", "method": None, "args": crossed([state]), "kwargs": {}, "pretend": False,
+               "lend": {"other": "counting-other"}}  # fmt: skip
+    reply = beside.ask(request)
+    assert reply["ok"], reply
+    assert [[[1, 1]], [[0, 0, 0]], [[2, 2]]] == [one.tolist() for one in reply["value"]]
+
+
+def test_a_tensor_that_carries_flags_cannot():
+    """The twin: what comes back from a learner is for us, and torch.load refuses it."""
+    with pytest.raises(pickle.UnpicklingError, match=r"wire\.Flags"):
+        by_torch(pack(torch.ones(2, requires_grad=True), keep))
