@@ -175,7 +175,7 @@ SQUARE = Raised("must be batches of square matrices",
 LAYER_INPUT = Raised(("input.size(-1) must be equal to input_size", "has inconsistent input_size"),
     "The last axis of the input is not as long as the layer expects. Which of the sizes that it was made with is "
     "that of its input, and what stands on the last axis?")
-LAYER_STATE = Raised(("Expected hidden size", "hx should also be"),
+LAYER_STATE = Raised(("Expected hidden…size", "hx should also be"),
     "A recurrent layer takes its state as (layers, B, H), with `batch_first=True` too. Which shape did you hand in?")
 LENGTHS = Raised("Expected `len(lengths)` to be equal to batch_size",
     "There is one length for each row. Which axis does `pack_padded_sequence` take for the batch, unless it is told "

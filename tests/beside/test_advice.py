@@ -84,6 +84,7 @@ SNIPPETS = {
     "LAYER_STATE": [
         "nn.RNN(3, 2, batch_first=True)(torch.ones(5, 4, 3), torch.ones(1, 4, 2))",
         "nn.RNN(3, 2)(torch.ones(5, 4, 3), torch.ones(4, 2))",
+        "nn.LSTM(3, 2)(torch.ones(5, 4, 3), (torch.ones(1, 3, 2), torch.ones(1, 3, 2)))",
     ],
     "LENGTHS": ["pack_padded_sequence(torch.ones(3, 5, 2), torch.tensor([5, 4, 2]))"],
     "SLICE": ["x.narrow(1, 0, 9)"],

@@ -332,6 +332,35 @@ def test_training_is_not_repeated_in_grading(sandbox, handed_in):
     assert (found.score, found.problems) == (36.0, ())
 
 
+# -------------------------------------------------------------------------------- what is there at home only
+
+def at_home(training):
+    """The verdict in a notebook in which the training cell has run, on a predictor that holds the network which was trained there."""
+    answer = solution().replace("self.network = Network().to(device)", "self.network = network")
+    answer = answer.replace("self.network.load_state_dict(load_file(WEIGHTS))", "self.network.eval()")
+    sources = material_of("capstone").solution.sources(ID, answer)
+    spend = "def spend(model, k): model.load_state_dict(load_file(WEIGHTS)); return {'above': [0.0]}"  # in no time
+    return in_notebook(load(ID), [*sources, spend, training], material_of("capstone").files)
+
+
+def training_cell():
+    (found,) = [cell.source for cell in lesson(SOURCE).handed_out.cells if cell.metadata.get("bptt", {}).get("role") == "home"]
+    return found
+
+
+def test_a_predictor_that_needs_the_training_cell_fails_at_home_too():
+    """Grading does not run that cell, and the network that it trains is no variable of the notebook."""
+    found = at_home(training_cell()).finding
+    assert ("raised", True) == (found.sign, "name 'network' is not defined" in found.summary)
+    assert "does not run the training cell" in found.clues[0]
+
+
+def test_a_training_cell_that_leaves_its_network_behind_is_told_of():
+    """The twin: with a training cell of one's own it is right at home, and the card says what grading will miss."""
+    found = at_home("network = Network()\nspend(network, k=24)")
+    assert ("right", True) == (found.status, "holds `network`, which was made outside of it" in found.notes[0])
+
+
 # ----------------------------------------------------------------------------------------------- the prose
 
 

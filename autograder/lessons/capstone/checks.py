@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from autograder.beside.advice import GRAPH_FREED
+from autograder.beside.advice import GRAPH_FREED, NAME
 from autograder.beside.wire import Yielded
 from autograder.checking.compare import differences
 from autograder.checking.describe import describe
 from autograder.checking.draw import Draw
 from autograder.checking.expect import deny, expect, on_error
 from autograder.checking.predictions import prediction
-from autograder.checking.spec import check
+from autograder.checking.spec import Wrong, check
 from autograder.checking.student import Student
 from autograder.lessons.capstone import mistakes, streaming
 from autograder.lessons.capstone.oracles import filtered
@@ -44,7 +48,27 @@ def best_probs(student: Student, draw: Draw) -> None:
         ):  # they are made from whole numbers, so any dtype and device will do
             got, want = got.cpu(), want.to(got.dtype)
             slips = mistakes.best_probs.on(tokens, K, r, pick=lambda value, like=got: value.to(like.dtype))
-        expect(got, want, "the probabilities", axes="T V", slips=slips, rtol=1e-5)
+        with _beside_the_text(tokens):
+            expect(got, want, "the probabilities", axes="T V", slips=slips, rtol=1e-5)
+
+
+@contextmanager
+def _beside_the_text(tokens: Tensor) -> Iterator[None]:
+    """A wrong probability is told with the tokens that were read before it; one that no mistake explains, with the places of the tokens."""
+    try:
+        yield
+    except Wrong as wrong:
+        found = wrong.finding
+        if not found.where:
+            raise
+        read = f"{found.where}; the text begins {' '.join(map(str, tokens[:12].tolist()))}"
+        known = re.split(r" [|+] ", found.sign)[0] in mistakes.best_probs.slips
+        raise Wrong(replace(found, where=read, **({} if known else {"sign": "value", "clues": (READ,)}))) from None
+
+
+READ = (
+    "Which tokens can come there, and with which probabilities? Nouns are at 0 … K − 1, the filler is K, the verb of class i is at K + 1 + i."
+)
 
 
 @check("capstone-nats-above", of="nats_above")
@@ -114,7 +138,7 @@ def train_window(student: Student, draw: Draw) -> None:
 
 
 @check("capstone-state", of="pack_state", hygiene=False, deadline=60.0)
-def state(student: Student, draw: Draw) -> None:
+def state(student: Student, draw: Draw) -> str | None:
     """What `pack_state` writes, `unpack_state` reads in another process: the same state of an LSTM."""
     sizes = ((3, 5), (2, 7), (1, 4))
     given = [(draw.normal(1, B, H).float(), draw.normal(1, B, H).float()) for B, H in sizes]
@@ -128,8 +152,23 @@ def state(student: Student, draw: Draw) -> None:
                  "What else is in there? A slice of a tensor may be saved with the whole tensor behind it.")  # fmt: skip
     with student.apart() as other:
         for pair, data in zip(given, packed, strict=True):
-            got = other.unpack_state(data)
+            with on_error(GONE):
+                got = other.unpack_state(data)
+            if isinstance(got, dict):
+                deny("type", f"unpack_state returned {describe(got)}, a dict; expected the pair (h, c)", "A dict is how they travelled. Which of its items is h, and which is c?")  # fmt: skip
             expect(got, pair, ("h", "c"), axes="1 B H", slips=mistakes.handed_over.on(*pair))
+    return UNSAFE if any(_pickled(data) for data in packed) else None
+
+
+GONE = NAME.but(
+    "That name exists only in the process that packed. What `unpack_state` needs, the sizes included, has to be in the bytes."
+)
+UNSAFE = "These bytes are a pickle. That is accepted here, and it is unsafe: reading a pickle from elsewhere can run any code."
+
+
+def _pickled(data: bytes) -> bool:
+    """Whether bytes begin and end as those of `pickle.dumps`: protocol 2 to 5, and STOP."""
+    return data[:1] == b"\x80" and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05") and data[-1:] == b"."
 
 
 @check("capstone-predictor", of="Predictor", hygiene=False, deadline=120.0)

@@ -21,6 +21,8 @@ State = tuple[Tensor, ...]
     Slip("swapped", "r is taken for the probability that the filler words end", "With which probability does one more filler come?"),
     Slip("noun-forgotten", "all verbs are equally likely where a verb comes", "What says which verb it has to be?"),
     Slip("verb-of-class", "the verb of a class gets the place of the noun of that class", "At which token do the verbs begin?"),
+    Slip("last-verb-of-class", "the verb at the end of a sentence gets the place of the noun of its class", "At which token do the verbs begin, for both verbs?"),
+    Slip("verb-too-early", "the verb of class i is put at K + i, which for class 0 is the filler", "The filler is K. At which token do the verbs begin?"),
     Slip("filler-always", "a filler word counts as certain, and the verb comes only behind one", "Can the first verb follow the second noun at once?"),
     Slip("no-end", "the sentence goes on behind its last verb", "What comes behind the verb of the first noun?"),
     Slip("verb-certain", "between the nouns and the first verb, the verb counts as certain", "What else may come at that place, and with which probability?"),
@@ -36,7 +38,8 @@ def best_probs(slips: Set[str], tokens: Tensor, K: int, r: float) -> Tensor:
             row[K + 1 :] = probability / K
         else:
             due = waiting[0] if "first-noun-first" in slips else waiting[-1]
-            row[due if "verb-of-class" in slips else K + 1 + due] = probability
+            as_noun = "verb-of-class" in slips or ("last-verb-of-class" in slips and verbs == 1)
+            row[due if as_noun else K + due if "verb-too-early" in slips else K + 1 + due] = probability
         return row
 
     def expected() -> Tensor:
@@ -50,7 +53,7 @@ def best_probs(slips: Set[str], tokens: Tensor, K: int, r: float) -> Tensor:
         if "filler-always" in slips and rows and int(tokens[len(rows)]) != K:
             go_on = 1.0
         row = verb(1 - go_on)
-        row[K] = go_on
+        row[K] = row[K] or go_on  # a verb that is put too early may stand here
         return row
 
     before = expected()
@@ -76,6 +79,7 @@ def best_probs(slips: Set[str], tokens: Tensor, K: int, r: float) -> Tensor:
     Slip("own-alone", "the best predictor has no part in it", "Above what is it measured?"),
     Slip("sign", "it is negative where the predictor is worse", "On average the best predictor's log-probability is the larger one. Which is subtracted from which?"),
     Slip("all-tokens", "all V tokens are counted, and not those alone that came", "Which of the V log-probabilities is the one that counts?"),
+    Slip("all-with-all", "each prediction is held against the tokens of all rows and all steps", "`x[:, :, i]` takes all that `i` holds for every row and step. How is one entry chosen for each of them?"),
     Slip("probabilities", "the probabilities are compared, not their logarithms", "What is a nat?"),
 )  # fmt: skip
 def nats_above(slips: Set[str], log_probs: Tensor, tokens: Tensor, best: Tensor) -> Tensor:
@@ -83,6 +87,7 @@ def nats_above(slips: Set[str], log_probs: Tensor, tokens: Tensor, best: Tensor)
     after = tokens[:, :-1] if "not-shifted" in slips else tokens[:, 1:]
     own = log_probs.gather(2, after.unsqueeze(2)).squeeze(2)
     own = log_probs.mean(2) if "all-tokens" in slips else own
+    own = log_probs[:, :, after].mean((2, 3)) if "all-with-all" in slips else own
     best = torch.zeros_like(best) if "own-alone" in slips else best
     if "probabilities" in slips:
         own, best = own.exp(), best.exp()
@@ -96,6 +101,9 @@ def nats_above(slips: Set[str], log_probs: Tensor, tokens: Tensor, best: Tensor)
     Slip("gap", "a token between two windows is never read", "Windows are k + 1 tokens apart. How far should they be?"),
     Slip("rest-dropped", "the last, shorter window is left out", "How many steps are left behind the last full window?"),
     Slip("last-target-missing", "each window is one step shorter, because its last target is left out", "How many steps does a window have?"),
+    Slip("k-tokens", "a window is cut from k tokens, so that its last token is a target and never an input", "How many tokens do k inputs and their k targets take together?"),
+    Slip("last-input", "the last window reads one input too many: the last token is only a target", "How many inputs do N + 1 tokens have, if each input has a next token? Where does the last window end?"),
+    Slip("last-input-rolled", "the last window reads one input too many, the last token, and its target is the first token of the text", "Which token follows the last one? Is the last one an input, too?"),
     Slip("two-ahead", "the targets are two tokens ahead", "Which token is to be predicted at step t?"),
     Slip("overlap", "each window begins with the last step of the one before it", "Where does the second window begin, if the first is steps 1…k?"),
 )  # fmt: skip
@@ -105,11 +113,14 @@ def windows(slips: Set[str], rows: Tensor, k: int) -> list[tuple[Tensor, Tensor]
     starts = list(range(0, N, k + 1 if "gap" in slips else max(k - 1, 1) if "overlap" in slips else k))
     if "rest-dropped" in slips:
         starts = [start for start in starts if start + k <= N]
-    pairs = []
+    pairs, steps = [], k - ("k-tokens" in slips)
     for start in starts:
-        x = rows[:, start : min(start + k, N)]
+        x = rows[:, start : min(start + steps, N)]
         n = x.shape[1]
         y = rows[:, start + 1 : start + 1 + n]
+        if slips & {"last-input", "last-input-rolled"}:
+            x = rows[:, start : start + steps]
+            y = (rows.roll(-1, 1) if "last-input-rolled" in slips else rows[:, 1:])[:, start : start + steps]
         if "as-found" in slips:
             y = x.roll(-1, 1)
         if "not-shifted" in slips:

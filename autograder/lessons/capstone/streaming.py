@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from autograder.beside.advice import FACTORS, LAYER_STATE, NAME, SHAPES, Raised
 from autograder.checking.describe import describe
 from autograder.checking.draw import Draw
-from autograder.checking.expect import deny
+from autograder.checking.expect import deny, on_error
 from autograder.checking.spec import LearnerFailed
 from autograder.checking.student import Handle, Student
 from autograder.lessons.capstone.oracles import best_log_probs
@@ -55,6 +57,7 @@ def judge(student: Student, draw: Draw) -> tuple[float, str]:
     uniform = draw.to(torch.float64).uniform(*LANGUAGE.numbers(ROWS, STEPS + 1))
     stream = LANGUAGE.text(uniform, STEPS + 1)  # (ROWS, STEPS + 1)
     first = _made(student)
+    outside = [HELD.format(name) for name in student.probe("held_outside", of=first)[:1]]
     first.start(ROWS)
     said = [_said(first, stream, t) for t in range(EARLY)]
     early = _state(first)
@@ -72,14 +75,29 @@ def judge(student: Student, draw: Draw) -> tuple[float, str]:
                 _same(said[t], on[t - HANDOVER], t, stream)
         second.start(1)
         for t in range(3):
-            _anew(_said(second, stream[:1], t), said[t][:1], t)
-    return _band(torch.stack(said, 1), stream)
+            with on_error(*NOT_BEGUN):
+                said_anew = _said(second, stream[:1], t)
+            _anew(said_anew, said[t][:1], t)
+    credit, note = _band(torch.stack(said, 1), stream)
+    return credit, " ".join((note, *outside))
+
+
+AT_HOME = "Grading does not run the training cell. What a predictor needs comes from the other cells and from the file of weights."
+HELD = "The predictor holds `{0}`, which was made outside of it. Grading does not run the training cell: another cell has to make `{0}`."
+START = "`start` has to forget what came before: after it there may be another number of streams, and no state. Where is the old state dropped?"
+NOT_BEGUN = tuple(row.but(START, "start-keeps") for row in (LAYER_STATE, SHAPES, FACTORS))
+MAKING = (
+    NAME.but(AT_HOME),
+    Raised(("size mismatch for", "Missing key(s) in state_dict", "Unexpected key(s) in state_dict"),
+           "The weights in the file are those of another `Network`: train this one, or put back the one that they belong to."),
+)  # fmt: skip
 
 
 def _made(student: Student) -> Handle:
     """A Predictor; what is wrong with the file of weights is said first."""
     try:
-        made = student.make("Predictor", shown="predictor")
+        with on_error(*MAKING):
+            made = student.make("Predictor", shown="predictor")
     except LearnerFailed as failed:
         if failed.status == "error":
             _weights(student)
@@ -90,7 +108,13 @@ def _made(student: Student) -> Handle:
 
 def _weights(student: Student) -> None:
     with student.aside():
-        student.probe("written_file", path=WEIGHTS, at_most=MAX_WEIGHTS)
+        try:
+            student.probe("written_file", path=WEIGHTS, at_most=MAX_WEIGHTS)
+        except LearnerFailed as failed:
+            if failed.finding.sign != "missing":
+                raise
+            clue = "Run the training cell first: it writes the file. Hand the file in together with the notebook."
+            raise LearnerFailed(failed.status, replace(failed.finding, clues=(clue,))) from None
 
 
 def _said(predictor: Handle, stream: Tensor, t: int) -> Tensor:

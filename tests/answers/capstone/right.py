@@ -171,7 +171,7 @@ def pack_state(state):
     import io
 
     file = io.BytesIO()
-    torch.save([part.clone() for part in state], file)
+    torch.save(list(state), file)
     return file.getvalue()
 
 
@@ -179,6 +179,35 @@ def unpack_state(data):
     import io
 
     return tuple(torch.load(io.BytesIO(data), weights_only=True))
+
+
+# %% of="capstone-state" variant="as-they-come"
+def pack_state(state):
+    import io
+
+    file = io.BytesIO()
+    torch.save({"h": state[0], "c": state[1]}, file)
+    return file.getvalue()
+
+
+def unpack_state(data):
+    import io
+
+    parts = torch.load(io.BytesIO(data))
+    return parts["h"], parts["c"]
+
+
+# %% of="capstone-state" variant="pickled"
+def pack_state(state):
+    import pickle
+
+    return pickle.dumps(state)
+
+
+def unpack_state(data):
+    import pickle
+
+    return pickle.loads(data)
 
 
 # %% of="capstone-state" variant="one-tensor"
@@ -294,6 +323,40 @@ class Predictor(Network):
         import json
 
         self.h, self.c = (torch.tensor(part) for part in json.loads(data))
+
+
+# %% of="capstone-predictor" variant="network-made-before"
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.rnn, self.readout = nn.Embedding(32, 32), nn.LSTM(32, 64), nn.Linear(64, 32)
+
+    def forward(self, x, state=None):
+        states, state = self.rnn(self.embedding(x.T), state)
+        return self.readout(states.transpose(0, 1)), state
+
+
+TRAINED = Network()
+TRAINED.load_state_dict(load_file(WEIGHTS))
+
+
+class Predictor:
+    def __init__(self):
+        self.network = TRAINED
+
+    def start(self, B):
+        self.now = None
+
+    def step(self, token):
+        with torch.no_grad():
+            logits, self.now = self.network(token[:, None], self.now)
+        return logits[:, 0].log_softmax(1)
+
+    def state(self):
+        return torch.cat(self.now).numpy().tobytes()
+
+    def resume(self, data):
+        self.now = torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(2, 1, -1, 64).unbind(0)
 
 
 # %% of="capstone-predict-forgotten" variant="a-sentence"

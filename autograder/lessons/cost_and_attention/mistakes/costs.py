@@ -12,6 +12,8 @@ from autograder.checking.spec import Slip, reference
 @reference(
     Slip("one-each", "a multiplication and the addition behind it are counted as one",
          "How many operations does one entry of a matrix product take, and how many of them are additions?"),
+    Slip("first-addition-free", "of each sum of products the first addition, to 0, is left out",
+         "By custom a multiplication and the addition behind it go together, in the first product too. How many such pairs does one entry take?"),
     Slip("no-input", "the product with W_ih is left out", "Which two products does a step have?"),
     Slip("no-recurrent", "the product with W_hh is left out", "Which two products does a step have?"),
     Slip("one-step", "one step is counted and not T of them", "How often is a step computed?"),
@@ -41,6 +43,7 @@ def rnn_flops(slips: Set[str], B: int, T: int, D: int, H: int) -> int:
     rows = 1 if slips & {"one-row", "one-row-one-step"} else B
     each = 1 if "one-each" in slips else 2
     total = each * rows * (steps * into + (steps - ("first-state-free" in slips)) * across)
+    total -= 2 * rows * steps * H * ("first-addition-free" in slips)
     total += rows * steps * H * (2 if "with-tanh" in slips else "with-bias" in slips)
     return total * (3 if "with-backward" in slips else 1) * (4 if "four-gates" in slips else 1)
 

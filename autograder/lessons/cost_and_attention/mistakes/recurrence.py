@@ -65,6 +65,8 @@ def linear_recurrence(slips: Set[str], a: Tensor, b: Tensor, h0: Tensor) -> Tens
          "After a jump of 1, a pair stands for two steps. By what do both of them together multiply the state?"),
     Slip("a-first", "a is combined before b, which then uses the new a", "Which a does the formula for b use: that before the jump, or that after it?"),
     Slip("order-swapped", "the earlier of two pairs is applied to the later one", "Which of the two happens first to a state, and whose a multiplies the other's b?"),
+    Slip("partners-a", "the earlier b is multiplied by the earlier a and not by the later one",
+         "(a', b') after (a, b) gives a'b + b'. Which of your two slices of a is a', and which is a?"),
     Slip("wraps-around", "the first steps look back past the beginning and find the last steps there",
          "Which steps have no partner d steps before them? What does `roll` put there?"),
     Slip("divided", "everything is divided by the product of all a so far", "What is that product once an a is 0? And after 1000 steps of a = 0.5?"),
@@ -102,6 +104,6 @@ def _jumped(slips: Set[str], a: Tensor, b: Tensor, jump: int) -> tuple[Tensor, T
     if "order-swapped" in slips:
         new = early_b + early_a * late_b
     else:
-        new = late_b + (both if "a-first" in slips else late_a) * early_b
+        new = late_b + (both if "a-first" in slips else early_a if "partners-a" in slips else late_a) * early_b
     both = late_a if "a-not-combined" in slips else both
     return torch.cat([a[:, :jump], both], 1), torch.cat([b[:, :jump], new], 1)
