@@ -5,8 +5,8 @@
 # before anything runs, then measure, and compare. The other candidate is *attention*, the part of a Transformer that does the work of a recurrence.
 # You write it, with the cache that it needs to read a stream.
 #
-# Much is said about the two: one is parallel, the other compact, one forgets, the other is expensive. By the end of this lesson you will have a figure of your own
-# for each of these sentences.
+# Much is said about the two: one is parallel, the other compact, one forgets, the other is expensive. By the end of this lesson you will have numbers of your own
+# for each of these claims.
 #
 # After this lesson you can
 #
@@ -94,8 +94,8 @@ def fit(x, y):
 # | $D,\ H$ | `D`, `H` | numbers in an input $x_t$, numbers in a state $h_t$ |
 # | $W_{ih}$, $W_{hh}$, $b$ | | the weights, of shapes (H, D), (H, H) and (H,) |
 #
-# The work is in the two matrix products. An entry of $W_{hh}\, h_{t-1}$ multiplies $H$ pairs and adds them up: $H$ multiplications and $H$ additions (the first one to 0).
-# By custom both are counted, so a *multiply-add* is **two** floating-point operations, or FLOPs. The $H$ additions of the bias and the $H$ tanhs are left out: they do
+# The work is in the two matrix products. An entry of $W_{hh}\, h_{t-1}$ multiplies $H$ pairs of numbers, and adds each product to a sum that begins at 0: $H$ multiplications and $H$ additions.
+# By custom such a *multiply-add* counts as **two** floating-point operations, or FLOPs, and the first one is no exception. The $H$ additions of the bias and the $H$ tanhs are left out: they do
 # not grow with $H^2$.
 #
 # ### Exercise: `rnn_flops`
@@ -140,6 +140,7 @@ check("cost-and-attention-rnn-flops")
 #
 # <details><summary>My check fails with…</summary>
 #
+# - *of each sum of products the first addition, to 0, is left out*: $H$ pairs are $H$ multiply-adds, by custom.
 # - *a multiplication and the addition behind it are counted as one*: half of what is asked; see the two conventions above.
 # - *the product with W_hh is counted as H multiply-adds*: each of H entries adds up H products.
 # - *the sizes D and H are added, and not multiplied*: $D + H$ multiply-adds make *one* number of the new state.
@@ -232,7 +233,7 @@ def count(B, T, D, H):
 # %% experiment="counted" keeps="flops bptt-memory"
 with needs("rnn_flops", "bptt_bytes"):
     print(
-        "  B   T   D   H |   FLOPs predicted, counted | both passes |    bytes predicted, counted | besides the states"
+        "  B   T   D   H |   FLOPs predicted, counted | both passes |  states predicted, all counted | besides the states (bytes)"
     )
     for B, T, D, H in ((1, 10, 8, 8), (16, 20, 8, 32), (16, 40, 16, 64), (4, 100, 64, 64)):
         forward, both, kept = count(B, T, D, H)
@@ -243,11 +244,18 @@ with needs("rnn_flops", "bptt_bytes"):
         assert kept - states == 4 * B * (T * D + H), "the rest should be the inputs and h_0"
     print("What is kept besides the states is to the byte the inputs and h_0, 4·B·(T·D + H).")
     grown = count(16, 40, 16, 64)[0] / count(16, 20, 8, 32)[0]
-    hit = "as you said" if guess_growth == grown else f"you said {guess_growth}"
-    print(f"From the second line to the third, T, D and H are doubled: {grown:g} times the FLOPs ({hit}).")
+    print(f"From the second line to the third, T, D and H are doubled: {grown:g} times the FLOPs.")
+    if guess_growth is None:
+        print("Write down a guess above, and run this cell again.")
+    elif math.isclose(guess_growth, grown, rel_tol=0.05):
+        print(f"You said {guess_growth:g}: twice the steps, and each computes twice as many numbers from twice as many.")
+    elif guess_growth in (2, 4):
+        print(f"You said {guess_growth:g}. Of T, D + H and H, each counts: which of the three doublings is missing?")
+    else:
+        print(f"You said {guess_growth:g}. The work is 2·B·T·H·(D + H), and three of its factors double.")
 
 # %% [markdown]
-# **What to see.** The predictions hold to the last digit. $T$ counts once in everything; $H$ counts once in memory, and twice in the work. The way back takes somewhat less than twice the work of the way forward:
+# **What to see.** The FLOPs are as predicted, to the last digit. So are the bytes of the states; a layer keeps its inputs as well, and the last column says how many bytes they are. $T$ counts once in everything; $H$ counts once in memory, and twice in the work. The way back takes somewhat less than twice the work of the way forward:
 # for each product, one with the transposed weights and one for their gradient, and the input asks for no gradient.
 #
 # Time is another matter. It depends on how well the work fills the machine.
@@ -303,11 +311,13 @@ for name in GROWING:
     (p, error), (q, _) = fitted[name]["time"], fitted[name]["bytes"]
     several = [run[name]["time"][0] for run in runs]
     spread = f"; {len(runs)} stored runs: {min(several):.2f} to {max(several):.2f}" if runs else ""
-    print(f"exponent of {name}: time {p:.2f} ± {error:.2f}{spread}; bytes {q:.2f}")
+    print(f"exponent of {name}: time {p:.2f} ± {error:.2f}{spread}; bytes {q:.3f}")
 
 # %% [markdown]
-# **What to see.** Bytes: 1 and 1 (a hair below for $T$, since $h_0$ is there once however long the sequence is). Time grows in proportion to $T$. With $H$ it grows by an exponent below 2 as long as there is more to a step than its product, and nears 2 for large $H$; where the weights no longer fit into
-# the processor's cache it can go beyond. Times are medians of five runs after one that does not count. The band is from another machine than yours, and a busy one: compare slopes, not heights.
+# **What to see.** The bytes have the exponent 1 in both (a hair below for $T$, since $h_0$ is there once however long the sequence is). Time grows about in proportion to $T$. In $H$ its exponent is below 2 while a step is more than its product, and nears 2 for large $H$. It can go beyond where the weights no longer fit into
+# the processor's cache.
+#
+# The ± says how well four points lie on a line. It does not say how far the slope moves from one run to the next: on a busy machine that is several times as much. Run the cell again, and look at the range of the stored runs. The band is from another machine than yours, and a busy one: compare slopes, not heights.
 #
 # ## 2. Attention
 #
@@ -321,8 +331,8 @@ for name in GROWING:
 # |---|---|---|---|
 # | $E$ | | | numbers in a query, a key or a value |
 # | $q_t,\ k_t,\ v_t$ | `q[:, t-1]`, … | (B, E) | query, key and value of step $t$; all: `q`, `k`, `v` (B, T, E) |
-# | $u_{ts}$ | | (B, T, T) | *score*: how well the key of step $s$ matches the query of step $t$ |
-# | $w_{ts}$ | | (B, T, T) | *weight*: the softmax of the scores, over $s$ |
+# | $u_{ts}$ | | (B,) | *score*: how well the key of step $s$ matches the query of step $t$; all: (B, T, T) |
+# | $w_{ts}$ | | (B,) | *weight*: the softmax of the scores, over $s$; all: (B, T, T) |
 # | $o_t$ | | (B, E) | what step $t$ gets; all: (B, T, E) |
 #
 # - $\sqrt E$: a sum of $E$ products of independent numbers of size 1 has the size $\sqrt E$. Without the division, the softmax of a wide layer would put all weight on one step, and have next to no gradient.
@@ -332,7 +342,7 @@ for name in GROWING:
 #
 # *difficulty 3 of 5 · importance 5 of 5 · 15 minutes*
 #
-# `causal_attention(q, k, v)` returns $o$, of shape (B, T, E). Build it from products, mask and softmax; PyTorch's own attention is ruled out here. Gradients must find their way back. Scores can be large: leave the exponentials to `softmax`.
+# `causal_attention(q, k, v)` returns $o$, of shape (B, T, E). Build it from products, mask and softmax; PyTorch's own attention is ruled out here. Gradients must find their way back. Scores can be large: leave the exponentials to `softmax`. A tensor that you make yourself, such as a mask, has to be where `q` is: `device=q.device`.
 #
 # **A tiny example**: $B = 1$, $T = 2$, $E = 1$; all queries and keys are 0; the values are 2 and 4. Step 1 sees itself alone: 2. For step 2 both scores are 0, both weights ½: 3.
 
@@ -376,18 +386,19 @@ check("cost-and-attention-causal-attention")
 # <details><summary>My check fails with…</summary>
 #
 # - *every step also sees the one after it*: the diagonal itself is allowed, and what is above it is not. `triu(1)` begins above it.
+# - *every entry of the result is nan*: $0 \cdot (-\infty)$ is nan, so no mask can be multiplied by $-\infty$. `masked_fill` leaves the other entries alone.
 # - *There is a nan or an infinity*, *a step does not see itself*: the first step is left with nothing, and a softmax over nothing is 0/0.
 # - *the scores that are to be hidden are set to 0*: $e^0 = 1$.
 # - *the mask comes after the softmax*: the later steps have taken their share by then.
 # - *the softmax runs over the queries*: for each query, the weights of the keys add up to 1.
 # - *the scores are divided by E*: it is the root of E.
-# - *Which shapes do q and k have*: `.T` turns all three axes around; `transpose(1, 2)` swaps two.
+# - *The first axis does not fit*: `.T` turns all three axes around; `transpose(1, 2)` swaps two.
 # </details>
 
 # %% [markdown]
 # ### Experiment: how far back does the gradient reach?
 #
-# Now a layer of each kind, untrained, as PyTorch sets it up: an `nn.RNN`, and an attention layer whose queries, keys and values are three linear maps of the input. From the last output back to input $x_s$: how long is the gradient? (Mean over rows of $\lVert \partial \sum o_T / \partial x_s \rVert$, with $h_T$ for the RNN, relative to the shortest way, from $x_T$.)
+# Now a layer of each kind, untrained, as PyTorch sets it up: an `nn.RNN`, and an attention layer whose queries, keys and values are three linear maps of the input. From the last output back to input $x_s$: how large is the gradient? The figure shows the norm of $\partial \sum o_T / \partial x_s$ for attention and of $\partial \sum h_T / \partial x_s$ for the RNN, as a mean over the rows, relative to the shortest way, from $x_T$.
 
 
 # %% given="layers"
@@ -417,13 +428,13 @@ KINDS = {"recurrence": Recurrence, "attention": SelfAttention}
 
 
 def gradient_by_lag(seed, T=60, width=32):
-    """For each kind: length of the gradient of the last output by the input of each lag 0…T-1, relative to lag 0."""
+    """For each kind: norm of the gradient of the last output by the input of each lag 0…T-1, relative to lag 0."""
     found = {}
     for kind, make in KINDS.items():
         x = numbers(16, T, width, seed=seed).requires_grad_()
         (grad,) = torch.autograd.grad(seeded(seed, lambda: make(width))(x)[:, -1].sum(), x)
-        lengths = grad.norm(dim=2).mean(0).flip(0)  # (T,), by lag
-        found[kind] = (lengths / lengths[0]).tolist()
+        norms = grad.norm(dim=2).mean(0).flip(0)  # (T,), by lag
+        found[kind] = (norms / norms[0]).tolist()
     return found
 
 
@@ -444,8 +455,9 @@ with needs("causal_attention"):
     )
 
 # %% [markdown]
-# **What to see.** In the recurrence the gradient passes 50 Jacobians to a lag of 50, and each of them shrinks it (lesson 03). In attention every input is one step away from every output: the weight $w_{Ts}$, about $1/T$ for all of them at the beginning. This is the true core of "Transformers remember": not that an untrained one knows what to look at, but that no
-# signal has to survive a chain.
+# **What to see.** In the recurrence the gradient passes 50 Jacobians to a lag of 50, and each of them shrinks it (lesson 03). In attention every input is one step away from the last output, through a weight $w_{Ts}$ that is about $1/T$ for all of them at the beginning. Then why does the curve fall from 1 to about a quarter at once? At lag 0 the gradient has one more way: $x_T$ also makes the query $q_T$, and with it all the weights. From lag 1 on, every input counts alike.
+#
+# "Transformers remember", one often reads. Here is what is true about that: an untrained one does not know what to look at, but no signal has to survive a chain.
 #
 # ## 3. What attention costs
 #
@@ -507,7 +519,7 @@ with needs("causal_attention"):
             figures.band(ax, LENGTHS, [[scale * y for y in run[kind][what]] for run in runs], color, f"{kind}, stored")
             ax.plot(LENGTHS, [scale * y for y in costs[kind][what]], marker, color=color, label=f"{kind}, seed 0")
         ax.set(xscale="log", yscale="log", xlabel="time steps T", ylabel=unit)
-        ax.set_xticks(LENGTHS[::2], LENGTHS[::2])
+        ax.set_xticks(LENGTHS[1::2], LENGTHS[1::2])
         ax.minorticks_off()
     axes[0].set_title("Attention is quicker up to some T")
     axes[1].set_title("In memory it pays for T²")
@@ -522,7 +534,13 @@ with needs("causal_attention"):
     print(
         f"On this {device.type}, attention is slower {where}" + (f": first at T = {crossing}" if crossing else "") + "."
     )
-    print("That is what you said." if guess_slower == where else f"You said {guess_slower!r}.")
+    guess = " ".join(guess_slower.lower().split()) if isinstance(guess_slower, str) else None
+    if guess is None:
+        print("Write down a guess above, and run this cell again.")
+    elif guess == where.lower():
+        print(f"You said {guess_slower!r}: so it is. How many operations there are is one thing, how well they fill a processor another.")
+    else:
+        print(f"You said {guess_slower!r}. Operations alone do not decide it: see how many small products the recurrence runs one by one.")
     if runs:
         print(
             f"In {len(runs)} stored runs it is slower from T =",
@@ -532,14 +550,16 @@ with needs("causal_attention"):
 
 # %% [markdown]
 # **What to see.** Attention does more operations, and is quicker by a good factor where sequences are short. The recurrence has to take $T$ small steps one after the other; each of them is a product so small that calling it costs more than computing it. Attention makes a handful of large products, which fill a processor well. From some length on $T^2$
-# wins, in time, and long before that in memory.
+# outweighs that in time, and long before in memory.
 #
-# **What a GPU changes.** A single core has little to gain from parallel work; a GPU has thousands of lanes, all idle while a small product of the recurrence runs. So there the crossing lies further right, and how far depends on batch and width. The stored runs are from a CPU: this lesson has no figure of a GPU unless you run it on one. What carries over to any machine is what has
-# been *counted*: operations, bytes, and (in section 5) how many operations wait for one another.
+# The exponent in time may come out above 2, although the operations grow by 2. At $T = 2048$ each table of scores has $4 \cdot 2048^2$ numbers, 67 MB: no cache of a processor holds it, and the operating system hands out memory of that size page by page, anew in every pass. With small tables neither matters.
+#
+# **What a GPU changes.** A single core has little to gain from parallel work; a GPU has thousands of lanes, all idle while a small product of the recurrence runs. So there the crossing lies further right, and how far depends on batch and width. The stored runs are from a CPU: this lesson has no numbers from a GPU unless you run it on one. What carries over to any machine is what has
+# been *counted*: operations, bytes, and (in section 5) how many of them wait for one another.
 #
 # ### Experiment: attention against recurrence, with three sliders
 #
-# Counted, for the forward pass in float32: operations, bytes for the way back, and the steps that wait for one another. The recurrence is counted with your `rnn_flops` and `bptt_bytes`. Move $T$, the width $H = E$, and $B$.
+# Counted, for the forward pass in float32: operations; bytes kept for the way back, the inputs of both layers included, as in the measurement above; and steps of time that wait for one another. The recurrence is counted with your `rnn_flops` and `bptt_bytes`. Move $T$, the width $H = E$, and $B$.
 
 
 # %% experiment="against" keeps="long-sequences"
@@ -549,12 +569,13 @@ def against(T, H, B):
     counted = {
         "FLOPs, forward": (rnn_flops, lambda B, T, D, H: 6 * B * T * H**2 + 4 * B * T**2 * H),
         "bytes for the way back": (
-            lambda B, T, D, H: bptt_bytes(B, T, H, torch.float32),
-            lambda B, T, D, H: 4 * B * (3 * T * H + T**2),  # queries, keys, values, and weights
+            lambda B, T, D, H: bptt_bytes(B, T, H, torch.float32) + 4 * B * (T * D + H),  # states; inputs, h_0
+            # inputs, queries, keys, values, and weights; a mask of a byte for each pair of steps
+            lambda B, T, D, H: 4 * B * (T * D + 3 * T * H + T**2) + T**2,
         ),
-        "steps in a row": (lambda B, T, D, H: T, lambda B, T, D, H: 1),
+        "steps that wait for one another": (lambda B, T, D, H: T, lambda B, T, D, H: 1),
     }
-    fig, axes = plt.subplots(1, 3, figsize=(10, 3.4))
+    fig, axes = plt.subplots(1, 3, figsize=(11, 3.4))
     ratios = []
     for ax, (name, counts) in zip(axes, counted.items()):
         for how, color, label in zip(counts, (figures.BLUE, figures.VERMILION), ("recurrence", "attention")):
@@ -562,7 +583,7 @@ def against(T, H, B):
             ax.plot([T], [how(B, T, H, H)], "o", color=color)
         ratios.append(counts[1](B, T, H, H) / counts[0](B, T, H, H))
         ax.axvline(T, color=figures.INK, ls=":", lw=1)
-        ax.set(xscale="log", yscale="log", xlabel="time steps T", title=f"{name}: × {ratios[-1]:.2g}")
+        ax.set(xscale="log", yscale="log", xlabel="time steps T", title=f"attention: {ratios[-1]:.2g} times", ylabel=name)
     axes[0].legend(fontsize=9)
     says = f"T = {T}, H = E = {H}, B = {B}: attention takes {ratios[0]:.3g} times the FLOPs, {ratios[1]:.3g} times the bytes, {ratios[2]:.2g} times the dependent steps."
     return fig, says
@@ -572,7 +593,7 @@ with needs("rnn_flops", "bptt_bytes"):
     explore(against, T=(16, 4096, 16, 512), H=(16, 1024, 16, 64), B=(1, 64, 1, 4))
 
 # %% [markdown]
-# **Things to try.** At $T = H = 64$ attention takes 2.5 times the operations; raise $T$, and the quadratic part takes over. Raise $H$ at a fixed $T$: the maps of the layer dominate, and the ratio nears 1.5. $B$ changes nothing in the ratios. The third panel is the one that no amount of hardware shortens.
+# **Things to try.** At $T = H = 64$ attention takes 2.5 times the operations; raise $T$, and the quadratic part takes over. Raise $H$ at a fixed $T$: the maps of the layer dominate, and the ratio nears 1.5. $B$ changes nothing in the ratios. The third panel is the one that no amount of hardware shortens. In the second, at $H = 64$, you find the ratios that the last experiment measured.
 #
 # ## 4. Reading a stream
 #
@@ -678,7 +699,7 @@ check("cost-and-attention-kv-cache")
 # %% [markdown]
 # ### Experiment: the price of a token
 #
-# Tokens come one by one, for a batch of one. What is held, and how long does the next token take? For attention with your cache, for attention without one (your `causal_attention` over everything so far, of which only the last row is used), and for a step of the recurrence.
+# Tokens come one by one, for a batch of one. What is held, and how long does the next token take? For attention with your cache, for attention without one (your `causal_attention` over everything so far, of which only the last row is used), and for a step of the recurrence. A fourth line is what attention alone takes: PyTorch's own, over keys and values that are in one tensor already.
 
 
 # %% given="streaming"
@@ -687,8 +708,8 @@ TOKENS = [1, 4, 16, 64, 256, 1024]
 
 @torch.no_grad()
 def streaming_costs(seed, width=64):
-    """For each count of TOKENS: bytes held, and median seconds of the next token, for three ways to read a stream."""
-    found = {name: {"bytes": [], "seconds": []} for name in ("recurrence", "with a cache", "without a cache")}
+    """For each count of TOKENS: bytes held, and median seconds of the next token, for three ways to read a stream and attention alone."""
+    found = {name: {"bytes": [], "seconds": []} for name in ("recurrence", "with a cache", "attention alone", "without a cache")}
     cell = seeded(seed, lambda: nn.RNNCell(width, width))
     q, k, v = numbers(3, 1, TOKENS[-1] + 20, width, seed=seed)
     cache, h, held = KVCache(), cell(k[:, 0]), 0
@@ -699,6 +720,7 @@ def streaming_costs(seed, width=64):
         ways = {
             "recurrence": lambda: cell(q[:, 0], h),
             "with a cache": lambda: cache.attend(q[:, :1]),
+            "attention alone": lambda: F.scaled_dot_product_attention(q[:, :1], k[:, :held], v[:, :held]),
             "without a cache": lambda: causal_attention(q[:, :held], k[:, :held], v[:, :held]),
         }
         for name, run in ways.items():
@@ -721,15 +743,16 @@ with needs("KVCache", "causal_attention"):
     print(f"50 tokens one by one, and the full pass: the largest difference is {apart:.0e}")
 
     fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-    colors = {"recurrence": figures.BLUE, "with a cache": figures.VERMILION, "without a cache": figures.GREEN}
+    colors = {"recurrence": figures.BLUE, "with a cache": figures.VERMILION, "without a cache": figures.GREEN, "attention alone": figures.ORANGE}
     for ax, what, unit, scale in zip(
         axes, ("bytes", "seconds"), ("held (bytes)", "time of the next token (ms)"), (1, 1e3)
     ):
         for name, color in colors.items():
-            if what == "bytes" and name == "without a cache":
+            if not streamed[name][what]:  # only what holds something has bytes
                 continue
             figures.band(ax, TOKENS, [[scale * y for y in run[name][what]] for run in runs], color, f"{name}, stored")
-            ax.plot(TOKENS, [scale * y for y in streamed[name][what]], "o-", color=color, label=name)
+            line = ":" if name == "attention alone" else "-"
+            ax.plot(TOKENS, [scale * y for y in streamed[name][what]], "o" + line, color=color, label=name)
         ax.set(xscale="log", yscale="log", xlabel="tokens read so far", ylabel=unit)
         ax.set_xticks(TOKENS, TOKENS)
         ax.minorticks_off()
@@ -738,28 +761,32 @@ with needs("KVCache", "causal_attention"):
     axes[1].legend(fontsize=8)
     figures.show(
         fig,
-        "The state takes the same bytes throughout, the cache grows with each token; without a cache the time grows fastest.",
+        "The state takes the same bytes throughout, the cache grows with each token; without a cache the time grows fastest, and of a list's time attention itself is a small part.",
     )
     fewer, more = streamed["with a cache"]["bytes"][-2:]
     each = (more - fewer) / (TOKENS[-1] - TOKENS[-2])
     state = streamed["recurrence"]["bytes"][-1]
     times = each * 500 / state
     print(f"state: {state} bytes, always; cache: {each:g} bytes a token, after 500 tokens {times:g} times the state")
-    print(
-        "That is what you said."
-        if guess_cache == times
-        else f"You said {guess_cache} times: keys and values count, both."
-    )
+    if guess_cache is None:
+        print("Write down a guess above, and run this cell again.")
+    elif math.isclose(guess_cache, times, rel_tol=0.05):
+        print(f"You said {guess_cache:g}: a key and a value, each as wide as the state, for each token.")
+    elif math.isclose(guess_cache, times / 2, rel_tol=0.05):
+        print(f"You said {guess_cache:g}: but a token leaves a key and a value, both.")
+    else:
+        print(f"You said {guess_cache:g}. A token leaves a key and a value, each as wide as the state.")
+    yours, alone = (1e3 * streamed[name]["seconds"][-1] for name in ("with a cache", "attention alone"))
+    print(f"after {TOKENS[-1]} tokens the next one takes {yours:.3f} ms with your cache; attention alone takes {alone:.3f} ms")
 
 # %% [markdown]
-# **What to see.** The same numbers, token by token (up to rounding). The state is $4H$ bytes for ever; the cache takes $8E$ bytes a token (a key and a value in float32), for each layer and each row. A step of the recurrence takes the same time always. With a cache the time of a token grows slowly at first, since a product with a few hundred keys costs little more than calling
-# it. Without one, every token pays for a whole pass.
+# **What to see.** The same numbers, token by token (up to rounding). The state is $4H$ bytes for ever; the cache takes $8E$ bytes a token (a key and a value in float32), for each layer and each row. A step of the recurrence takes the same time always. Without a cache every token pays for a whole pass: four times the tokens are 16 times the scores, and large tables take even longer than that (section 3).
 #
-# A cache that keeps its tensors in lists joins them anew for each token; real ones write into a large buffer, made once. The bytes are the same.
+# How the time with your cache grows depends on how it keeps the tensors. A list has to be joined anew for each token, and a thousand small tensors take much longer to join than to attend to: compare with the dotted line. Real caches write into a large buffer, made once, and come near that line. The bytes are the same.
 #
 # ## 5. Can a recurrence be parallel?
 #
-# Step $t$ waits for step $t - 1$; so a recurrence of $T$ steps has $T$ dependent steps. That sounds like a law of nature. It is not; it is because of the tanh. Take it away, and let factors stand in its place that do not depend on the state:
+# Step $t$ waits for step $t - 1$; so a recurrence of $T$ steps has $T$ dependent steps. That sounds like a law of nature. It is not; it is because of the tanh. Take it away. And in place of the matrix $W_{hh}$, let each number of the state have a factor of its own, which does not depend on the state:
 #
 # $$h_t = a_t \odot h_{t-1} + b_t.$$
 #
@@ -769,7 +796,7 @@ with needs("KVCache", "causal_attention"):
 # | $b_t$ | `b[:, t-1]` | (B, H) | what is added; all: `b` (B, T, H) |
 # | $\odot$ | `*` | | product entry by entry |
 #
-# (In a layer, $a_t$ and $b_t$ are computed from the input $x_t$, for all $t$ at once. Here they are given.)
+# (In a layer, $a_t$ and $b_t$ are computed from the input $x_t$, for all $t$ at once. Here they are given. Steps with a full matrix could be put together as well, as you will see with factors below; but to multiply two matrices takes about $2H^3$ operations, and to multiply two rows of factors takes $H$.)
 #
 # ### Exercise: `linear_recurrence`
 #
@@ -834,7 +861,7 @@ check("cost-and-attention-linear-recurrence")
 # So steps can be put together *before* anybody knows the state, and in any grouping. Let every step take the pair of its left neighbour into its own: now each pair stands for two steps. Then let each take in the pair two places to the left: four steps. Then four places: eight. After jumps of $1, 2, 4, …$ the
 # pair at step $t$ stands for all steps from 1 to $t$. This is a *scan*, and it needs $\lceil \log_2 T \rceil$ rounds, each of which works on all steps at once.
 #
-# With a tanh in between, two steps are no longer a step of the same kind, so nothing can be put together in advance.
+# With a tanh in between, two steps are no longer a step of the same kind: there is no pair $(a, b)$ that stands for both of them.
 #
 # ### Exercise: `linear_recurrence_scan`
 #
@@ -896,13 +923,14 @@ check("cost-and-attention-scan")
 # - *every jump is by one step*: the jump doubles with each round.
 # - *the first steps look back past the beginning*: `roll` brings the end round to the beginning.
 # - *a is combined before b*: the two formulas use the same old `a`.
+# - *the earlier b is multiplied by the earlier a*: $a'$ belongs to the later step, `a[:, jump:]`.
 # - *was overwritten*, *modified by an inplace operation*: autograd still needs the old tensor.
 # </details>
 
 # %% [markdown]
 # ### Experiment: what waits for what
 #
-# Autograd's graph tells how many operations lie one behind the other (`depth` of `bptt.graph`). Here for four ways to get from inputs to outputs; then how long the two recurrences take on this machine.
+# Autograd's graph tells how many recorded operations lie one behind the other (`depth` of `bptt.graph`). One step of time is several of them: a product, a sum, perhaps a tanh. Here is the longest chain for four ways to get from inputs to outputs; then how long the two recurrences take on this machine.
 
 
 # %% given="chains"
@@ -910,13 +938,13 @@ CHAINS = [4, 8, 16, 32, 64, 128, 256]
 
 
 def chains():
-    """For each T of CHAINS the longest chain of operations, for four ways to compute a sequence of outputs."""
+    """For each T of CHAINS the longest chain of recorded operations, for four ways to compute a sequence of outputs."""
     found = {name: [] for name in ("tanh recurrence", "linear, loop", "linear, scan", "attention")}
     rnn = nn.RNN(4, 4, batch_first=True)
     for T in CHAINS:
-        x, a, b = torch.rand(3, 1, T, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        x, a, b, q, k, v = torch.rand(6, 1, T, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
         h0 = torch.zeros(1, 4)
-        outputs = (rnn(x)[0], linear_recurrence(a, b, h0), linear_recurrence_scan(a, b, h0), causal_attention(x, a, b))
+        outputs = (rnn(x)[0], linear_recurrence(a, b, h0), linear_recurrence_scan(a, b, h0), causal_attention(q, k, v))
         for name, output in zip(found, outputs):
             found[name].append(depth(output, kind=""))
     return found
@@ -928,10 +956,10 @@ with needs("linear_recurrence", "linear_recurrence_scan", "causal_attention"):
     fig, ax = plt.subplots()
     for (name, values), marker in zip(longest.items(), figures.MARKERS):
         ax.plot(CHAINS, values, marker=marker, label=name)
-    ax.set(xscale="log", yscale="log", xlabel="time steps T", ylabel="operations one behind the other")
+    ax.set(xscale="log", yscale="log", xlabel="time steps T", ylabel="recorded operations in the longest chain")
     ax.set_xticks(CHAINS, CHAINS)
     ax.minorticks_off()
-    ax.set_title("The scan needs a few more operations for twice the steps")
+    ax.set_title("For twice the steps, the scan's chain gets one round longer")
     ax.legend(fontsize=9)
     figures.show(
         fig,
@@ -944,13 +972,13 @@ with needs("linear_recurrence", "linear_recurrence_scan", "causal_attention"):
     print(f"T = 1024, forward, on this {device.type}: loop {1e3 * loop:.1f} ms, scan {1e3 * scan:.1f} ms")
 
 # %% [markdown]
-# **What to see.** Doubling $T$ doubles the chain of a loop and adds one round to that of the scan. The scan does more work: $\log_2 T$ times as many products and sums. Even on one core it can be the quicker one, as it makes a few large operations and not a thousand small ones; on a machine with many lanes the short chain is what counts.
+# **What to see.** Doubling $T$ doubles the chain of a loop and adds one round to that of the scan. For a few steps the scan's chain is the longer one, as a round is more than a step. And the scan does more work: in each of its $\log_2 T$ rounds two products and a sum where the loop has one of each. Even on one core it can be the quicker one, as it makes a few large operations and not a thousand small ones; on a machine with many lanes the short chain is what counts.
 #
 # Networks built on this (linear state-space models, and gated linear recurrences) train in parallel like attention and stream with a fixed state like an RNN. The price: what a step does cannot depend on the state.
 #
 # ## 6. A long path in the log
 #
-# Section 2 showed a gradient that fades. With weights that do not shrink, the same chain can *explode*, and lesson 06 has the cure. Its symptoms are four: the loss becomes nan; the loss jumps; the weights grow; the gradient norm spikes. Here is how they look in a log, and what a path of one step makes of the same conditions.
+# Section 2 showed a gradient that fades. With weights that do not shrink, the same chain can *explode*, and lesson 06 has the cure. It has four symptoms: the loss becomes nan; the loss jumps; the weights grow; the gradient norm spikes. Here is how they look in a log, and what a path of one step makes of the same conditions.
 #
 # Both models learn to say what they read 3 steps ago, among 4 tokens, in texts of 60, in float64. The recurrence has ReLU in place of tanh, and begins with $W_{hh}$ as the identity, so that nothing shrinks. The learning rate of plain gradient descent is raised a little with each batch, from 0.001 to 3, until the recurrence breaks: a *learning-rate range test*.
 
@@ -971,21 +999,25 @@ class ReluRNN(nn.Module):
 
 
 def norm_of(tensors):
-    """The length of all tensors together."""
+    """The norm of all tensors together."""
     return torch.stack([tensor.detach().norm() for tensor in tensors]).norm().item()
 
 
 def range_test(make, seed, batches=150, length=60, lowest=1e-3, highest=3.0, delay=3):
-    """A log of training with a learning rate that grows from batch to batch; it ends with the first loss that is no number."""
+    """A log of training with a learning rate that grows from batch to batch; it ends with the first loss that is no number.
+
+    "gradient" is the norm over all parameters, "weights" that of the recurrence or of the maps of attention: embeddings are left out.
+    """
     model, generator = seeded(seed, make).to(dtype), torch.Generator().manual_seed(seed)
     own = list(model.parameters())
+    layer = list((model.rnn if isinstance(model, ReluRNN) else model.projection).parameters())  # without the tables
     log = {"rate": [], "loss": [], "gradient": [], "weights": []}
     for batch in range(batches):
         rate = lowest * (highest / lowest) ** (batch / batches)
         text = torch.randint(4, (32, length + delay), generator=generator).to(device)
         loss = F.cross_entropy(model(text[:, delay:]).flatten(0, 1), text[:, :-delay].flatten())
         grads = torch.autograd.grad(loss, own)
-        for name, value in zip(log, (rate, loss.item(), norm_of(grads), norm_of(own))):
+        for name, value in zip(log, (rate, loss.item(), norm_of(grads), norm_of(layer))):
             log[name].append(value)
         if not math.isfinite(log["loss"][-1]):
             break
@@ -996,7 +1028,10 @@ def range_test(make, seed, batches=150, length=60, lowest=1e-3, highest=3.0, del
 
 
 def symptoms_in(log, batches):
-    """How strong the four symptoms are in the first `batches` batches, and in which batch each first shows."""
+    """How strong the four symptoms are in the first `batches` batches, and in which batch each first shows.
+
+    Gradient and loss are compared with the 20 batches before, so that no spike and no jump is seen in the first 20.
+    """
     log = {name: values[:batches] for name, values in log.items()}
 
     def ratios(name):
@@ -1007,7 +1042,7 @@ def symptoms_in(log, batches):
     signs = {
         "spike": (ratios("gradient"), 10),
         "jump": (ratios("loss"), 3),
-        "growth": ([length / log["weights"][0] for length in log["weights"]], 10),
+        "growth": ([norm / log["weights"][0] for norm in log["weights"]], 10),
         "nan": ([0 if math.isfinite(loss) else 1 for loss in log["loss"]], 0.5),
     }
     found = {"rate": log["rate"][-1], "first": {}}
@@ -1018,7 +1053,7 @@ def symptoms_in(log, batches):
 
 
 def symptoms(seed):
-    """The symptoms of both models, over the batches that the recurrence lives."""
+    """The symptoms of both models, over the batches that the recurrence survives."""
     recurrence = range_test(ReluRNN, seed)
     attention = range_test(lambda: CausalModel(causal_attention, 4, 32, 60), seed)
     batches = len(recurrence["loss"])
@@ -1037,7 +1072,7 @@ with needs("causal_attention"):
     for ax, (what, limits) in zip(axes, page.items()):
         for (kind, log), color in zip(logs.items(), (figures.BLUE, figures.VERMILION)):
             ax.plot(log["rate"][:batches], log[what][:batches], color=color, label=kind)
-        title = what if what == "loss" else f"length of the {what}"
+        title = what if what == "loss" else f"norm of the {what}"
         ax.set(xscale="log", yscale="log", xlabel="learning rate", ylim=limits, title=title)
     axes[0].legend(fontsize=9)
     axes[0].set_ylabel("nats per token")
@@ -1057,17 +1092,17 @@ with needs("causal_attention"):
             f"In {sum(bool(one['nan']) for one in broken)} of {len(runs)} stored runs the recurrence breaks, at learning rates from {min(rates):.2g} to {max(rates):.2g};"
         )
         print(
-            f"of attention's gradients up to there, none is longer than {max(one['spike'] for one in calm):.2g} times the median of the 20 before it."
+            f"of attention's gradients up to there, none is larger than {max(one['spike'] for one in calm):.2g} times the median of the 20 before it."
         )
 
 # %% [markdown]
-# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, shows none of it. (Neither learns much in so few batches: this is about the log, not about the result. And attention is not invulnerable, at higher rates it can diverge too.) But no factor is raised to the power of 60 on its way back.
+# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, stays below the limits that count as symptoms here: a gradient of 10 times the median of the 20 before, a loss of 3 times, weights of 10 times. Its gradient does jump a few times over the median, so this is calmer by many orders of magnitude, not perfectly calm. (Neither learns much in so few batches: this is about the log, not about the result. And attention is not invulnerable, at higher rates it can diverge too.) But no factor is raised to the power of 60 on its way back.
 #
 # ## 7. Find the bug: it trains, and in use it is at a loss
 #
 # *difficulty 4 of 5 · importance 5 of 5 · 12 minutes*
 #
-# `CausalModel` (in `bptt/causal.py`, 40 lines) is an embedding, one layer of attention, a read-out. Attention by itself knows no order: shuffle the earlier tokens, and it gives the same. So the model has an embedding of *positions*, too. It has three parts:
+# `CausalModel` (in `bptt/causal.py`, 40 lines) is an embedding, one layer of attention, a read-out. Attention by itself knows no order: shuffle the earlier tokens, and it gives the same. So the model has an embedding of *positions*, too, up to the longest text of its training; a stream that is longer needs another kind of position. It has three parts:
 #
 # - `model.read(tokens, positions)`: tokens (B, n) at positions (n,), counted from 0 → vectors (B, n, E);
 # - `model.project(x)` → the queries, keys and values of these vectors;
@@ -1175,7 +1210,7 @@ with needs("causal_attention", "KVCache", "stream"):
 #
 # ## 8. The two tables
 #
-# Two tables are found in every text on this subject. Here every cell is a figure that this notebook has measured. First, the four symptoms of exploding gradients, and how they show in a log (section 6):
+# Two tables are found in every text on this subject. Here every cell is what this notebook has counted or measured. First, the four symptoms of exploding gradients, and how they show in a log (section 6):
 
 # %% experiment="table-of-symptoms"
 with needs("causal_attention"):
@@ -1188,7 +1223,7 @@ with needs("causal_attention"):
         "|---|---|---|",
         f"| the loss becomes nan | {nan[0]}, at a learning rate of {one['rate']:.2g} | {nan[1]} |",
         f"| training becomes unstable: the loss jumps | to {one['jump']:.1e} times the median of the 20 before | {other['jump']:.2f} times at most |",
-        f"| parameters grow rapidly | to {one['growth']:.1e} times their length | {other['growth']:.2f} times |",
+        f"| parameters grow rapidly | to {one['growth']:.1e} times their first norm | {other['growth']:.2f} times |",
         f"| gradients spike | to {one['spike']:.1e} times the median of the 20 before | {other['spike']:.2f} times at most |",
     ]
     display(Markdown("\n".join(lines)))
@@ -1199,30 +1234,29 @@ with needs("causal_attention"):
 # %% experiment="table-of-architectures"
 with needs("causal_attention", "KVCache", "linear_recurrence", "linear_recurrence_scan"):
     rnn, att = (longest[name] for name in ("tanh recurrence", "attention"))
-    ways = {name: streamed[name] for name in ("recurrence", "with a cache", "without a cache")}
-    slower = {name: way["seconds"][-1] / way["seconds"][2] for name, way in ways.items()}
+    slower = {name: way["seconds"][-1] / way["seconds"][2] for name, way in streamed.items()}
     grows = {kind: [fit(LENGTHS[-3:], costs[kind][what][-3:])[0] for what in ("seconds", "bytes")] for kind in costs}
     lines = [
         "| property | recurrent networks | Transformers |",
         "|---|---|---|",
         f"| training parallelism over time | {rnn[2]} → {rnn[-1]} operations one behind the other for T = {CHAINS[2]} → {CHAINS[-1]} | {att[2]} → {att[-1]} |",
         f"| memory per token at inference | {state} bytes, and 0 more for each token | {each:g} bytes more for each token: {streamed['with a cache']['bytes'][-1]:,d} after {TOKENS[-1]} |",
-        f"| natural streaming | a token takes {slower['recurrence']:.1f} times as long after {TOKENS[-1]} tokens as after {TOKENS[2]} | with a cache {slower['with a cache']:.1f} times, without one {slower['without a cache']:.0f} times |",
+        f"| natural streaming | a token takes {slower['recurrence']:.1f} times as long after {TOKENS[-1]} tokens as after {TOKENS[2]} | with your cache {slower['with a cache']:.1f} times (attention alone {slower['attention alone']:.1f} times), without one {slower['without a cache']:.0f} times |",
         f"| training on long sequences | time ∝ T^{grows['recurrence'][0]:.1f}, bytes ∝ T^{grows['recurrence'][1]:.1f}; at lag 50 the gradient is {reach['recurrence'][50]:.0e} of that at lag 0 | time ∝ T^{grows['attention'][0]:.1f}, bytes ∝ T^{grows['attention'][1]:.1f}; at lag 50 the gradient is {reach['attention'][50]:.1g} of that at lag 0 |",
     ]
     display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# **How to read it.** Operations, chains and bytes are the same on every machine. Times are those of yours, now. No row has a winner in general: a phone that listens for a keyword all day wants the second and third row of the left column, a data centre that trains on ten thousand documents at once wants the first of the right one.
+# **How to read it.** Operations, chains and bytes do not depend on the machine. (Chains and bytes depend on how a function is written: yours may differ a little from another right one.) Times are those of your machine, now. No row has a winner in general: a phone that listens for a keyword all day wants the second and third row of the left column, a data centre that trains on ten thousand documents at once wants the first of the right one.
 #
 # ## 9. In your own words
 #
 # *difficulty 3 of 5 · importance 4 of 5 · 10 minutes · graded by a person*
 #
 # A team builds a hearing aid that suppresses noise: a stream without an end, a few milliseconds for each frame, 64 kB of memory for what is remembered. One of them proposes a Transformer: "RNNs are obsolete; they cannot be trained in parallel, and they forget." **What do you answer?** Say what is true in the sentence, what is not, what their device allows, and what you would try. Five to eight sentences, with at least two
-# figures from this lesson.
+# numbers from this lesson.
 #
-# Points: one for what is true about training and gradients, with a figure; one for why it is not the whole truth; one for the device: memory and time of a token, with a figure; one for a proposal with its price.
+# Points: one for what is true about training and gradients, with a number; one for why it is not the whole truth; one for the device: memory and time of a token, with a number; one for a proposal with its price.
 
 # %% [markdown] written="cost-and-attention-why" points=4
 # ### BEGIN SOLUTION
@@ -1244,7 +1278,7 @@ progress()
 # %% [markdown]
 # ## Summary
 #
-# 1. A simple RNN takes $2BTH(D + H)$ FLOPs forward, and keeps $B\,T\,H$ numbers for the way back; both hold exactly.
+# 1. A simple RNN takes $2BTH(D + H)$ FLOPs forward, and keeps $B\,T\,H$ numbers of states for the way back, beside its inputs.
 # 2. Time follows operations only where the machine is full. Measure medians, after a run that does not count.
 # 3. Attention looks at all earlier steps at once: scores, mask, softmax over the keys, mixture. The mask comes before the softmax, the diagonal is allowed, the scale is $\sqrt E$.
 # 4. With $E = H$ it does more operations than a recurrence for every $T$, and is quicker for short sequences: few large products against many small ones.
