@@ -248,7 +248,9 @@ with needs("rnn_flops", "bptt_bytes"):
     if guess_growth is None:
         print("Write down a guess above, and run this cell again.")
     elif math.isclose(guess_growth, grown, rel_tol=0.05):
-        print(f"You said {guess_growth:g}: twice the steps, and each computes twice as many numbers from twice as many.")
+        print(
+            f"You said {guess_growth:g}: twice the steps, and each computes twice as many numbers from twice as many."
+        )
     elif guess_growth in (2, 4):
         print(f"You said {guess_growth:g}. Of T, D + H and H, each counts: which of the three doublings is missing?")
     else:
@@ -538,9 +540,13 @@ with needs("causal_attention"):
     if guess is None:
         print("Write down a guess above, and run this cell again.")
     elif guess == where.lower():
-        print(f"You said {guess_slower!r}: so it is. How many operations there are is one thing, how well they fill a processor another.")
+        print(
+            f"You said {guess_slower!r}: so it is. How many operations there are is one thing, how well they fill a processor another."
+        )
     else:
-        print(f"You said {guess_slower!r}. Operations alone do not decide it: see how many small products the recurrence runs one by one.")
+        print(
+            f"You said {guess_slower!r}. Operations alone do not decide it: see how many small products the recurrence runs one by one."
+        )
     if runs:
         print(
             f"In {len(runs)} stored runs it is slower from T =",
@@ -583,7 +589,9 @@ def against(T, H, B):
             ax.plot([T], [how(B, T, H, H)], "o", color=color)
         ratios.append(counts[1](B, T, H, H) / counts[0](B, T, H, H))
         ax.axvline(T, color=figures.INK, ls=":", lw=1)
-        ax.set(xscale="log", yscale="log", xlabel="time steps T", title=f"attention: {ratios[-1]:.2g} times", ylabel=name)
+        ax.set(
+            xscale="log", yscale="log", xlabel="time steps T", title=f"attention: {ratios[-1]:.2g} times", ylabel=name
+        )
     axes[0].legend(fontsize=9)
     says = f"T = {T}, H = E = {H}, B = {B}: attention takes {ratios[0]:.3g} times the FLOPs, {ratios[1]:.3g} times the bytes, {ratios[2]:.2g} times the dependent steps."
     return fig, says
@@ -709,7 +717,10 @@ TOKENS = [1, 4, 16, 64, 256, 1024]
 @torch.no_grad()
 def streaming_costs(seed, width=64):
     """For each count of TOKENS: bytes held, and median seconds of the next token, for three ways to read a stream and attention alone."""
-    found = {name: {"bytes": [], "seconds": []} for name in ("recurrence", "with a cache", "attention alone", "without a cache")}
+    found = {
+        name: {"bytes": [], "seconds": []}
+        for name in ("recurrence", "with a cache", "attention alone", "without a cache")
+    }
     cell = seeded(seed, lambda: nn.RNNCell(width, width))
     q, k, v = numbers(3, 1, TOKENS[-1] + 20, width, seed=seed)
     cache, h, held = KVCache(), cell(k[:, 0]), 0
@@ -743,7 +754,12 @@ with needs("KVCache", "causal_attention"):
     print(f"50 tokens one by one, and the full pass: the largest difference is {apart:.0e}")
 
     fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-    colors = {"recurrence": figures.BLUE, "with a cache": figures.VERMILION, "without a cache": figures.GREEN, "attention alone": figures.ORANGE}
+    colors = {
+        "recurrence": figures.BLUE,
+        "with a cache": figures.VERMILION,
+        "without a cache": figures.GREEN,
+        "attention alone": figures.ORANGE,
+    }
     for ax, what, unit, scale in zip(
         axes, ("bytes", "seconds"), ("held (bytes)", "time of the next token (ms)"), (1, 1e3)
     ):
@@ -777,7 +793,9 @@ with needs("KVCache", "causal_attention"):
     else:
         print(f"You said {guess_cache:g}. A token leaves a key and a value, each as wide as the state.")
     yours, alone = (1e3 * streamed[name]["seconds"][-1] for name in ("with a cache", "attention alone"))
-    print(f"after {TOKENS[-1]} tokens the next one takes {yours:.3f} ms with your cache; attention alone takes {alone:.3f} ms")
+    print(
+        f"after {TOKENS[-1]} tokens the next one takes {yours:.3f} ms with your cache; attention alone takes {alone:.3f} ms"
+    )
 
 # %% [markdown]
 # **What to see.** The same numbers, token by token (up to rounding). The state is $4H$ bytes for ever; the cache takes $8E$ bytes a token (a key and a value in float32), for each layer and each row. A step of the recurrence takes the same time always. Without a cache every token pays for a whole pass: four times the tokens are 16 times the scores, and large tables take even longer than that (section 3).

@@ -334,6 +334,7 @@ def test_training_is_not_repeated_in_grading(sandbox, handed_in):
 
 # -------------------------------------------------------------------------------- what is there at home only
 
+
 def at_home(training):
     """The verdict in a notebook in which the training cell has run, on a predictor that holds the network which was trained there."""
     answer = solution().replace("self.network = Network().to(device)", "self.network = network")
@@ -344,7 +345,9 @@ def at_home(training):
 
 
 def training_cell():
-    (found,) = [cell.source for cell in lesson(SOURCE).handed_out.cells if cell.metadata.get("bptt", {}).get("role") == "home"]
+    (found,) = [
+        cell.source for cell in lesson(SOURCE).handed_out.cells if cell.metadata.get("bptt", {}).get("role") == "home"
+    ]
     return found
 
 
@@ -399,6 +402,20 @@ def test_the_bug_costs_what_the_text_says():
     """One target in 24 is wrong: who allows for it loses −ln(23/24) at the tokens that are foreseen best; about that, in every seed."""
     assert -math.log(23 / 24) == pytest.approx(0.043, abs=5e-4)
     assert all(0.04 < one["above"][-1] < 0.05 for one in stored("capstone", "as_found"))
+
+
+def test_half_open_gates_get_there_later():
+    """Two of three stored runs end below the first band, and none ends as low as a run whose gates began open."""
+    ends = {run: [one["above"][-1] for one in stored("capstone", run)] for run in ("reference", "closed_gates")}
+    assert 2 == sum(end < BANDS[0].most for end in ends["closed_gates"])
+    assert max(ends["reference"]) < min(ends["closed_gates"])
+
+
+def test_what_is_near_is_learned_at_once():
+    """At the first measurement every run of the figure is below 0.4, a long way from equal chances."""
+    assert math.log(32) - LANGUAGE.entropy_rate == pytest.approx(2.4, abs=0.05)
+    for run in ("tanh", "short_windows", "reference"):
+        assert all(one["updates"][0] == 150 and one["above"][0] < 0.4 for one in stored("capstone", run))
 
 
 def test_windows_of_twelve_learn_some_of_it():

@@ -66,9 +66,7 @@ def _beside_the_text(tokens: Tensor) -> Iterator[None]:
         raise Wrong(replace(found, where=read, **({} if known else {"sign": "value", "clues": (READ,)}))) from None
 
 
-READ = (
-    "Which tokens can come there, and with which probabilities? Nouns are at 0 … K − 1, the filler is K, the verb of class i is at K + 1 + i."
-)
+READ = "Which tokens can come there, and with which probabilities? Nouns are at 0 … K − 1, the filler is K, the verb of class i is at K + 1 + i."
 
 
 @check("capstone-nats-above", of="nats_above")
