@@ -61,9 +61,10 @@ def _beside_the_text(tokens: Tensor) -> Iterator[None]:
         found = wrong.finding
         if not found.where:
             raise
-        read = f"{found.where}; the text begins {' '.join(map(str, tokens[:12].tolist()))}"
-        known = re.split(r" [|+] ", found.sign)[0] in mistakes.best_probs.slips
-        raise Wrong(replace(found, where=read, **({} if known else {"sign": "value", "clues": (READ,)}))) from None
+        found = replace(found, where=f"{found.where}; the text begins {' '.join(map(str, tokens[:12].tolist()))}")
+        if re.split(r" [|+] ", found.sign)[0] not in mistakes.best_probs.slips:
+            found = replace(found, sign="value", clues=(READ,))
+        raise Wrong(found) from None
 
 
 READ = "Which tokens can come there, and with which probabilities? Nouns are at 0 … K − 1, the filler is K, the verb of class i is at K + 1 + i."
