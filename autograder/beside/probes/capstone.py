@@ -35,5 +35,5 @@ def in_windows(
 @probe
 def held_outside(names: dict[str, Any], of: object) -> list[str]:
     """The learner's variables whose module or tensor the object `of` has among its attributes."""
-    held = {id(one) for one in vars(of).values() if isinstance(one, nn.Module | Tensor)}
+    held = {id(one) for one in getattr(of, "__dict__", {}).values() if isinstance(one, nn.Module | Tensor)}
     return [name for name, one in names.items() if id(one) in held and not name.startswith("_")]
