@@ -252,7 +252,7 @@ with needs("rnn_flops", "bptt_bytes"):
             f"You said {guess_growth:g}: twice the steps, and each computes twice as many numbers from twice as many."
         )
     elif guess_growth in (2, 4):
-        print(f"You said {guess_growth:g}. Of T, D + H and H, each counts: which of the three doublings is missing?")
+        print(f"You said {guess_growth:g}. The work is 2·B·T·H·(D + H): which of its factors did you leave out?")
     else:
         print(f"You said {guess_growth:g}. The work is 2·B·T·H·(D + H), and three of its factors double.")
 
@@ -558,7 +558,7 @@ with needs("causal_attention"):
 # **What to see.** Attention does more operations, and is quicker by a good factor where sequences are short. The recurrence has to take $T$ small steps one after the other; each of them is a product so small that calling it costs more than computing it. Attention makes a handful of large products, which fill a processor well. From some length on $T^2$
 # outweighs that in time, and long before in memory.
 #
-# The exponent in time may come out above 2, although the operations grow by 2. At $T = 2048$ each table of scores has $4 \cdot 2048^2$ numbers, 67 MB: no cache of a processor holds it, and the operating system hands out memory of that size page by page, anew in every pass. With small tables neither matters.
+# The exponent in time may come out above 2, although the operations grow by 2. At $T = 2048$ each table of scores has $4 \cdot 2048^2$ numbers, 67 MB: no cache of a processor holds it, and the operating system may hand out memory of that size anew in every pass, page by page. With small tables neither matters.
 #
 # **What a GPU changes.** A single core has little to gain from parallel work; a GPU has thousands of lanes, all idle while a small product of the recurrence runs. So there the crossing lies further right, and how far depends on batch and width. The stored runs are from a CPU: this lesson has no numbers from a GPU unless you run it on one. What carries over to any machine is what has
 # been *counted*: operations, bytes, and (in section 5) how many of them wait for one another.
@@ -1114,7 +1114,7 @@ with needs("causal_attention"):
         )
 
 # %% [markdown]
-# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, stays below the limits that count as symptoms here: a gradient of 10 times the median of the 20 before, a loss of 3 times, weights of 10 times. Its gradient does jump a few times over the median, so this is calmer by many orders of magnitude, not perfectly calm. (Neither learns much in so few batches: this is about the log, not about the result. And attention is not invulnerable, at higher rates it can diverge too.) But no factor is raised to the power of 60 on its way back.
+# **What to see.** In the recurrence the gradient norm gives the first warning, sometimes one batch ahead and sometimes many; the rest follows: loss, weights, nan. (The loss as such may become infinite before it becomes nan; both are no numbers.) Attention, on the same data at the same rates, stays below the limits that count as symptoms here: a gradient of 10 times the median of the 20 before, a loss of 3 times, weights of 10 times. Its gradient does rise to a few times the median: it is calmer by many orders of magnitude, and not perfectly calm. (Neither learns much in so few batches: this is about the log, not about the result. And attention is not invulnerable, at higher rates it can diverge too.) But no factor is raised to the power of 60 on its way back.
 #
 # ## 7. Find the bug: it trains, and in use it is at a loss
 #

@@ -743,7 +743,7 @@ check("capstone-predictor")
 #
 # <details><summary>Hint 2: a sketch</summary>
 #
-# The last experiment of lesson 07 changes one number before training, and everything is different. Which one? Try your candidates with a tenth of the budget each. In the predictor: the state is a field, `step` runs the network on one token without a graph, `log_softmax` gives log-probabilities, and `state` and `resume` are `pack_state` and `unpack_state`.
+# In lesson 07, agreement over twenty words hung on one number that is set before training. Which one? Try your candidates with a tenth of the budget each. In the predictor: the state is a field, `step` runs the network on one token without a graph, `log_softmax` gives log-probabilities, and `state` and `resume` are `pack_state` and `unpack_state`.
 # </details>
 #
 # <details><summary>Hint 3: a template</summary>
