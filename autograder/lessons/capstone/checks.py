@@ -154,7 +154,7 @@ def state(student: Student, draw: Draw) -> str | None:
             with on_error(GONE):
                 got = other.unpack_state(data)
             if isinstance(got, dict):
-                deny("type", f"unpack_state returned {describe(got)}, a dict; expected the pair (h, c)", "A dict is how they travelled. Which of its items is h, and which is c?")  # fmt: skip
+                deny("type", "unpack_state returned a dict; expected the pair (h, c)", "A dict is how they travelled. Which of its items is h, and which is c?")  # fmt: skip
             expect(got, pair, ("h", "c"), axes="1 B H", slips=mistakes.handed_over.on(*pair))
     return UNSAFE if any(_pickled(data) for data in packed) else None
 
