@@ -62,9 +62,9 @@ def test_no_two_mistakes_give_the_same_answer():
     a[:, 2, 0] = 0
     assert [] == told_apart(recurrence.linear_recurrence, a, b, h0)
     alike = told_apart(recurrence.linear_recurrence_scan, a, b, h0)
-    assert [("level-missing", "rounded-down")] == alike  # T = 16, a case of the check, tells them apart
+    assert [("level-missing", "rounded-down")] == alike
     a, b, h0 = draw.uniform(1, 16, 2, low=-1, high=1), draw.normal(1, 16, 2), draw.normal(1, 2)
-    assert [("right", "rounded-down")] == told_apart(recurrence.linear_recurrence_scan, a, b, h0)
+    assert alike[0] not in told_apart(recurrence.linear_recurrence_scan, a, b, h0)  # a case of the check, too
 
 
 def test_mistakes_that_coincide_would_be_found():
