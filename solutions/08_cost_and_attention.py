@@ -601,7 +601,7 @@ with needs("rnn_flops", "bptt_bytes"):
     explore(against, T=(16, 4096, 16, 512), H=(16, 1024, 16, 64), B=(1, 64, 1, 4))
 
 # %% [markdown]
-# **Things to try.** At $T = H = 64$ attention takes 2.5 times the operations; raise $T$, and the quadratic part takes over. Raise $H$ at a fixed $T$: the maps of the layer dominate, and the ratio nears 1.5. $B$ changes nothing in the ratios. The third panel is the one that no amount of hardware shortens. In the second, at $H = 64$, you find the ratios that the last experiment measured.
+# **Things to try.** At $T = H = 64$ attention takes 2.5 times the operations; raise $T$, and the quadratic part takes over. Raise $H$ at a fixed $T$: the maps of the layer dominate, and the ratio nears 1.5. $B$ hardly changes the ratios (all rows share one mask). The third panel is the one that no amount of hardware shortens. In the second, at $H = 64$ and $B = 4$, you find the ratios that the last experiment measured.
 #
 # ## 4. Reading a stream
 #

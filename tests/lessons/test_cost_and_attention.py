@@ -119,6 +119,16 @@ def test_attention_is_quicker_for_short_sequences_only(lesson):
         assert more[1] > 8 * more[0]
 
 
+def test_the_slider_counts_the_bytes_that_were_measured(lesson):
+    """States, inputs and h_0; inputs, queries, keys, values, weights and a mask: what autograd kept in each stored run, to the byte."""
+    B, H = 4, 64
+    for run in runs("training"):
+        for i, T in enumerate(lesson.LENGTHS):
+            states = lesson.bptt_bytes(B, T, H, torch.float32)
+            assert states + 4 * B * (T * H + H) == run["recurrence"]["bytes"][i]
+            assert 4 * B * (T * H + 3 * T * H + T**2) + T**2 == run["attention"]["bytes"][i]
+
+
 def test_a_cache_grows_and_a_state_does_not():
     """256 bytes throughout against 512 a token; without a cache the last token takes at least ten times as long as with one.
 
