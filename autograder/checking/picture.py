@@ -46,7 +46,12 @@ def drawn(one: Difference) -> Picture | None:
     for name, first in (("T", 1), ("T0", 0)):
         if name in axes and len(axes) == want.dim() and STEPS[0] <= want.shape[axes.index(name)] <= STEPS[1]:
             scale = max(float(want.abs().max()), 1e-300)
-            off = ((got - want).abs() / scale * wrong).movedim(axes.index(name), 0).flatten(1).amax(1)
+            off = (
+                ((got - want).abs() / scale * wrong)
+                .movedim(axes.index(name), 0)
+                .reshape(want.shape[axes.index(name)], -1)
+                .amax(1)
+            )
             return Picture(first, errors=tuple(round(error, 12) for error in off.tolist()))
     if (
         want.dim() not in (1, 2)

@@ -39,6 +39,11 @@ def test_each_step_has_its_largest_error():
     assert picture(off_at(2, 4)).errors == (0, 1, 0, 2)
 
 
+def test_a_number_for_each_step_has_a_bar_too():
+    """A tensor with no axis but time."""
+    assert picture(torch.tensor([1.0, 2.0, 7.0]), torch.tensor([1.0, 2.0, 4.0]), "T").errors == (0, 0, 0.75)
+
+
 def test_steps_are_counted_as_the_check_counts_them():
     """T begins at 1, T0 at 0."""
     assert [picture(off_at(2), axes=axes).first for axes in ("B T H", "B T0 H")] == [1, 0]
