@@ -309,7 +309,7 @@ check("unrolled-graph-unroll")
 #
 # - *the axes stand in another order*: `torch.stack(states)` puts time first. The batch comes first here.
 # - *every step starts from h_0*: what does the second step start from in your loop?
-# - *Axis 1 has 6 entries instead of 5*, or *h_0 comes first*: $h_0$ is not part of the result.
+# - *the first entry is one too many*, or *h_0 comes first*: $h_0$ is not part of the result.
 # - *cut up with `reshape` or `view`*: `reshape` does not swap axes, it cuts the same numbers into other rows. `transpose` swaps.
 # - *every entry of the result is the last state*, or *changed its argument h0 in place*: a state is overwritten that is still needed. Let
 #   each step make a new tensor.

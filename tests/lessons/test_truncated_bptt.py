@@ -235,7 +235,7 @@ SLIPS = [
     ('grads["bias"] += dz.sum(0)', 'grads["bias"] += dz.mean(0)', "bias-mean"),
     ('grads["weight_hh"] += dz.T', 'grads["weight_hh"] = dz.T', "weight-hh-overwritten"),
     ('grads["bias_out"] += p', 'grads["bias_out"] = p', "bias-out-overwritten"),
-    ("range(t, max(0, t - k2), -1)", "range(t, max(0, t - k2) + 1, -1)", "stops-before-first"),
+    ("range(t, max(0, t - k2), -1)", "range(t, max(0, t - k2) + 1, -1)", "loss-missing"),
     ("range(t, max(0, t - k2), -1)", "range(t - 1, max(0, t - k2), -1)", "starts-before-last"),
     ("range(t, max(0, t - k2), -1)", "range(t, max(0, t - k2) - 1, -1)", "goes-past-first"),
     ("range(t, max(0, t - k2), -1)", "range(max(0, t - k2) + 1, t + 1)", "forward-order"),
