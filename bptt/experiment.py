@@ -83,7 +83,7 @@ def reply(
     sentence = None
     if isinstance(measured, str):
         said = " ".join(guess.lower().split()) if isinstance(guess, str) else ""
-        sentence, beside = replies.get(said), f'You said "{said}", the experiment says "{measured}".'
+        sentence, beside = replies.get(said), f'You said "{said}"; the experiment says "{measured}".'
     elif isinstance(guess, SupportsFloat):
         number = float(guess)
         reach = {known: near if known == measured else 0.02 for known in replies if not isinstance(known, str)}
@@ -91,5 +91,5 @@ def reply(
         nearest = min(found, key=lambda known: abs(number - known), default=None)
         other = high if high and number > measured else otherwise
         sentence = other if nearest is None else replies[nearest]
-        beside = f"You said {number:g}, the experiment says {measured:.4g}."
+        beside = f"You said {number:g}; the experiment says {measured:.4g}."
     print("Commit to an answer above, and run this cell again." if sentence is None else f"{beside} {sentence}".strip())

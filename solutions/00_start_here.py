@@ -104,7 +104,7 @@ reply(
     {
         k: f"A sum is rounded to the nearest number there is, and 1e-{k} is less than half the way to the next one up.",
         kept: f"At that k it is not lost yet: 1e-{kept} is more than half the way to the next number up, so the sum is rounded up to it.",
-        double_k: "That is where float64 loses it. A float32 number has half the bytes, and half the digits.",
+        double_k: "That is where float64 loses it. A float32 number has half the bytes, and about half the digits.",
     },
     f"That is too early. The next number up is {single.eps:.1e} away, and more than half of that is enough to get there.",
     high=f"That is too late. By itself, a float32 number can be as small as {single.tiny:.0e}; beside 1, only what is above {single.eps / 2:.0e} is seen.",
@@ -277,8 +277,8 @@ with needs("tanh_grad"):
         {
             slope: f"So it is about 1/{1 / slope:.0f}: near saturation little of a gradient gets through.",
             h: "That is h itself. But near its end tanh is flat: the output hardly moves, however far you move a.",
-            h * h: "That is h². It is what the slope lacks to be 1.",
-            end: "That is 1 − h, the distance to the end. The slope is about twice as large: 1 − h² = (1 − h)(1 + h).",
+            h * h: "That is h². But near its end tanh is flat: the output hardly moves, however far you move a.",
+            end: "That is 1 − h, the distance to the end. The slope is about twice as large.",
             0: "It is small, but it is not 0: a unit near saturation still learns, slowly.",
         },
         "It is larger than that: the output has nearly reached its end, but not quite.",

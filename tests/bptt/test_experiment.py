@@ -59,12 +59,12 @@ REPLIES = {40: "So it is.", 20: "Twice as many.", 0: "There are some."}
 @pytest.mark.parametrize(
     ("guess", "said"),
     [
-        (40, "You said 40, the experiment says 40. So it is."),
-        (torch.tensor([36.0]), "You said 36, the experiment says 40. So it is."),  # within the share `near`
-        (20.2, "You said 20.2, the experiment says 40. Twice as many."),
-        (21, "You said 21, the experiment says 40. Count again."),  # what is foreseen is matched within 2 %
-        (0, "You said 0, the experiment says 40. There are some."),
-        (50, "You said 50, the experiment says 40. Not so many."),
+        (40, "You said 40; the experiment says 40. So it is."),
+        (torch.tensor([36.0]), "You said 36; the experiment says 40. So it is."),  # within the share `near`
+        (20.2, "You said 20.2; the experiment says 40. Twice as many."),
+        (21, "You said 21; the experiment says 40. Count again."),  # what is foreseen is matched within 2 %
+        (0, "You said 0; the experiment says 40. There are some."),
+        (50, "You said 50; the experiment says 40. Not so many."),
     ],
 )
 def test_a_number_gets_the_reply_to_that_number(capsys, guess, said):
@@ -82,13 +82,13 @@ def test_of_two_foreseen_numbers_the_nearer_one_is_meant(capsys):
 def test_without_high_a_number_too_high_gets_what_any_other_gets(capsys):
     """One sentence may do for both."""
     reply(50, 40, REPLIES, "Count again.")
-    assert "You said 50, the experiment says 40. Count again.\n" == capsys.readouterr().out
+    assert "You said 50; the experiment says 40. Count again.\n" == capsys.readouterr().out
 
 
 def test_a_choice_gets_the_reply_to_that_choice(capsys):
     """However it is written."""
     reply(" The  SAME", "larger", {"larger": "It grows.", "the same": "You expected no change."})
-    assert 'You said "the same", the experiment says "larger". You expected no change.\n' == capsys.readouterr().out
+    assert 'You said "the same"; the experiment says "larger". You expected no change.\n' == capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
