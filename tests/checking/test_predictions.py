@@ -1,8 +1,13 @@
 """Does one statement make a prediction: any commitment right, and nothing told?"""
 
+import ast
+
 import pytest
 import torch
 
+from autograder import house
+from autograder.authoring import source
+from autograder.authoring.contract import Cell
 from autograder.beside.beside import Beside
 from autograder.checking import run
 from autograder.checking.draw import Draw
@@ -68,3 +73,30 @@ def test_what_is_no_commitment_is_sent_back(verdict, guess, keys, sign):
 def test_the_docstring_is_the_claim(verdict):
     """As with any other check; and it runs once, for a guess lives on no device."""
     assert "`guess` is a number: how many there are." == verdict(8, between=(0, 9)).claim
+
+
+def left_alone(cells):
+    """The guesses of a lesson's predictions to which no experiment behind them replies."""
+    guesses = set()
+    for cell in cells:
+        if cell.role == "answer" and "-predict-" in cell.id:
+            guesses |= {node.targets[0].id for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)}
+        elif cell.role == "experiment":
+            calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+            guesses -= {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "reply"}
+    return guesses
+
+
+@pytest.mark.parametrize("path", house.lessons(house.SOLUTIONS), ids=lambda path: path.stem)
+def test_an_experiment_replies_to_each_guess(path):
+    """In every lesson, behind the prediction: the card promises it."""
+    assert not left_alone(source.read(path).cells)
+
+
+def test_a_guess_that_gets_no_reply_is_found():
+    """The twin: a prediction behind its experiment, or one whose experiment replies to another."""
+    guess = Cell("code", "guess = 8", 1, 1, "answer", "counting-predict-all")
+    experiment = Cell("code", "with needs('f'):\n    reply(guess, 8, {})", 2, 2, "experiment", "count")
+    other = Cell("code", "reply(guess_other, 8, {})", 2, 2, "experiment", "count")
+    assert not left_alone([guess, experiment])
+    assert {"guess"} == left_alone([experiment, guess]) == left_alone([guess, other])
