@@ -230,7 +230,7 @@ reply(
     first,
     {
         first: "One factor, c / ‖g‖ = 1/5, for both.",
-        1: "1 is what comes out if each parameter is clipped by itself. The direction of g would change: (3, 4) becomes (1, 1).",
+        1: "That is what comes out if each parameter is clipped by itself. The direction of g would change: (3, 4) becomes (1, 1).",
         3: "But the limit holds for both together, and together they are 5 long.",
     },
     "Together they are 5 long, so both are multiplied by 1/5.",
@@ -730,7 +730,7 @@ with needs("clip_grad_norm"):
     reply(
         guess_nan,
         failed,
-        {failed: "You expected it soon, and soon it is."},
+        {failed: "You expected it to be over soon, and it is."},
         "It takes a few steps: each one multiplies what the one before it has done.",
         high="But each step multiplies the trouble: the loss does not creep up.",
         near=0.6,
