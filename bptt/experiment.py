@@ -1,10 +1,13 @@
-"""What an experiment cell needs: a clear word while an exercise is unsolved, and the stored runs over many seeds."""
+"""What an experiment cell needs: a clear word while an exercise is unsolved, stored runs, and a reply to a guess."""
 
 import json
+import math
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import SupportsFloat
 
 PACKAGE = Path(__file__).resolve().parent
 # A wheel carries results/ inside the package, a checkout beside it.
@@ -58,3 +61,35 @@ def stored(lesson: str, run: str) -> list[dict]:
             runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
             return [entry["measured"] for entry in runs.get(run, [])]
     return []
+
+
+def reply(
+    guess: object,
+    measured: float | str,
+    replies: Mapping[float | str, str],
+    otherwise: str = "",
+    *,
+    high: str = "",
+    near: float = 0.02,
+) -> None:
+    """Print what an experiment has found beside the learner's guess, and the sentence for that guess.
+
+    ``reply(guess_T, T, {T: "So it is.", T / 2: "Twice as many."}, "Count again.", high="Not so many.", near=0.1)``.
+    `replies` has a sentence for each guess that is foreseen, the right one included. Numbers are matched within 2 % of
+    the larger, `measured` itself within the share `near`; any other number gets `otherwise`, or, where it is above
+    `measured`, `high`. For a choice, `replies` names all options in small letters; capitals and blanks of the guess do
+    not matter. Where there is no guess yet, or nothing of the kind that was asked for, the line asks for one.
+    """
+    sentence = None
+    if isinstance(measured, str):
+        said = " ".join(guess.lower().split()) if isinstance(guess, str) else ""
+        sentence, beside = replies.get(said), f'You said "{said}"; the experiment says "{measured}".'
+    elif isinstance(guess, SupportsFloat):
+        number = float(guess)
+        reach = {known: near if known == measured else 0.02 for known in replies if not isinstance(known, str)}
+        found = [known for known, share in reach.items() if math.isclose(number, known, rel_tol=share)]
+        nearest = min(found, key=lambda known: abs(number - known), default=None)
+        other = high if high and number > measured else otherwise
+        sentence = other if nearest is None else replies[nearest]
+        beside = f"You said {number:g}; the experiment says {measured:.4g}."
+    print("Commit to an answer above, and run this cell again." if sentence is None else f"{beside} {sentence}".strip())

@@ -29,7 +29,7 @@ import torch
 from autograder import check, progress
 from bptt import figures
 from bptt.device import pick_device, pick_dtype
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 
 device = pick_device()
 dtype = pick_dtype(device)
@@ -88,12 +88,27 @@ check("start-here-predict-digits")
 # Now look.
 
 # %% experiment="lost-digits"
+lost = {}
 for kind in (torch.float32, torch.float64):
     one = torch.ones((), dtype=kind)
     k = 1
     while one + 10.0**-k != one:
         k += 1
+    lost[kind] = k
     print(f"{kind}: 1 + 1e-{k} is 1. Near 1, the next number up is 1 + {torch.finfo(kind).eps:.1e}.")
+single, k, double_k = torch.finfo(torch.float32), lost[torch.float32], lost[torch.float64]
+kept = k - 1
+reply(
+    guess_k,
+    k,
+    {
+        k: f"A sum is rounded to the nearest number there is, and 1e-{k} is less than half the way to the next one up.",
+        kept: f"At that k it is not lost yet: 1e-{kept} is more than half the way to the next number up, so the sum is rounded up to it.",
+        double_k: "That is where float64 loses it. A float32 number has half the bytes, and about half the digits.",
+    },
+    f"That is too early. The next number up is {single.eps:.1e} away, and more than half of that is enough to get there.",
+    high=f"That is too late. By itself, a float32 number can be as small as {single.tiny:.0e}; beside 1, only what is above {single.eps / 2:.0e} is seen.",
+)
 
 # %% [markdown]
 # **What to see.** A `float32` number keeps about 7 decimal digits, a `float64` number about 16. A formula that is wrong by a millionth is wrong, and in
@@ -250,6 +265,26 @@ with needs("tanh_grad"):
     )
     ax.legend()
     figures.show(fig, "The slope of tanh against a: your formula runs through the measured points.")
+
+    h = 0.99
+    end = 1 - h
+    at = torch.atanh(torch.tensor(h, dtype=dtype, device=device))
+    slope = ((torch.tanh(at + step) - torch.tanh(at - step)) / (2 * step)).item()
+    print(f"at h = {h} the measured slope is {slope:.4f}")
+    reply(
+        guess_slope,
+        slope,
+        {
+            slope: f"So it is about 1/{1 / slope:.0f}: near saturation little of a gradient gets through.",
+            h: "That is h itself. But near its end tanh is flat: the output hardly moves, however far you move a.",
+            h * h: "That is h². But near its end tanh is flat: the output hardly moves, however far you move a.",
+            end: "That is 1 − h, the distance to the end. The slope is about twice as large.",
+            0: "It is small, but it is not 0: a unit near saturation still learns, slowly.",
+        },
+        "It is larger than that: the output has nearly reached its end, but not quite.",
+        high="That is too much. Where the output has nearly reached its end, it can hardly move any more.",
+        near=0.5,
+    )
 
 # %% [markdown]
 # **What to see.** The slope is 1 at one single point and smaller everywhere else. A gradient that passes back through a tanh is

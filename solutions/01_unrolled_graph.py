@@ -25,7 +25,7 @@ import torch
 from autograder import check, progress
 from bptt import figures, graph
 from bptt.device import pick_device, pick_dtype
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 from bptt.meters import bytes_kept
 
 device = pick_device()
@@ -354,7 +354,7 @@ def one_tanh_a_step(states):
 
 # %% experiment="walk"
 with needs("unroll"):
-    states, _ = recorded_run(T=6)
+    states, leaves = recorded_run(T=6)
 
     met, waiting = set(), [states.grad_fn]
     while waiting:
@@ -366,6 +366,18 @@ with needs("unroll"):
     names = [type(operation).__name__ for operation in met]
     for name in sorted(set(names)):
         print(f"{names.count(name):4d} × {name}")
+    matrix = sum(getattr(operation, "variable", None) is leaves["weight_hh"] for operation in met)
+    print(f"leaves for W_hh: {matrix}")
+    reply(
+        guess_leaves,
+        matrix,
+        {
+            matrix: "All six steps use the same tensor, and a tensor is one leaf, however often it is used.",
+            6: "You expected one for each step. The steps do use it six times, and each use has an arrow of its own, but all six arrows start at the same leaf.",
+        },
+        "But W_hh is a tensor that was not computed from others, and the steps used it: so it is a leaf.",
+        high="The graph has a node for each operation and a leaf for each tensor that it began with. All six steps use the same tensor.",
+    )
 
 # %% [markdown]
 # There is a `TanhBackward0` for each step, if you wrote one `torch.tanh` for all rows. If you wrote the step as in the formula, you also find 12 × `MmBackward0`: six
@@ -405,10 +417,11 @@ with needs("unroll"):
     lengths = [1, 2, 5, 10, 20, 40]
     if one_tanh_a_step(recorded_run(T=1)[0]):
         fig, ax = plt.subplots()
+        depths = {}
         ax.plot(lengths, lengths, ls="--", color=figures.INK, label="depth = T")
         for H, marker, size in ((4, "o", 11), (16, "s", 5)):
-            depths = [graph.depth(recorded_run(T, H)[0][:, -1]) for T in lengths]
-            ax.plot(lengths, depths, marker, ms=size, mfc="none", mew=2, label=f"recorded, H = {H}")
+            depths[H] = [graph.depth(recorded_run(T, H)[0][:, -1]) for T in lengths]
+            ax.plot(lengths, depths[H], marker, ms=size, mfc="none", mew=2, label=f"recorded, H = {H}")
         ax.set(
             xlabel="number of time steps T",
             ylabel="depth (tanh operations one behind the other)",
@@ -416,6 +429,19 @@ with needs("unroll"):
         )
         ax.legend()
         figures.show(fig, "Measured depth lies on the line depth = T, for 4 units and for 16.")
+        few, many = depths[4][lengths.index(10)], depths[16][lengths.index(40)]
+        print(f"T = 10, H = 4: depth {few}; T = 40, H = 16: depth {many}")
+        reply(
+            guess_depth_factor,
+            many / few,
+            {
+                many / few: "Each step puts one tanh behind the last; the units of a state lie side by side in it.",
+                16: "You counted the units, too: four times the steps, each with four times the units. But the units of a state lie side by side in one tanh.",
+                many - few: "That is how many more there are. You were asked for the factor.",
+                1: "You expected no change. But each step puts one more tanh behind the last.",
+            },
+            "Each step puts one tanh behind the last, and the units of a state lie side by side in it. So T counts, and H does not.",
+        )
 
 # %% [markdown]
 # **What to see.** With one tanh a step, all points lie on the line. A network that reads 1000 steps is 1000 layers deep, even with four units. The depth is not
@@ -622,6 +648,20 @@ with needs("unrolled_edges", "count_paths"):
     totals = {T: sum(count_paths(t) for t in range(1, T + 1)) for T in (50, 100)}
     print(
         f"to all losses: {totals[50]} paths for T = 50, {totals[100]} for T = 100, {totals[100] / totals[50]:.2f} times as many"
+    )
+    factor, doubling = totals[100] / totals[50], 2**50
+    reply(
+        guess_path_factor,
+        factor,
+        {
+            factor: "There are twice as many losses, and each has about twice as many paths.",
+            2: "You counted one doubling, but there are two: twice as many losses, and about twice as many paths to each.",
+            doubling: "You expected the paths to double with every step. But a path has no choice once it is in the chain: it enters at one step and goes straight on.",
+            1: "You expected no change. But with every step there is one more place to enter, and one more loss to reach.",
+        },
+        "It is more than that: there are more losses, and there are more paths to each of them.",
+        high="The number grows, but it does not explode: a path has no choice once it is in the chain.",
+        near=0.15,
     )
 
 # %% [markdown]

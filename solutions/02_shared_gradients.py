@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from autograder import check
 from bptt import figures, graph
 from bptt.device import pick_device, pick_dtype
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 
 device = pick_device()
 dtype = pick_dtype(device)
@@ -112,6 +112,24 @@ guess_total = 6
 
 # %% check="shared-gradients-predict-total" points=1
 check("shared-gradients-predict-total")
+
+# %% experiment="two-uses"
+w = torch.tensor(3.0, requires_grad=True)
+h_1 = w * 1.0
+(total,) = torch.autograd.grad(w * h_1, w, retain_graph=True)
+(held,) = torch.autograd.grad(w * h_1.detach(), w)  # h_1 as a plain number
+print(f"autograd says {total:g}; with h_1 held fixed it says {held:g}")
+reply(
+    guess_total,
+    total.item(),
+    {
+        total.item(): "Both uses of w count: the one in step 2, and the one in step 1.",
+        held.item(): "You held h_1 fixed. Then only the w of step 2 moves. But h_1 was made with the same w, so it moves, too.",
+        9: "That is h_2 itself. The question is how fast h_2 moves when w does.",
+        1: "That is h_0. It is what the w of step 1 is multiplied by, and this w is used in step 2, too.",
+    },
+    "Write h_2 with w and h_0 alone: w stands there twice, and the derivative has to count both.",
+)
 
 # %% [markdown]
 # ### Immediate and total
@@ -984,6 +1002,25 @@ with needs("finite_difference", "bptt_every_step"):
         "which does not see the smallest steps at all.",
     )
 
+    errors = {}
+    for k in range(1, 16):
+        points = torch.linspace(-2, 2, 41, dtype=torch.float64)
+        slopes = torch.stack([finite_difference(torch.sin, point, 10.0**-k) for point in points])
+        errors[k] = (slopes - torch.cos(points)).abs().max().item()
+    best = min(errors, key=errors.get)
+    print("the sine, float64: " + ", ".join(f"k = {k}: {error:.0e}" for k, error in errors.items()))
+    reply(
+        guess_k,
+        best,
+        {
+            best: f"There ε²/6 has become about as small as what rounding costs, and the error is {errors[best]:.0e}.",
+            8: "That is best for a difference to one side. Its error is ε/2 and not ε²/6, so it needs a smaller step.",
+            15: "You made the step as small as the digits allow. But the two values are then nearly equal, and their rounding is divided by ε.",
+        },
+        "Your step is larger than the best: the curve costs ε²/6, and that is still more than the rounding. Find your k in the line above.",
+        high="Your step is smaller than the best: rounding is divided by ε, and that costs more than the curve. Find your k in the line above.",
+    )
+
 # %% [markdown]
 # **What to see.** Each curve has a lowest point. To the right of it the error grows with the square of $\varepsilon$; to the left of it rounding
 # grows as $1/\varepsilon$. The curve of float32 ends in a plateau: for $\varepsilon = 10^{-9}$ and less, $\theta + \varepsilon$ and
@@ -1242,6 +1279,22 @@ with needs("bptt_every_step", "bptt_last", "total_jacobian"):
     figures.show(
         fig,
         "Counted operations against H: real-time recurrent learning grows with about the fourth power, the backward sweep with about the second.",
+    )
+
+    H, generator = 64, torch.Generator().manual_seed(64)
+    params, x, h0 = make_params(3, H, 0, seed=64), normal(generator, 1, 1, 3), normal(generator, 1, H)
+    carried, each = total_jacobian(x[0], h0[0], params)[-1].numel(), forward(x, h0, params)[-1].numel()
+    print(f"H = {H}: S_t holds {carried:,} numbers at every step, and a state holds {each}")
+    reply(
+        guess_T,
+        carried / each,
+        {
+            carried / each: "That many states hold as many numbers as S_t. For a longer sequence, S_t takes less.",
+            carried: f"That is how many numbers S_t holds. But each step of the other way keeps {each} numbers, not one.",
+            H: "You took S_t for a matrix. It holds the derivative of each of the H units by each of the H · H weights.",
+        },
+        f"S_t does not grow with T. The states do, by {each} numbers a step: how many steps make as many numbers as S_t?",
+        near=0.05,
     )
 
 # %% [markdown]

@@ -27,7 +27,7 @@ import torch
 from autograder import check
 from bptt import figures
 from bptt.device import pick_device, pick_dtype
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 from bptt.interactive import explore
 
 device = pick_device()
@@ -684,6 +684,24 @@ guess_growth = 19
 # %% check="gradient-flow-predict-growth" points=1
 check("gradient-flow-predict-growth")
 
+# %% experiment="ten-steps"
+W = torch.tensor([[0.9, 5.0], [0.0, 0.9]], device=device, dtype=dtype)
+radius_says = 0.9**10
+longest = {n: torch.linalg.matrix_norm(torch.linalg.matrix_power(W, n), 2).item() for n in (1, 2, 5, 10, 20, 50, 100)}
+print("\n".join(f"n = {n:3d}: ‖Wⁿ‖ = {length:9.3g}, 0.9ⁿ = {0.9**n:.2g}" for n, length in longest.items()))
+reply(
+    guess_growth,
+    longest[10],
+    {
+        longest[10]: "You saw that it grows, and how far, to within a factor of two.",
+        radius_says: "That is what the radius says, and the radius speaks about the long run only. See when it gets its way.",
+        1: "You expected it to stay. But the 5 in the corner makes a vector longer, long before 0.9 has made it shorter.",
+    },
+    "It grows further than that: the 5 in the corner makes a vector longer, long before 0.9 has made it shorter.",
+    high="It does not grow as far: what the corner has made longer points along the first axis, and there W only shrinks it.",
+    near=0.5,
+)
+
 # %% [markdown]
 # Why? Write $W = 0.9\, I + N$ with $N = \begin{pmatrix} 0 & 5 \\ 0 & 0 \end{pmatrix}$. Since $N^2 = 0$, only two terms of the binomial formula are left:
 #
@@ -816,6 +834,16 @@ with needs("jacobian_product", "with_spectral_radius"):
 
     for rho, row in zip(LOUD_RADII, yours["sizes"]):
         print(f"radius {rho}: from loudness 1 to 10 the product over 20 steps is multiplied by {row[4] / row[2]:.0e}")
+    change = yours["sizes"][LOUD_RADII.index(2.0)][4] / yours["sizes"][LOUD_RADII.index(2.0)][2]
+    reply(
+        guess_louder,
+        "smaller" if change < 0.5 else "larger" if change > 2 else "the same",
+        {
+            "larger": "The inputs are larger, but they are not in the Jacobian. The slopes of tanh are, and louder inputs push the units to where tanh is flat.",
+            "smaller": "The weights are the same, and the slopes are not: louder inputs push the units to where tanh is flat.",
+            "the same": "The weights are the same, but the Jacobian holds the slopes of tanh as well, and louder inputs push the units to where tanh is flat.",
+        },
+    )
 
 # %% [markdown]
 # **What to see.** Louder inputs push the units to where tanh is flat: the slopes fall, and with twenty factors the product falls by many powers of ten: *saturation*. At radius 0.9 this
@@ -1026,6 +1054,29 @@ guess_radius_zero = "can grow"
 
 # %% check="gradient-flow-predict-radius-zero" points=1
 check("gradient-flow-predict-radius-zero")
+
+# %% [markdown]
+# The next cell tries one case. Its inputs keep the two units in the same states at every step, so their slopes are 1 and 0.1 throughout.
+
+# %% experiment="radius-zero"
+with needs("jacobian_product"):
+    W = torch.tensor([[2.0, -2.0], [2.0, -2.0]], device=device, dtype=dtype)
+    steady = torch.tensor([0.0, 0.9**0.5], device=device, dtype=dtype)  # slopes 1 - h²: 1 and 0.1
+    x = (torch.atanh(steady) - W @ steady).expand(1, 20, 2)
+    params = {"weight_ih": torch.eye(2).to(W), "weight_hh": W, "bias": torch.zeros(2).to(W)}
+    states = unroll(x, steady[None], params)
+    sizes = {n: size(jacobian_product(states, params, 0, n)) for n in (1, 2, 5, 10, 20)}
+    print(f"slopes in the last step: {[round(slope, 3) for slope in (1 - states[0, -1] ** 2).tolist()]}")
+    print("size of the product with tanh: " + ", ".join(f"n = {n}: {value:.3g}" for n, value in sizes.items()))
+    print(f"without tanh, n = 2: {torch.linalg.matrix_norm(W @ W, 2):g}")
+    reply(
+        guess_radius_zero,
+        "can grow" if sizes[20] > sizes[10] > sizes[1] else "always shrinks",
+        {
+            "always shrinks": "No slope makes anything larger by itself. But without tanh it is the entries of W that cancel each other, and unequal slopes keep them from it.",
+            "can grow": "Without tanh the entries of W cancel each other. Unequal slopes keep them from it.",
+        },
+    )
 
 # %% [markdown]
 # In $W^2 = 0$ the entries cancel: $2 \cdot 2 - 2 \cdot 2$. Slopes disturb the balance:

@@ -35,7 +35,7 @@ from torch.nn.utils.rnn import pad_sequence
 from autograder import check
 from bptt import figures
 from bptt.device import pick_device, pick_dtype
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 from bptt.meters import bytes_kept
 from bptt.tasks import AgreementLanguage, NoisyReadings
 
@@ -184,19 +184,34 @@ check("sequence-loss-predict-factor")
 with needs("sequence_loss"):
     lengths = [5, 10, 20, 50, 100, 200, 500, 1000]
     text = language.sample(8, max(lengths), seed=0).to(device)
+
+    def step_length(reduction, T):
+        bias = torch.zeros(language.vocab, device=device, dtype=dtype, requires_grad=True)
+        loss = sequence_loss(bias.expand(8, T, -1), text[:, :T], reduction)
+        return torch.autograd.grad(loss, bias)[0].norm().item()
+
     fig, ax = plt.subplots()
     for reduction, marker in (("sum", "o"), ("mean", "s")):
-        norms = []
-        for T in lengths:
-            bias = torch.zeros(language.vocab, device=device, dtype=dtype, requires_grad=True)
-            loss = sequence_loss(bias.expand(8, T, -1), text[:, :T], reduction)
-            norms.append(torch.autograd.grad(loss, bias)[0].norm().item())
-        ax.plot(lengths, norms, marker=marker, label=f'"{reduction}"')
+        ax.plot(lengths, [step_length(reduction, T) for T in lengths], marker=marker, label=f'"{reduction}"')
     ax.set(xscale="log", yscale="log", xlabel="time steps T (B = 8 rows)", ylabel="length of the gradient by c (nats)")
     ax.set_title("The gradient of the sum grows with the data, that of the mean does not")
     ax.legend()
     figures.show(
         fig, "Against T the gradient of the sum grows in proportion, the gradient of the mean stays about the same."
+    )
+    longer = step_length("sum", 25) / step_length("mean", 25)
+    print(f"8 rows of 25 tokens: the gradient of the sum is {longer:.1f} times as long as that of the mean")
+    reply(
+        guess_factor,
+        longer,
+        {
+            longer: "The sum is the mean times the number of tokens, and so is every entry of its gradient.",
+            25: "You counted the steps. The mean divides by the rows as well: it is over all 8 · 25 tokens.",
+            8: "You counted the rows. The mean divides by the steps as well: it is over all 8 · 25 tokens.",
+            8 + 25: "You added rows and steps. There are 8 rows of 25 tokens each: how many tokens is that?",
+            1: "Both steps go the same way, but they are not equally long: only the mean divides by the number of tokens.",
+        },
+        "How many losses does the sum add up? The mean divides by that number, so every entry of its gradient is smaller by that factor.",
     )
 
 # %% [markdown]
@@ -451,6 +466,7 @@ with needs("SequenceModel", "sequence_loss"):
     model = SequenceModel(language.vocab, 16, 32).to(device)
     text = language.sample(4, 13, seed=1).to(device)
     tokens, targets = text[:, :-1], text[:, 1:]
+    V, bits = language.vocab, math.log2(language.vocab)
     with torch.no_grad():
         whole, _ = model(tokens)
         for size in (4, 1):
@@ -462,9 +478,22 @@ with needs("SequenceModel", "sequence_loss"):
             print(f"{12 // size:2d} calls with the state handed on: largest difference {apart:.1e}")
         alone = torch.cat([model(piece)[0] for piece in tokens.split(4, dim=1)], 1)
         print(f" 3 calls without it:              largest difference {(alone - whole).abs().max().item():.1e}")
-        print(
-            f"untrained: {sequence_loss(whole, targets, 'mean').item():.3f} nats per token; ln {language.vocab} = {math.log(language.vocab):.3f}"
-        )
+        untrained = sequence_loss(whole, targets, "mean").item()
+    print(f"untrained: {untrained:.3f} nats per token; ln {V} = {math.log(V):.3f}")
+    reply(
+        guess_untrained,
+        untrained,
+        {
+            untrained: f"Each token gets a probability of about 1/{V}, and −ln(1/{V}) = ln {V}.",
+            1 / V: f"That is the probability of the right token. The loss is −ln of it: ln {V}.",
+            bits: "That is the loss in bits, with the logarithm to base 2. In nats it is the natural logarithm.",
+            math.log10(V): "That is the logarithm to base 10. In nats it is the natural logarithm.",
+            V: f"That is the number of tokens to choose from. The loss is its logarithm, ln {V}.",
+            0: "A loss of 0 is for a model that is certain, and right. This one knows nothing.",
+        },
+        f"The right token has a probability of about 1/{V}, and the loss is −ln of it.",
+        near=0.06,
+    )
 
 # %% [markdown]
 # **What to see.** With the state handed on, the difference is 0, or rounding in float32. Without it, it is not. Whether the
@@ -1197,6 +1226,16 @@ with needs("SequenceModel", "sequence_loss"):
         parts["token and target"] = 2 * 8  # whole numbers of 8 bytes
         print(f"V = {V}: a further token costs {each:.0f} bytes; expected {sum(parts.values())}:")
         print("   ", ", ".join(f"{name} {size}" for name, size in parts.items()))
+    recurrence, rest = kept["recurrence"][-1], kept["V = 1000"][-1] - kept["recurrence"][-1]
+    print(f"V = 1000, T = {STEPS[-1]}: read-out and loss keep {rest / recurrence:.0f} times as much as the recurrence")
+    reply(
+        guess_larger,
+        "logits" if rest > recurrence else "states",
+        {
+            "states": f"The states are what BPTT is known for keeping. But a step has {H} numbers of state, and the loss keeps 1000 log-probabilities.",
+            "logits": f"A step has {H} numbers of state, and the loss keeps 1000 log-probabilities.",
+        },
+    )
 
 # %% [markdown]
 # **What to see.** The recurrence keeps, for every row and step, the state and the input, 4 bytes a number, and the first state

@@ -30,7 +30,7 @@ from torch.utils.checkpoint import checkpoint
 from autograder import check
 from bptt import figures
 from bptt.device import pick_device, pick_dtype
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 from bptt.interactive import explore
 from bptt.meters import bytes_kept, peak_bytes
 from bptt.tasks import Echo, InfluenceBalancing
@@ -694,9 +694,8 @@ with needs("reach", "detach_state"):
 
 
 # %% experiment="staircase" keeps="k1-and-k2"
-def staircase(k1, k2, T=32):
-    """Which steps the loss of each step reaches, if every k1 steps the newest k1 losses go back k2 steps."""
-    k2 = max(k1, k2)
+def reached(k1, k2, T):
+    """The first and last step that the loss of each step reaches, if every k1 steps the newest k1 losses go back k2."""
     model = StreamModel("tanh", vocab=3, hidden=8).to(dtype)
     inputs = (
         torch.randn(1, T, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -710,6 +709,13 @@ def staircase(k1, k2, T=32):
         begin, new = max(0, end - k2), min(k1, end - len(found))
         outputs, _ = model.rnn(inputs[:, begin:end], states[:, begin - 1][None] if begin else None)
         found += reach([output.sum() for output in outputs[0, -new:]], inputs)
+    return found
+
+
+def staircase(k1, k2, T=32):
+    """The figure for one position of the sliders, and a sentence that says what it shows."""
+    k2 = max(k1, k2)
+    found = reached(k1, k2, T)
     fig, ax = plt.subplots(figsize=(7, 4.6))
     for t, pair in enumerate(found, 1):
         ax.barh(t, pair[1] - pair[0] + 1, left=pair[0] - 0.5, height=0.75, color=figures.SKY)
@@ -728,6 +734,19 @@ def staircase(k1, k2, T=32):
 
 with needs("reach"):
     explore(staircase, k1=(1, 8, 1, 4), k2=(1, 16, 1, 4))
+    first, last = reached(5, 5, T=15)[8 - 1]
+    print(f"15 steps in windows of 5: the loss of step 8 reaches the steps {first} to {last}")
+    reply(
+        guess_credit,
+        last - first + 1,
+        {
+            last - first + 1: f"Its window begins with step {first}, and it goes back to there.",
+            5: "You gave it the whole window. But it can only go back, and only the last step of a window has all five behind it.",
+            8: "That is how far it would go without a cut. The cut stands before its window.",
+            last - first: "You left out step 8 itself.",
+        },
+        f"It goes back from step {last}, and stops where its window begins, at step {first}.",
+    )
 
 # %% [markdown]
 # **Things to try.** Dark is the loss's own step, light is what it reaches; a line stands where a backward pass ends. With $k_1 = k_2$ you see the staircase of ordinary windows: one step of credit at the top of each stair, $k$ at the bottom. Keep $k_1 = 4$ and raise $k_2$: the least credit is $k_2 - k_1 + 1$. Set $k_1 = 1$:
@@ -809,6 +828,17 @@ with needs("train_tbptt"):
         fig, "For both delays accuracy is closer to chance than to 1 up to k = d, and near 1 from k = d + 1 on."
     )
     print("yours: " + ", ".join(f"k = {k}: {value:.3f}" for k, value in live.items()))
+    five = [run["lstm 5"][SEEN[5].index(5)] for run in runs]
+    print("d = 5 and k = 5, stored runs: " + ", ".join(f"{share:.2f}" for share in five))
+    reply(
+        guess_echo,
+        "near chance" if live[5] < 0.65 else "half way" if live[5] < 0.85 else "nearly perfect",
+        {
+            "near chance": "The state is carried on, but no loss goes back as far as the symbol. So nothing tells the weights to keep it.",
+            "half way": "You expected the carried state to help. It could, but no loss goes back as far as the symbol, so nothing tells the weights to keep it there.",
+            "nearly perfect": "You counted 5 steps for a delay of 5. But a loss has to go back over its own step as well, which makes 6. In windows of 5 no loss gets to the symbol.",
+        },
+    )
 
 # %% [markdown]
 # **What to see.** One step more in the window, and everything changes. Up to $k = d$ the stored runs are right in 0.50 to 0.68 of the cases, from $k = d + 1$ on in more than 0.99. With $k = d$ no loss ever touches the symbol that it asks for. With $k = d + 1$ exactly *one* loss in each window does, the last, and that is enough.
@@ -1425,6 +1455,23 @@ with needs("checkpointed_loss"):
     runs = stored("truncated_bptt", "segments")
     print(
         f"least with S = {best}: {min(measured['segments']) / measured['plain']:.2f} of what the plain pass needs; the same bytes in {sum(run == measured for run in runs)} of {len(runs)} stored runs (on a CPU)"
+    )
+    states = {S: S - (-100 // S) for S in range(1, 101)}
+    fewest = min(states, key=states.get)
+    print("boundaries and states, counted: " + ", ".join(f"S = {S}: {states[S]}" for S in SEGMENTS))
+    reply(
+        guess_segments,
+        fewest,
+        {
+            best: "That is best in bytes, as you see above. Counting states alone, fewer segments are better.",
+            1: "One segment has nearly no boundaries, but all 100 states are in memory while it goes back.",
+            100: "A segment for each step leaves one state in it, but all 100 boundaries are kept.",
+            2: "You have only two boundaries, but 50 states are in memory while a segment goes back.",
+            50: "You have only two states in a segment, but 50 boundaries are kept.",
+            fewest: "There are as many boundaries as states in a segment, and the sum is least.",
+        },
+        "You have few boundaries, and long segments. The sum is least where there are as many of one as of the other.",
+        high="You have short segments, and many boundaries. The sum is least where there are as many of one as of the other.",
     )
 
 # %% [markdown]

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from autograder import check, progress
 from bptt import figures
 from bptt.device import pick_device, pick_dtype
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 from bptt.interactive import explore
 
 device = pick_device()
@@ -225,18 +225,16 @@ two[0].grad, two[1].grad = torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0])
 nn.utils.clip_grad_norm_(two, 1.0)  # PyTorch's own
 first = two[0].grad.norm().item()
 print(f"afterwards the first is {first:.3f} long, and the second {two[1].grad.norm():.3f}")
-if guess_first is None:
-    print("Commit to a number above, and run this cell again.")
-elif math.isclose(guess_first, first, abs_tol=0.01):
-    print(f"You said {guess_first:g}: one factor, c / ‖g‖ = 1/5, for both.")
-elif math.isclose(guess_first, 1, abs_tol=0.01):
-    print(
-        "You said 1: that is what comes out if each parameter is clipped by itself. The direction of g would change: (3, 4) becomes (1, 1)."
-    )
-elif math.isclose(guess_first, 3, abs_tol=0.01):
-    print("You said 3: but the limit holds for both together, and together they are 5 long.")
-else:
-    print(f"You said {guess_first:g}. Together they are 5 long, so both are multiplied by 1/5.")
+reply(
+    guess_first,
+    first,
+    {
+        first: "One factor, c / ‖g‖ = 1/5, for both.",
+        1: "That is what comes out if each parameter is clipped by itself. The direction of g would change: (3, 4) becomes (1, 1).",
+        3: "But the limit holds for both together, and together they are 5 long.",
+    },
+    "Together they are 5 long, so both are multiplied by 1/5.",
+)
 
 # %% [markdown]
 # ### Exercise: `clip_grad_norm`
@@ -729,13 +727,14 @@ with needs("clip_grad_norm"):
     print(
         f"not clipped: the loss is first infinite or nan at step {failed} (seed 0), and in the stored runs at {', '.join(str(run['failed_at']) for run in runs)}"
     )
-    if guess_nan is not None:
-        near = (
-            "so you expected it at once"
-            if guess_nan <= 10
-            else "but each step multiplies the trouble: the loss does not creep up"
-        )
-        print(f"You said {guess_nan:g}: {near}.")
+    reply(
+        guess_nan,
+        failed,
+        {failed: "You expected it to be over soon, and it is."},
+        "It takes a few steps: each one multiplies what the one before it has done.",
+        high="But each step multiplies the trouble: the loss does not creep up.",
+        near=0.6,
+    )
     clipped = sum(norm > LIMIT for norm in mine["grad_norm"]) / len(mine["grad_norm"])
     print(
         f"yours: {excess(mine):.3f} nats above the floor at the end; {clipped:.0%} of the steps were clipped, the longest gradient was {max(mine['grad_norm']):.0f}"
@@ -979,13 +978,14 @@ with needs("clip_grad_norm"):
     )
     for says, key in (("share right", "right"), ("longest gradient", "longest")):
         print(f"T = 60, {says}: " + ", ".join(f"{run['not clipped, T = 60'][key]:.2f}" for run in runs))
-    if guess_folklore is not None:
-        print(
-            f"You said {guess_folklore!r}.",
-            "For plain descent the paper of 2013 reports that it does."
-            if guess_folklore == "helps"
-            else "Adam divides each step by the size of recent gradients.",
-        )
+    reply(
+        guess_folklore,
+        "no help" if later else "helps",
+        {
+            "helps": "For plain descent the paper of 2013 reports that it does.",
+            "no help": "Adam divides each step by the size of recent gradients.",
+        },
+    )
 
 # %% [markdown]
 # **What to see.** With Adam the unclipped network solves the task at $T = 20$ in all five seeds, and so does the clipped one. The share right cannot tell them apart, so look at how soon: in three of five seeds the clipped run is later, in two it is earlier. Gradients far longer than 1 do occur here, and Adam does without clipping:

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from autograder import check, progress
 from bptt import figures
 from bptt.device import pick_device, pick_dtype
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 from bptt.interactive import explore
 from bptt.tasks import Adding, DistantAgreement
 
@@ -205,13 +205,15 @@ with needs("gradient_flow"):
     figures.show(fig, "On a log scale all three lines fall steadily: the gradients of tanh, LSTM and GRU all vanish.")
     at_50 = yours["LSTM"][50]
     print(f"at lag 50: tanh {yours['tanh'][50]:.0e}, LSTM {at_50:.0e}, GRU {yours['GRU'][50]:.0e}")
-    replies = {
-        "hardly smaller": "You expected the gates to keep it. They could, but a fresh LSTM passes on about 0.6 at each step, and 0.6 of 0.6 of 0.6 … is soon next to nothing.",
-        "about a hundredth": "You expected it to fade slowly. It fades by about the same factor at every step, and 50 factors of 0.6 or so are far less than a hundredth.",
-        "below a millionth": "It holds. Section 2 shows which number inside the LSTM is to blame.",
-    }
-    guess = " ".join(guess_fresh.lower().split()) if isinstance(guess_fresh, str) else None
-    print(f"your guess: {guess_fresh}. {replies.get(guess, 'Write one of the three, and run this cell again.')}")
+    reply(
+        guess_fresh,
+        "below a millionth" if at_50 < 1e-6 else "about a hundredth" if at_50 < 0.1 else "hardly smaller",
+        {
+            "hardly smaller": "You expected the gates to keep it. They could, but a fresh LSTM passes on about 0.6 at each step, and 0.6 of 0.6 of 0.6 … is soon next to nothing.",
+            "about a hundredth": "You expected it to fade slowly. It fades by about the same factor at every step, and 50 factors of 0.6 or so are far less than a hundredth.",
+            "below a millionth": "Section 2 shows which number inside the LSTM is to blame.",
+        },
+    )
 
 # %% [markdown]
 # **What to see.** Straight lines on a log scale: each step back multiplies the gradient by about the same factor: 0.50 to 0.54 for the tanh network, 0.60 to 0.65 for the LSTM and the GRU. That is somewhat better, and still it leaves less than $10^{-9}$ at lag 50, in all five
@@ -882,13 +884,17 @@ with needs("set_forget_bias", "identity_init"):
     print("large rings: yours, seed 0; small marks: five stored seeds")
     for name, error in yours.items():
         print(f"{name:>20}: {error:.4f} on new sequences of 30")
-    replies = {
-        "clearly better": "That is what the advice promises. But both solve it in all five seeds, and the ranges of their errors overlap: no clear difference.",
-        "no clear difference": "It holds: both solve it in all five seeds, and the ranges of their errors overlap.",
-        "clearly worse": "It does no harm: both solve it in all five seeds, and the ranges of their errors overlap.",
-    }
-    guess = " ".join(guess_adding.lower().split()) if isinstance(guess_adding, str) else None
-    print(f"your guess: {guess_adding}. {replies.get(guess, 'Write one of the three, and run this cell again.')}")
+    fresh_ones, ones = ([one[name] for one in stored("vanishing_gradients", "adding")] for name in yours)
+    better, worse = max(ones) < min(fresh_ones), min(ones) > max(fresh_ones)
+    reply(
+        guess_adding,
+        "clearly better" if better else "clearly worse" if worse else "no clear difference",
+        {
+            "clearly better": "That is what the advice promises. But both solve it in all five seeds, and the ranges of their errors overlap.",
+            "no clear difference": "Both solve it in all five seeds, and the ranges of their errors overlap.",
+            "clearly worse": "It does no harm: both solve it in all five seeds, and the ranges of their errors overlap.",
+        },
+    )
 
 # %% [markdown]
 # **What to see.** A null result, and it stays here: on this task **the forget bias makes no clear difference, at five seeds**. Call the task solved if the error is below a third of the baseline. Over 30 numbers the LSTMs with PyTorch's biases and with bias 1 solve it in all five seeds, with bias 3 in four. Seed by seed, bias 1 ends with the lower error in four
@@ -1014,13 +1020,12 @@ with needs("set_forget_bias"):
     print("large grey marks: yours, seed 0; small marks: five stored seeds; dotted, at 1: the exact predictor")
     for name in shown:
         print(f"{name:>20}: {yours[name]:.3f} at d = 20 with four attractors")
-    share = yours["LSTM"]
-    if guess_agreement is None:
-        print("Write down a guess above, and run this cell again.")
-    else:
-        print(
-            f"your guess: {guess_agreement:.3f}, measured {share:.3f}: within a few hundredths of guessing in every stored run."
-        )
+    reply(
+        guess_agreement,
+        yours["LSTM"],
+        {1: "The adding problem made it look as if this LSTM could remember. Over twenty words it only guesses."},
+        "It guesses: every stored run is within a few hundredths of 1/8.",
+    )
 
 # %% [markdown]
 # **What to see.** At four words every network is right: short patterns need no open gates. At twenty words the LSTM with PyTorch's own biases *guesses*, in all five seeds. Bias 1 mostly reaches twelve words, and with attractors it guesses at twenty. Bias 3 is right nearly always. The GRU is right at twenty words

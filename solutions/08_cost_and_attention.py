@@ -37,7 +37,7 @@ from autograder import check, progress
 from bptt import figures
 from bptt.causal import CausalModel
 from bptt.device import pick_device, pick_dtype
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 from bptt.graph import depth
 from bptt.interactive import explore
 from bptt.meters import bytes_held, bytes_kept
@@ -245,16 +245,15 @@ with needs("rnn_flops", "bptt_bytes"):
     print("What is kept besides the states is to the byte the inputs and h_0, 4·B·(T·D + H).")
     grown = count(16, 40, 16, 64)[0] / count(16, 20, 8, 32)[0]
     print(f"From the second line to the third, T, D and H are doubled: {grown:g} times the FLOPs.")
-    if guess_growth is None:
-        print("Write down a guess above, and run this cell again.")
-    elif math.isclose(guess_growth, grown, rel_tol=0.05):
-        print(
-            f"You said {guess_growth:g}: twice the steps, and each computes twice as many numbers from twice as many."
-        )
-    elif guess_growth in (2, 4):
-        print(f"You said {guess_growth:g}. The work is 2·B·T·H·(D + H): which of its factors did you leave out?")
-    else:
-        print(f"You said {guess_growth:g}. The work is 2·B·T·H·(D + H), and three of its factors double.")
+    reply(
+        guess_growth,
+        grown,
+        {
+            grown: "There are twice the steps, and each computes twice as many numbers from twice as many.",
+            **dict.fromkeys((2, 4), "The work is 2·B·T·H·(D + H): which of its factors did you leave out?"),
+        },
+        "The work is 2·B·T·H·(D + H), and three of its factors double.",
+    )
 
 # %% [markdown]
 # **What to see.** The FLOPs are as predicted, to the last digit. So are the bytes of the states; a layer keeps its inputs as well, and the last column says how many bytes they are. $T$ counts once in everything; $H$ counts once in memory, and twice in the work. The way back takes somewhat less than twice the work of the way forward:
@@ -536,17 +535,10 @@ with needs("causal_attention"):
     print(
         f"On this {device.type}, attention is slower {where}" + (f": first at T = {crossing}" if crossing else "") + "."
     )
-    guess = " ".join(guess_slower.lower().split()) if isinstance(guess_slower, str) else None
-    if guess is None:
-        print("Write down a guess above, and run this cell again.")
-    elif guess == where.lower():
-        print(
-            f"You said {guess_slower!r}: so it is. How many operations there are is one thing, how well they fill a processor another."
-        )
-    else:
-        print(
-            f"You said {guess_slower!r}. Operations alone do not decide it: see how many small products the recurrence runs one by one."
-        )
+    options = ("everywhere", "from some t on", "nowhere")
+    operations = "Operations alone do not decide it: see how many small products the recurrence runs one by one."
+    filling = "How many operations there are is one thing, how well they fill a processor another."
+    reply(guess_slower, where, {**dict.fromkeys(options, operations), where.lower(): filling})
     if runs:
         print(
             f"In {len(runs)} stored runs it is slower from T =",
@@ -784,14 +776,16 @@ with needs("KVCache", "causal_attention"):
     state = streamed["recurrence"]["bytes"][-1]
     times = each * 500 / state
     print(f"state: {state} bytes, always; cache: {each:g} bytes a token, after 500 tokens {times:g} times the state")
-    if guess_cache is None:
-        print("Write down a guess above, and run this cell again.")
-    elif math.isclose(guess_cache, times, rel_tol=0.05):
-        print(f"You said {guess_cache:g}: a key and a value, each as wide as the state, for each token.")
-    elif math.isclose(guess_cache, times / 2, rel_tol=0.05):
-        print(f"You said {guess_cache:g}: but a token leaves a key and a value, both.")
-    else:
-        print(f"You said {guess_cache:g}. A token leaves a key and a value, each as wide as the state.")
+    reply(
+        guess_cache,
+        times,
+        {
+            times: "A key and a value, each as wide as the state, for each token.",
+            times / 2: "But a token leaves a key and a value, both.",
+        },
+        "A token leaves a key and a value, each as wide as the state.",
+        near=0.05,
+    )
     yours, alone = (1e3 * streamed[name]["seconds"][-1] for name in ("with a cache", "attention alone"))
     print(
         f"after {TOKENS[-1]} tokens the next one takes {yours:.3f} ms with your cache; attention alone takes {alone:.3f} ms"

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from autograder import check, progress
 from bptt import figures
 from bptt.device import pick_device
-from bptt.experiment import needs, stored
+from bptt.experiment import needs, reply, stored
 from bptt.nested import NestedAgreement
 
 device = pick_device()
@@ -516,10 +516,21 @@ with needs("windows", "train_window", "nats_above"):
         f"after {short['updates'][-1]} updates: {short['above'][-1]:.3f}; whole budget, {len(full)} stored runs: "
         + ", ".join(f"{run['above'][-1]:.3f}" for run in full)
     )
-    if guess_forgotten is not None:
-        print(
-            f"forgetting both nouns costs 2 ln 4 / 16.35 = {2 * math.log(4) / language.mean_length:.3f}; you said {float(guess_forgotten):.3f}"
-        )
+    both = 2 * math.log(4) / language.mean_length
+    reply(
+        guess_forgotten,
+        both,
+        {
+            both: "Two verbs in every sentence cost ln 4 each, and all other tokens nothing.",
+            both / 2: "That is one verb. Both nouns are forgotten, and each has a verb.",
+            2 * math.log(4): "That is what a sentence loses. Divide it by the tokens that a sentence has.",
+            math.log(
+                4
+            ): "That is what one verb loses. There are two in a sentence, and the mean is over all its tokens.",
+        },
+        "Two verbs in every sentence cost ln 4 each; the mean is over all tokens of the sentence.",
+        near=0.05,
+    )
 
 # %% [markdown]
 # **What to see.** With the whole budget the tanh network comes down to what forgetting both nouns costs, two verbs at ln 4 in every 16.35 tokens, and no run goes below it: it knows everything but the two nouns, and within this budget nothing changes that. This is what a vanishing gradient looks like in a learning curve: not a bad loss, but a loss that is good and stops falling.
@@ -797,9 +808,19 @@ with needs("Network"):
         fig,
         "The curves of tanh and of short windows stop at 0.17; with long windows and open gates the curve falls below 0.01.",
     )
-    ends = ", ".join(f"{one['above'][-1]:.3f}" for one in stored("capstone", "short_windows"))
-    if guess_window is not None:
-        print(f"windows of 6 end at {ends}; you said {guess_window}")
+    ends = [one["above"][-1] for one in stored("capstone", "short_windows")]
+    print("windows of 6 end at " + ", ".join(f"{end:.3f}" for end in ends))
+    edges = {0.03: "below 0.03", 0.12: "0.03 to 0.12", 0.20: "0.12 to 0.20", math.inf: "above 0.20"}
+    reply(
+        guess_window,
+        next(name for edge, name in edges.items() if max(ends) < edge),
+        {
+            "below 0.03": "The gates could keep the nouns. But no loss reaches back as far as a noun, so nothing tells them to.",
+            "0.03 to 0.12": "You expected some of the nouns to be kept. But no loss reaches back as far as a noun, so nothing tells the weights to keep any.",
+            "0.12 to 0.20": "It ends at what forgetting both nouns costs: no loss reaches back as far as a noun.",
+            "above 0.20": "It does lose what is far. What is near is learned as well as with long windows.",
+        },
+    )
 
 # %% [markdown]
 # **What to see.** At the first points, after 150 updates, all runs are below 0.4, where equal chances for all tokens would be at 2.4: what is near is learned soon, by every network. Then two of the curves stop, for different reasons. The tanh network *could* reach the noun, its window is long enough, but the gradient has faded on the way. The LSTM with windows of 6 has an open path, but no loss reaches back far enough to use it.

@@ -1,10 +1,9 @@
-"""A prediction is one statement: any honest commitment is right, and the card says how it turned out."""
+"""A prediction is one statement: any honest commitment is right, and the experiment that follows replies to it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from torch import Tensor
 
@@ -14,49 +13,34 @@ from autograder.checking.expect import deny
 from autograder.checking.spec import Check, Finding, LearnerFailed, Noted, check
 from autograder.checking.student import Student
 
-Turnout = Callable[
-    [Any], tuple[Any, str] | None
-]  # the guess -> what is true, and why; or nothing before the experiment
-LATER = "Your guess is noted. The experiment below shows how it turns out."
+NOTED = Noted("Your guess is noted. The experiment below shows how it turns out.")
 
 
 def prediction(
-    id: str,
-    of: str,
-    *,
-    between: tuple[float, float] | None = None,
-    whole: bool = False,
-    options: Sequence[str] = (),
-    within: float = 0.0,
-    times: float = 1.0,
-    close: float = 0.0,
-) -> Callable[[Turnout], Check]:
-    """Register `outcome(guess)`, which gives what is true and why, as the check `id` of the learner's variable `of`.
+    id: str, of: str, *, between: tuple[float, float] | None = None, whole: bool = False, options: Sequence[str] = ()
+) -> Callable[[Callable[[], None]], Check]:
+    """Register a function that has a docstring only, the claim, as the check `id` of the learner's variable `of`.
 
-    If it gives None, the card tells nothing, so that the experiment can. Its docstring is the claim. The guess is a number `between` two others, perhaps a `whole` one, or one of `options`. It holds if it
-    is what is true; a number also if it lies `within` that distance of it, or is off by less than a factor of `times`. One that does
-    not hold is close if it is at most `close` away.
+    What counts is a number `between` two others, perhaps a `whole` one, or one of `options`. What is true is not known
+    here: the experiment measures it, and `bptt.experiment.reply` prints it beside the guess.
     """
 
-    def register(outcome: Turnout) -> Check:
+    def register(claim: Callable[[], None]) -> Check:
         def body(student: Student, draw: Draw) -> Noted:
-            guess: Any = _committed(student, of, *between, whole) if between else _chosen(student, of, options)
-            told = outcome(guess)
-            if told is None:
-                return Noted(LATER)
-            true, why = told
-            holds = guess == true or between and (abs(guess - true) <= within or true / times < guess < true * times)
-            almost = between and abs(guess - true) <= close
-            return Noted(f"{'It holds' if holds else 'Close' if almost else 'It turns out otherwise'}: {why}")
+            if between:
+                _number(student, of, *between, whole)
+            else:
+                _option(student, of, options)
+            return NOTED
 
-        body.__doc__, body.__module__ = outcome.__doc__, outcome.__module__
+        body.__doc__, body.__module__ = claim.__doc__, claim.__module__
         return check(id, of, hygiene=False)(body)
 
     return register
 
 
-def _committed(student: Student, name: str, low: float, high: float, whole: bool) -> float:
-    """The number between `low` and `high` that the learner has written into the variable `name`.
+def _number(student: Student, name: str, low: float, high: float, whole: bool) -> None:
+    """See that the learner's variable `name` is a number between `low` and `high`.
 
     Raises LearnerFailed while it is None, and Wrong for anything that is no such number.
     """
@@ -76,11 +60,10 @@ def _committed(student: Student, name: str, low: float, high: float, whole: bool
     if whole and guess != int(guess):
         clue = "Something is counted here. Write a whole number, without a fraction."
         deny("not-whole", f"`{name}` is {guess:g}; expected {asked}", clue)
-    return guess
 
 
-def _chosen(student: Student, name: str, options: Sequence[str]) -> str:
-    """The one of `options` that the learner has written into the variable `name`; capitals and blanks do not matter.
+def _option(student: Student, name: str, options: Sequence[str]) -> None:
+    """See that the learner's variable `name` is one of `options`; capitals and blanks do not matter.
 
     Raises LearnerFailed while it is None, and Wrong for anything else.
     """
@@ -90,7 +73,5 @@ def _chosen(student: Student, name: str, options: Sequence[str]) -> str:
         summary = f"`{name}` is still None"
         raise LearnerFailed("missing", Finding("missing", summary, "", (f"Commit to {asked}.",)))
     said = " ".join(guess.lower().split()) if isinstance(guess, str) else None
-    found = [option for option in options if option.lower() == said]
-    if not found:
+    if said not in [option.lower() for option in options]:
         deny("no-option", f"`{name}` is {describe(guess)}; expected {asked}", "Copy one of the options, in quotes.")
-    return found[0]

@@ -165,7 +165,7 @@ def test_training_the_recurrence_without_credit_never_helps_and_can_destroy_the_
 
 
 def test_the_echo_at_a_delay_of_five_is_what_the_prediction_says():
-    """Lesson 05: "near chance" is 0.5 to 0.65, the note says 0.51 to 0.61; up to k = d all runs lie between 0.50 and 0.68."""
+    """Lesson 05: "near chance" is 0.5 to 0.65, and the stored runs lie between 0.51 and 0.61; up to k = d all runs lie between 0.50 and 0.68."""
     five = [run["lstm 5"][2] for run in stored("echo")]
     assert (0.51, 0.61) == (round(min(five), 2), round(max(five), 2))
     short = [value for run in stored("echo") for value in (*run["lstm 2"][:2], *run["lstm 5"][:3])]

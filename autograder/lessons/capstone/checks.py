@@ -177,10 +177,10 @@ def predictor(student: Student, draw: Draw) -> tuple[float, str]:
 
 
 @prediction("capstone-predict-forgotten", "guess_forgotten", between=(0, 10))
-def predict_forgotten(guess: float) -> None:
+def predict_forgotten() -> None:
     """`guess_forgotten` is a number: the nats a token that a predictor loses if it knows everything but the two nouns."""
 
 
 @prediction("capstone-predict-window", "guess_window", options=tuple(streaming.CHOICES))
-def predict_window(guess: str) -> None:
+def predict_window() -> None:
     """`guess_window` is a choice: how far above the best predictor an LSTM ends that was trained in windows of 6 steps."""

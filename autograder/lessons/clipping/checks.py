@@ -220,15 +220,15 @@ def symptoms(student: Student, draw: Draw) -> None:
 
 
 @prediction("clipping-predict-first", "guess_first", between=(0, 100))
-def predict_first(guess: float) -> None:
+def predict_first() -> None:
     """`guess_first` is a number: how long a gradient of length 3 is, clipped together with one of length 4."""
 
 
 @prediction("clipping-predict-nan", "guess_nan", between=(1, 400), whole=True)
-def predict_nan(guess: float) -> None:
+def predict_nan() -> None:
     """`guess_nan` is a whole number: the step at which the loss overflows without clipping."""
 
 
 @prediction("clipping-predict-folklore", "guess_folklore", options=("helps", "no help"))
-def predict_folklore(guess: str) -> None:
+def predict_folklore() -> None:
     """`guess_folklore` is one of "helps" and "no help"."""

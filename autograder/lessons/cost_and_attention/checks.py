@@ -49,7 +49,7 @@ def bptt_bytes(student: Student, draw: Draw) -> None:
 
 
 @prediction("cost-and-attention-predict-growth", "guess_growth", between=(0, 1e6))
-def predict_growth(guess: float) -> None:
+def predict_growth() -> None:
     """`guess_growth` is a number: by which factor the operations grow if T, D and H are doubled."""
 
 
@@ -196,12 +196,12 @@ FOLLOW = "Follow it by hand for two tokens: what is kept after each `append`, an
 
 
 @prediction("cost-and-attention-predict-cache", "guess_cache", between=(0, 1e9))
-def predict_cache(guess: float) -> None:
+def predict_cache() -> None:
     """`guess_cache` is a number: how many times more numbers a cache holds after 500 tokens than the state of an RNN."""
 
 
 @prediction("cost-and-attention-predict-slower", "guess_slower", options=("everywhere", "from some T on", "nowhere"))
-def predict_slower(guess: str) -> None:
+def predict_slower() -> None:
     """`guess_slower` is a choice: where attention takes more time than the recurrence, for T from 16 to 2048 on a CPU."""
 
 

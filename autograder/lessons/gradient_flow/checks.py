@@ -359,31 +359,16 @@ def loss_and_gradients(student: Student, draw: Draw) -> None:
 
 
 # ---------------------------------------------------------------------------------------- predictions
-@prediction("gradient-flow-predict-growth", "guess_growth", between=(0, 1e6), times=2)
-def predict_growth(guess: float) -> tuple[float, str]:
+@prediction("gradient-flow-predict-growth", "guess_growth", between=(0, 1e6))
+def predict_growth() -> None:
     """`guess_growth` is a number: the norm of Wⁿ at n = 10 for a triangular W of radius 0.9."""
-    W = torch.tensor([[0.9, 5.0], [0.0, 0.9]], dtype=torch.float64)
-    norm = torch.linalg.matrix_norm(torch.linalg.matrix_power(W, 10), 2).item()
-    right = "that is the right order of size (anything between half and twice counts); "
-    return norm, (
-        f"{right if norm / 2 < guess < norm * 2 else ''}the norm is {norm:.1f}, where 0.9¹⁰ is {0.9**10:.2f}."
-        " The corner of Wⁿ is 5·n·0.9ⁿ⁻¹: it grows with n until the power wins, at n = 9 or 10. The radius speaks about the long run only."
-    )
 
 
 @prediction("gradient-flow-predict-louder", "guess_louder", options=("larger", "smaller", "the same"))
-def predict_louder(guess: str) -> tuple[str, str]:
+def predict_louder() -> None:
     """`guess_louder` is one of "larger", "smaller" and "the same"."""
-    return "smaller", (
-        "the gradient gets smaller, by many orders of magnitude. The weights between the states are the same, but louder inputs push the units"
-        " to where tanh is flat, and each factor carries that slope. The experiment shows it."
-    )
 
 
 @prediction("gradient-flow-predict-radius-zero", "guess_radius_zero", options=("always shrinks", "can grow"))
-def predict_radius_zero(guess: str) -> tuple[str, str]:
+def predict_radius_zero() -> None:
     """`guess_radius_zero` is one of "always shrinks" and "can grow"."""
-    return "can grow", (
-        "it can grow. W·W = 0, but between two factors W there stands diag(1 - h²): with slopes 1 and 0.1 the factor diag(1, 0.1)·W has"
-        " radius 1.8, and its powers grow by 1.8 at each step."
-    )

@@ -354,30 +354,16 @@ def labelling_loss(student: Student, draw: Draw) -> None:
 # ----------------------------------------------------------------------------------------- predictions
 
 
-@prediction("sequence-loss-predict-untrained", "guess_untrained", between=(0, 1000), within=0.15)
-def predict_untrained(guess: float) -> tuple[float, str]:
+@prediction("sequence-loss-predict-untrained", "guess_untrained", between=(0, 1000))
+def predict_untrained() -> None:
     """`guess_untrained` is a number: the loss per token of a model that finds all 18 tokens equally likely."""
-    loss = token_losses(torch.zeros(1, 1, 18), torch.zeros(1, 1, dtype=torch.int64)).item()
-    return loss, (
-        f"a model that gives each of 18 tokens the probability 1/18 loses −ln(1/18) = ln 18 = {loss:.2f} nats on each of them."
-    )
 
 
-@prediction("sequence-loss-predict-factor", "guess_factor", between=(0, 1e6), within=2)
-def predict_factor(guess: float) -> tuple[float, str]:
+@prediction("sequence-loss-predict-factor", "guess_factor", between=(0, 1e6))
+def predict_factor() -> None:
     """`guess_factor` is a number: how many times longer the gradient of the sum is than that of the mean, for B = 8 and T = 25."""
-    logits, targets = torch.zeros(8, 25, 3).requires_grad_(), torch.zeros(8, 25, dtype=torch.int64)
-    lengths = [torch.autograd.grad(loss_of_all(logits, targets, how), logits)[0].norm() for how in ("sum", "mean")]
-    factor = round((lengths[0] / lengths[1]).item())
-    return factor, (
-        f"the factor is B·T = {factor}, in every entry of every gradient: the sum is the mean times the number of tokens."
-    )
 
 
 @prediction("sequence-loss-predict-memory", "guess_larger", options=("states", "logits"))
-def predict_memory(guess: str) -> tuple[str, str]:
+def predict_memory() -> None:
     """`guess_larger` is a choice: what takes more memory in training, the states or what belongs to the logits."""
-    return "logits", (
-        "at each step there are H = 32 numbers of state, and V = 1000 log-probabilities are kept for the way back: "
-        "about thirty times as many. With a large vocabulary it is the loss that fills the memory, not the recurrence."
-    )

@@ -39,15 +39,9 @@ def _loud(T: int) -> float:
     return 2.0 if T > 8 else 1.0
 
 
-@prediction("shared-gradients-predict-total", "guess_total", between=(-1000, 1000), within=1e-6)
-def predict_total(guess: float) -> tuple[float, str]:
+@prediction("shared-gradients-predict-total", "guess_total", between=(-1000, 1000))
+def predict_total() -> None:
     """`guess_total` is a number: dh_2/dw for h_1 = w h_0, h_2 = w h_1, at w = 3 and h_0 = 1."""
-    total = torch.func.grad(lambda w: w * (w * 1.0))(torch.tensor(3.0)).item()
-    why = (
-        f"it is {total:g}. h_2 = w · (w · 1) = w², and its derivative is 2w. The direct use in step 2 gives h_1 = 3, the use in "
-        "step 1 gives w · h_0 = 3: two paths, two contributions."
-    )
-    return total, why + (" Your 3 is the immediate derivative of step 2, with h_1 held fixed." if guess == 3 else "")
 
 
 @check("shared-gradients-untied", of="untied_gradients")
@@ -201,26 +195,9 @@ def _expect_every(got: Any, x: Tensor, h0: Tensor, params: Params, targets: Tens
     )
 
 
-@prediction("shared-gradients-predict-eps", "guess_k", between=(0, 20), whole=True, close=1)
-def predict_eps(guess: float) -> tuple[int, str]:
+@prediction("shared-gradients-predict-eps", "guess_k", between=(0, 20), whole=True)
+def predict_eps() -> None:
     """`guess_k` is a whole number: central differences in float64 are most accurate at about ε = 10^(-k)."""
-    theta = torch.linspace(-2, 2, 41, dtype=torch.float64)
-    errors = {}
-    for k in range(1, 16):
-        slope = (torch.sin(theta + 10.0**-k) - torch.sin(theta - 10.0**-k)) / (2 * 10.0**-k)
-        errors[k] = (slope - torch.cos(theta)).abs().max().item()
-    best = min(errors, key=errors.__getitem__)
-    why = (
-        f"for sin it is k = {best}, with an error of {errors[best]:.0e}. A larger ε leaves out curvature (an error of ε²/6 here), a smaller one subtracts "
-        "two numbers that are almost equal and divides their rounding by ε (about 1e-16/ε). The two meet near ε = 1e-5."
-    )
-    if guess == 8:
-        why += (
-            " Your 8 is right for a difference to one side: its error is ε/2, which meets the rounding near ε = 1e-8."
-        )
-    if abs(guess - best) == 1:
-        why += f" With your k = {guess:g} the error is {errors[int(guess)]:.0e}."
-    return best, why
 
 
 @check("shared-gradients-finite-difference", of="finite_difference")
@@ -300,14 +277,9 @@ def immediate_jacobian(student: Student, draw: Draw) -> None:
         )
 
 
-@prediction("shared-gradients-predict-memory", "guess_T", between=(1, 10**9), whole=True, close=1)
-def predict_memory(guess: float) -> tuple[int, str]:
+@prediction("shared-gradients-predict-memory", "guess_T", between=(1, 10**9), whole=True)
+def predict_memory() -> None:
     """`guess_T` is a whole number: the T beyond which S_t takes less memory than h_1…h_T, for H = 64."""
-    H = 64
-    return H**2, (
-        f"it is T = H² = {H**2}. S_t holds H · H · H = {H**3:,} numbers, however long the sequence; backpropagation through time keeps "
-        f"H = {H} numbers for each step. At this T the two are equal, T · {H} = {H**3:,}; beyond it S_t takes less."
-    )
 
 
 @check(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -365,29 +364,15 @@ def train_on_text(student: Student, draw: Draw) -> None:
 
 
 @prediction("truncated-bptt-predict-credit", "guess_credit", between=(1, 15), whole=True)
-def predict_credit(guess: float) -> tuple[int, str]:
+def predict_credit() -> None:
     """`guess_credit` is a whole number: how many steps the loss of step 8 reaches in windows of 5."""
-    begin = (8 - 1) // 5 * 5 + 1
-    return 8 - begin + 1, (
-        f"step 8 lies in the window that begins with step {begin}, and nothing flows back across its edge: steps {begin}…8, that is {8 - begin + 1}."
-    )
 
 
 @prediction("truncated-bptt-predict-echo", "guess_echo", options=("near chance", "half way", "nearly perfect"))
-def predict_echo(guess: str) -> tuple[str, str]:
+def predict_echo() -> None:
     """`guess_echo` is one of "near chance", "half way" and "nearly perfect"."""
-    return "near chance", (
-        "five stored runs are right in 0.51 to 0.61 of the cases. In windows of 5 no loss ever reaches the symbol 5 steps back, "
-        "so nothing tells the weights to keep it, although the value of the state is carried on. Why some runs are a little above one half, an experiment below asks."
-    )
 
 
 @prediction("truncated-bptt-predict-segments", "guess_segments", between=(1, 100), whole=True)
-def predict_segments(guess: float) -> tuple[int, str]:
+def predict_segments() -> None:
     """`guess_segments` is a whole number: the number of segments for which 100 steps need the least memory."""
-    best = min(range(1, 101), key=lambda S: S + math.ceil(100 / S))
-    yours = "" if guess == best else f"; {int(guess)} keep {int(guess) + math.ceil(100 / guess)}"
-    return (
-        best,
-        f"{best} segments keep {best} boundaries and {100 // best} states of one segment, {best + 100 // best} in all{yours}.",
-    )

@@ -112,20 +112,13 @@ def way_back(x: Tensor, h0: Tensor, params: dict[str, Tensor], toward: list[Tens
 
 
 @prediction("unrolled-graph-predict-leaves", "guess_leaves", between=(0, 1000), whole=True)
-def predict_leaves(guess: float) -> tuple[int, str]:
+def predict_leaves() -> None:
     """`guess_leaves` is a whole number: the leaves for W_hh in the graph of 6 steps."""
-    return 1, (
-        "there is one. The graph is made of operations and of the tensors that they started from, and all six steps "
-        "use the same tensor. It has six arrows, one to each step; the gradients that come back along them are added up there."
-    )
 
 
-@prediction("unrolled-graph-predict-depth", "guess_depth_factor", between=(0, 1e6), within=0.05)
-def predict_depth(guess: float) -> tuple[int, str]:
+@prediction("unrolled-graph-predict-depth", "guess_depth_factor", between=(0, 1e6))
+def predict_depth() -> None:
     """`guess_depth_factor` is a number: how much deeper 40 steps of 16 units are than 10 steps of 4."""
-    return 4, (
-        "the factor is 4. Each step puts one tanh behind the last, and all units of a state are side by side in it: T counts, H does not."
-    )
 
 
 @check("unrolled-graph-unrolled-edges", of="unrolled_edges")
@@ -170,14 +163,9 @@ def _lacking_and_more(have: set[tuple[str, str]], want: set[tuple[str, str]]) ->
     )
 
 
-@prediction("unrolled-graph-predict-paths", "guess_path_factor", between=(0, 1e30), within=0.5)
-def predict_paths(guess: float) -> tuple[int, str]:
+@prediction("unrolled-graph-predict-paths", "guess_path_factor", between=(0, 1e30))
+def predict_paths() -> None:
     """`guess_path_factor` is a number: how many times more paths 100 steps have than 50."""
-    paths = {T: sum(range(1, T + 1)) for T in (50, 100)}
-    return 4, (  # about
-        f"there are {paths[100] / paths[50]:.2f} times as many. The number of paths grows, but it does not explode. "
-        "Why that is so you find out next, by counting the paths to one loss."
-    )
 
 
 @check("unrolled-graph-count-paths", of="count_paths")

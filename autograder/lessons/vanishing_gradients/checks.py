@@ -256,15 +256,15 @@ def _set_up(student: Student, of: str, kind: str, weights: Params, value: float)
 
 # ----------------------------------------------------------------------------------------- predictions
 @prediction("vanishing-gradients-predict-fresh", "guess_fresh", options=("hardly smaller", "about a hundredth", "below a millionth"))  # fmt: skip
-def predict_fresh(guess: str) -> None:
+def predict_fresh() -> None:
     """`guess_fresh` is one of "hardly smaller", "about a hundredth" and "below a millionth"."""
 
 
 @prediction("vanishing-gradients-predict-adding", "guess_adding", options=("clearly better", "no clear difference", "clearly worse"))  # fmt: skip
-def predict_adding(guess: str) -> None:
+def predict_adding() -> None:
     """`guess_adding` is one of "clearly better", "no clear difference" and "clearly worse"."""
 
 
 @prediction("vanishing-gradients-predict-agreement", "guess_agreement", between=(0, 1))
-def predict_agreement(guess: float) -> None:
+def predict_agreement() -> None:
     """`guess_agreement` is a share between 0 and 1: right verbs of an LSTM with default biases, 20 words after the noun."""
