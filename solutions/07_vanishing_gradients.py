@@ -990,7 +990,7 @@ with needs("set_forget_bias"):
     yours = {name: agree(name, 20, 4, seed=0) for name in shown}
     runs = stored("vanishing_gradients", "agreement")
     fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
-    titles = "No attractors: at 20 a fresh LSTM guesses", "1, 2, 4 attractors: at 20 bias 3 is always right"
+    titles = "No attractors: at 20 a fresh LSTM guesses", "1, 2, 4 attractors: at 20 bias 3 is nearly always right"
     for ax, title, count in zip(axes, titles, (0, 1)):
         for place, name in enumerate(UNITS):
             color, marker, _ = LOOKS[name]

@@ -124,6 +124,7 @@ def test_agreement_over_twenty_words_needs_an_open_gate():
         assert run["LSTM, forget bias 1"][1][2] < 0.15
         assert run["GRU"][0][2] > 0.99 and run["GRU"][1][2] < 0.15
         assert all(run["tanh"][some][2] > run["LSTM"][some][2] for some in (0, 1))
+        assert run["tanh"][1][2] < run["LSTM, forget bias 3"][1][2]
     assert sum(run["LSTM, forget bias 1"][some][1] > 0.7 for run in found for some in (0, 1)) > len(found)
     tanh = [run["tanh"][some][2] for run in found for some in (0, 1)]
     assert 0.2 < min(tanh) < 0.3 and max(tanh) > 0.99
