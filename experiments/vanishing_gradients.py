@@ -48,6 +48,12 @@ def agreement(seed: int) -> dict:
     }
 
 
+def attractors(seed: int) -> dict:
+    """Shares of right verbs over twenty words, with none, one, two and four attractors between."""
+    lesson = solved("vanishing_gradients")
+    return {name: [lesson.agree(name, 20, count, seed) for count in (0, 1, 2, 4)] for name in lesson.UNITS}
+
+
 def bug(seed: int) -> dict:
     """Losses and right verbs of an LSTM trained by hand at two distances, as found and fixed."""
     as_found = solved("vanishing_gradients", released=("vanishing-gradients-bug",))

@@ -154,7 +154,7 @@ reply(
 # Write $\theta$ for all recurrent parameters together: $W_{ih}$, $W_{hh}$ and $b$. There is a way to see the sum without any care about what is held fixed.
 # Give each step a copy of its own, $\theta^{(1)}, …, \theta^{(T)}$, all with the same values. Now the network is an ordinary deep network, with different weights in every layer.
 
-# %% given="tied-and-untied"
+# %% experiment="tied-and-untied"
 TIED = [(f"h{t - 1}", f"h{t}") for t in (1, 2, 3)] + [("theta", f"h{t}") for t in (1, 2, 3)] + [("h3", "L3")]
 COPIES = {f"h{t}": rf"${'{}' * (3 - t)}\theta^{{({t})}}$" for t in (1, 2, 3)}
 UNTIED = [(start if start != "theta" else COPIES[end], end) for start, end in TIED]

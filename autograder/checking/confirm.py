@@ -41,6 +41,11 @@ class Asking:
             return False
         return not self.silent and guess not in self.ruled_out
 
+    @property
+    def may_name_several(self) -> bool:
+        """Whether two mistakes at once, or one for a part of the answer, may be named at all."""
+        return not self.silent and _UNKNOWN.get() is None
+
 
 @dataclass
 class Unknown:

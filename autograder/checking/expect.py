@@ -148,6 +148,8 @@ def explain(
     What was ruled out by another case is not named (confirm.py).
     """
     table, asking = suspects.reference.slips, now()
+    if asking.silent:
+        return None
 
     def guess(*ids: str, part: str = "") -> Guess:
         return Guess(suspects.name, frozenset(ids), part)
@@ -157,14 +159,19 @@ def explain(
     if alone:
         asking.named = [guess(id) for id in alone if not table[id].once]
         return " | ".join(alone), _alternatives([table[id] for id in alone])
+    if not asking.may_name_several:
+        return None
     wrong = {one.name for one in differences(got, want, name, rtol=rtol)}
-    # The wrong parts of the answer that are as a slip has them, and the parts that a slip makes wrong.
-    seen = {id: wrong - {one.name for one in differences(got, value, name, rtol=rtol)} for id, value in values.items()}
     made = {id: {one.name for one in differences(value, want, name, rtol=rtol)} for id, value in values.items()}
     shown = [
         id for id in values if made[id] or not table[id].once
     ]  # what no other case can confirm has to show in this one
     pairs = [pair for pair in itertools.combinations(shown, 2) if made[pair[0]] | made[pair[1]] == wrong]
+    single = [id for id in values if made[id] == {first.name}]
+    seen = {  # the wrong parts of the answer that are as a slip has them
+        id: wrong - {one.name for one in differences(got, values[id], name, rtol=rtol)}
+        for id in {*itertools.chain(*pairs), *single}
+    }
     pairs.sort(key=lambda pair: -sum(bool(seen[id]) for id in pair))
     for pair in pairs[:MAX_PAIRS]:  # a slip of which some part is seen comes first
         if not asking.may_name(guess(*pair)):
@@ -174,7 +181,7 @@ def explain(
             asking.named = [] if any(table[id].once for id in pair) else [guess(*pair)]
             return " + ".join(pair), _together([table[id] for id in pair])
     # For one part alone only a slip that spoils no other: one that does would have been seen there.
-    fits = [id for id in values if first.name in seen[id] and made[id] == {first.name}]
+    fits = [id for id in single if first.name in seen[id]]
     partly = [id for id in fits if asking.may_name(guess(id, part=first.name))]
     if partly and isinstance(want, dict | tuple | list):
         asking.named = [guess(id, part=first.name) for id in partly if not table[id].once]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 from autograder import house
 from autograder.checking.picture import Picture
+from autograder.checking.recall import recalled
 
 Status = Literal[
     "right", "look", "wrong", "forbidden", "error", "unsendable", "timeout", "crashed", "missing", "broken"
@@ -175,7 +176,8 @@ class Suspects:
         return f"{self.reference.name} {self.mode}".rstrip()
 
     def value(self, slips: Iterable[str]) -> Any:
-        return self.pick(self.reference(*self.args, slips=slips))
+        """What these slips give together; computed once for the same inputs while it is `remembered`."""
+        return self.pick(recalled(self.reference, frozenset(slips), self.args))
 
     def value_or_none(self, slips: Iterable[str]) -> Any:
         """The same, or None: some mistakes, or pairs of them, cannot be computed on this case."""

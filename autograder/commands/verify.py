@@ -19,6 +19,7 @@ from autograder.authoring.release import scripts_of
 from autograder.authoring.twice import Judge, Sandboxed, Twice
 from autograder.authoring.verify import Material, Proof, Share, as_generated, in_notebook, material, prove, shares
 from autograder.checking import card
+from autograder.checking.recall import remembered
 from autograder.checking.spec import Check, Verdict
 from autograder.house import NOTEBOOKS, ROOT
 from autograder.judge.sandbox import NoSandbox, choose
@@ -133,7 +134,8 @@ def _try(task: Task) -> Tried:
     given = _material(task.script)
     here: Judge = partial(in_notebook, files=given.files)
     judge: Judge = Twice(here, _sandboxed(given.files)) if task.sandboxed else here
-    proof = prove(load(task.check), given, judge, report, task.share)
+    with remembered():
+        proof = prove(load(task.check), given, judge, report, task.share)
     return Tried(proof, judge.judged if isinstance(judge, Twice) else 0, tuple(messages))
 
 
