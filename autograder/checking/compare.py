@@ -183,6 +183,9 @@ def wrong_entries(got: Tensor, want: Tensor, rtol: float | None = None) -> Tenso
     rtol = rtol if rtol is not None else TOLERANCE.get(want.dtype, 1e-4)
     if want.numel() == 0:
         return torch.zeros_like(want, dtype=torch.bool)
+    scale = float(want.abs().max())
+    if math.isfinite(scale):
+        return ~((got - want).abs() <= rtol * scale + 1e-12)  # a nan is not close either
     finite = want[torch.isfinite(want)].abs()
     scale = float(finite.max()) if finite.numel() else 0.0
     close = (got - want).abs() <= rtol * scale + 1e-12

@@ -23,17 +23,17 @@ def remembered() -> Iterator[None]:
         _KEPT.reset(token)
 
 
-def recalled(reference: Callable[..., Any], slips: frozenset[str], args: tuple[Any, ...]) -> Any:
-    """`reference(*args, slips=slips)`, from memory if it is there."""
+def recalled(compute: Callable[..., Any], slips: frozenset[str], args: tuple[Any, ...]) -> Any:
+    """`compute(slips, *args)`, from memory if it is there."""
     kept = _KEPT.get()
     if kept is None:
-        return reference(*args, slips=slips)
+        return compute(slips, *args)
     try:
-        key = reference, slips, _content(args)
+        key = compute, slips, _content(args)
     except TypeError:
-        return reference(*args, slips=slips)
+        return compute(slips, *args)
     if key not in kept:
-        kept[key] = reference(*args, slips=slips)
+        kept[key] = compute(slips, *args)
     return kept[key]
 
 

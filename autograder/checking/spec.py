@@ -155,7 +155,7 @@ class Reference:
         chosen = frozenset(slips)
         if unknown := chosen - set(self.slips):
             raise CheckError(f"{self.name} has no slip named {', '.join(sorted(unknown))}")
-        return self.compute(chosen, *args)
+        return recalled(self.compute, chosen, args)
 
     def on(self, *args: Any, **options: Any) -> Suspects:
         """The reference on these inputs, ready to explain an answer."""
@@ -177,7 +177,7 @@ class Suspects:
 
     def value(self, slips: Iterable[str]) -> Any:
         """What these slips give together; computed once for the same inputs while it is `remembered`."""
-        return self.pick(recalled(self.reference, frozenset(slips), self.args))
+        return self.pick(self.reference(*self.args, slips=slips))
 
     def value_or_none(self, slips: Iterable[str]) -> Any:
         """The same, or None: some mistakes, or pairs of them, cannot be computed on this case."""
