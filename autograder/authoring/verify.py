@@ -5,9 +5,10 @@ And of a mistake that the check does not know, it asserts none: each wrong answe
 
 from __future__ import annotations
 
+import ast
 import difflib
 from collections.abc import Callable, Iterable
-from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
+from contextlib import AbstractContextManager, chdir, nullcontext, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -21,8 +22,9 @@ from autograder.authoring.answers import Sample
 from autograder.authoring.twice import Judge, Twice
 from autograder.beside.cells import execute
 from autograder.checking import card
-from autograder.checking.confirm import unknown
-from autograder.checking.spec import Check, Verdict
+from autograder.checking.confirm import considering, unknown
+from autograder.checking.recall import proven
+from autograder.checking.spec import Check, Verdict, registered
 from autograder.errors import AuthorError
 from autograder.notebook import judge_here
 
@@ -134,10 +136,10 @@ def in_notebook(check: Check, sources: list[str], files: Iterable[tuple[str, Pat
 def misnamed(check: Check, sources: list[str], sign: str, judge: Judge = in_notebook) -> Verdict | None:
     """The verdict on a wrong answer whose `sign` the check does not know, if it asserts another mistake; else None."""
     made = frozenset(_ids(sign))
-    with unknown(made) as these:
+    with considering() as considered, unknown(made):
         verdict = judge(check, sources)
-    named = these.considered & set(_ids(verdict.finding.sign if verdict.finding else "")) - made
-    return verdict if made <= these.considered and named else None
+    named = considered & set(_ids(verdict.finding.sign if verdict.finding else "")) - made
+    return verdict if made <= considered and named else None
 
 
 def _ids(sign: str) -> list[str]:
@@ -153,17 +155,34 @@ def prove(
         _begin(proof, check, given, judge)
     answers = [(sample, kind) for kind in ("mistake", "variant") for sample in _of(check, given, kind)]
     for sample, kind in answers[share.begin : share.end]:
-        verdict = judge(check, given.solution.sources(check.id, sample.source))
+        sources = given.solution.sources(check.id, sample.source)
+        with _proven(check, sample.source), considering() as considered:
+            verdict = judge(check, sources)
         report(check, kind, sample.label, verdict)
         (_mistake if kind == "mistake" else _variant)(proof, sample, verdict)
-        if kind == "mistake" and verdict.finding is not None:
-            sources = given.solution.sources(check.id, sample.source)
-            if other := misnamed(check, sources, verdict.finding.sign, alone):
+        sign = verdict.finding.sign if verdict.finding else ""
+        if kind == "mistake" and considered.issuperset(_ids(sign)):
+            with _proven(check, sample.source):
+                other = misnamed(check, sources, sign, alone)
+            if other is not None:
                 fault = f"the wrong answer {sample.label!r} is taken for another mistake where its own is not known:\n"
                 proof.faults.append(fault + card.text(other))
     if isinstance(judge, Twice):
         proof.faults += judge.take()
     return proof
+
+
+def _proven(check: Check, answer: str) -> AbstractContextManager[None]:
+    """Meanwhile the other exercises are taken for right, as their own proofs show, unless this answer could change that."""
+    try:
+        cell = ast.parse(answer).body
+    except SyntaxError:
+        return nullcontext()
+    defines = all(isinstance(line, ast.FunctionDef | ast.Import | ast.ImportFrom) for line in cell)
+    others = {registered(id).of for id in check.needs}
+    if not defines or others & {line.name for line in cell if isinstance(line, ast.FunctionDef)}:
+        return nullcontext()
+    return proven(frozenset(check.needs))
 
 
 def _of(check: Check, given: Material, kind: str) -> list[Sample]:

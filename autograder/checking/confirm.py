@@ -37,7 +37,11 @@ class Asking:
 
     def may_name(self, guess: Guess) -> bool:
         """Whether this guess has not been ruled out, and is not unknown."""
-        if (unknown := _UNKNOWN.get()) is not None and not unknown.allows(guess):
+        if (considered := _CONSIDERED.get()) is not None:
+            considered |= guess.slips
+        unknown = _UNKNOWN.get()
+        # Not two at once either, or one for a part: these may be the unknown one in other words.
+        if unknown is not None and (len(guess.slips) > 1 or guess.part or guess.slips & unknown):
             return False
         return not self.silent and guess not in self.ruled_out
 
@@ -47,21 +51,9 @@ class Asking:
         return not self.silent and _UNKNOWN.get() is None
 
 
-@dataclass
-class Unknown:
-    """Slips that are treated as if nobody had thought of them, and all that were considered meanwhile."""
-
-    slips: frozenset[str]
-    considered: set[str] = field(default_factory=set)
-
-    def allows(self, guess: Guess) -> bool:
-        """Whether a guess has nothing to do with them; not two at once, or one for a part, which may be one of them in other words."""
-        self.considered |= guess.slips
-        return len(guess.slips) == 1 and not guess.part and not guess.slips & self.slips
-
-
 _NOW: ContextVar[Asking | None] = ContextVar("asking", default=None)
-_UNKNOWN: ContextVar[Unknown | None] = ContextVar("unknown", default=None)
+_UNKNOWN: ContextVar[frozenset[str] | None] = ContextVar("unknown", default=None)
+_CONSIDERED: ContextVar[set[str] | None] = ContextVar("considered", default=None)
 
 
 def now() -> Asking:
@@ -80,14 +72,24 @@ def asking(this: Asking) -> Iterator[Asking]:
 
 
 @contextmanager
-def unknown(slips: frozenset[str]) -> Iterator[Unknown]:
+def unknown(slips: frozenset[str]) -> Iterator[None]:
     """Meanwhile no check names one of these, so that it can be seen what is said of a mistake that nobody has thought of."""
-    these = Unknown(slips)
-    token = _UNKNOWN.set(these)
+    token = _UNKNOWN.set(slips)
     try:
-        yield these
+        yield
     finally:
         _UNKNOWN.reset(token)
+
+
+@contextmanager
+def considering() -> Iterator[set[str]]:
+    """Meanwhile the slips that might have been named are collected."""
+    considered: set[str] = set()
+    token = _CONSIDERED.set(considered)
+    try:
+        yield considered
+    finally:
+        _CONSIDERED.reset(token)
 
 
 def try_on(got: object, name: Names, axes: Axes, suspects: Suspects | None) -> None:

@@ -18,6 +18,7 @@ from autograder.checking.expect import expect
 from autograder.checking.means import rules
 from autograder.checking.means.exact import judge_digits
 from autograder.checking.reading import remarks
+from autograder.checking.recall import is_proven
 from autograder.checking.spec import Check, CheckError, Finding, LearnerFailed, Noted, Verdict, Wrong, registered
 from autograder.checking.student import Student, Transport
 
@@ -36,7 +37,7 @@ def run_check(check: Check, transport: Transport, draw: Draw, cells: Sequence[st
     lent = {
         one.of: one.id
         for one in lendable(check)
-        if every or not judge_alone(one, transport, draw, cells, messages=False).right
+        if every or not (is_proven(one.id) or judge_alone(one, transport, draw, cells, messages=False).right)
     }
     return told(first, judge_with(lent, check, transport, draw, cells)) if lent else first
 

@@ -9,9 +9,11 @@ import pytest
 from autograder import cli, house
 from autograder.authoring import verify
 from autograder.authoring.answers import Sample
+from autograder.checking.recall import is_proven
 from autograder.checking.spec import Check, Finding, Verdict
 from autograder.errors import AuthorError
 from autograder.house import NOTEBOOKS, SOLUTIONS
+from autograder.lessons import load
 from tests.submissions import material_of
 
 LESSONS = [path.stem for path in house.lessons(house.SOLUTIONS)]
@@ -129,3 +131,22 @@ def test_an_edit_whose_line_is_not_there_names_both(tmp_path):
         AuthorError, match="sign of start-here-tanh-grad: `return 7` is not in the right answer solution"
     ):
         verify.material(SOLUTIONS / "00_start_here.py", tmp_path)
+
+
+NEEDY = Check("shared-gradients-bptt", "bptt", lambda student, draw: None, needs=("shared-gradients-step-backward",))
+ANSWERS = {
+    "def bptt(x):\n    return x": True,
+    "import math\ndef bptt(x):\n    return x": True,
+    "def rnn_step_backward(x):\n    return x\ndef bptt(x):\n    return x": False,
+    "torch.Tensor.sum = None\ndef bptt(x):\n    return x": False,
+    "def bptt(x:\n    return x": False,
+}
+
+
+@pytest.mark.parametrize(("answer", "known"), ANSWERS.items())
+def test_a_needed_exercise_is_known_to_be_right_where_the_answer_leaves_it_alone(answer, known):
+    """It is judged anew where a cell defines it once more, or does more than to define."""
+    load("shared-gradients-step-backward")
+    with verify._proven(NEEDY, answer):
+        assert is_proven("shared-gradients-step-backward") is known
+    assert not is_proven("shared-gradients-step-backward")

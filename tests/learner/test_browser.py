@@ -29,6 +29,9 @@ def solved(stem, wrong=""):
     """The solution as a notebook; with `wrong`, only its setup and one wrong answer with its check."""
     notebook = jupytext.read(ROOT / "solutions" / f"{stem}.py")
     notebook.metadata = nbformat.from_dict({"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    for cell in notebook.cells:
+        if "fails" in cell.metadata:
+            cell.metadata["tags"] = ["raises-exception"]
     if wrong:
         setup = [cell for cell in notebook.cells if cell.metadata.get("given") == "setup"]
         answer = nbformat.v4.new_code_cell(wrong)
@@ -112,18 +115,20 @@ def outputs(folder, name):
     return [json.dumps(cell.get("outputs", [])) for cell in cells if cell["cell_type"] == "code"]
 
 
-@pytest.mark.parametrize("stem", ["01_unrolled_graph"])
+@pytest.mark.parametrize("stem", LESSONS)
 def test_a_solution_runs_from_top_to_bottom(lab, browser, stem):
-    """In JupyterLab, *Run All* on the solution ends with every check right and no error."""
+    """In JupyterLab, *Run All* on the solution ends with every check right, no error but those on purpose, and nothing on stderr."""
     address, folder = lab
     name = f"solved_{stem}.ipynb"
-    checks = (ROOT / "solutions" / f"{stem}.py").read_text().count('\ncheck("')
+    source = (ROOT / "solutions" / f"{stem}.py").read_text()
     page = run_all(browser, address, name)
     menu(page, "File", "Save Notebook")
     wait(lambda: any("bptt-card" in one for one in outputs(folder, name)), 30)
+    page.close()
     shown = outputs(folder, name)
-    assert not [one for one in shown if '"output_type": "error"' in one]
-    assert sum("bptt-card" in one and "[x]" in one for one in shown) == checks
+    assert sum('"output_type": "error"' in one for one in shown) == source.count("# %% fails=")
+    assert not [one for one in shown if '"name": "stderr"' in one]
+    assert sum("bptt-card" in one and "[x]" in one for one in shown) == source.count("\n# %% check=")
 
 
 def test_the_card_names_the_mistake_on_the_page(lab, browser, tmp_path):
