@@ -1,4 +1,4 @@
-"""Named mistakes of one step of an LSTM, read backwards, and of the sweep that joins the steps: by gate and by path."""
+"""Named mistakes of one step of an LSTM, read backwards: by gate and by path. Those of the sweep are in measures.py."""
 
 from __future__ import annotations
 
