@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.beside.wire import tensors
+
 _KEPT: ContextVar[dict[Any, Any] | None] = ContextVar("kept", default=None)
 
 
@@ -33,7 +35,10 @@ def recalled(compute: Callable[..., Any], slips: frozenset[str], args: tuple[Any
     except TypeError:
         return compute(slips, *args)
     if key not in kept:
-        kept[key] = compute(slips, *args)
+        value = compute(slips, *args)
+        if any(tensor.requires_grad for _, tensor in tensors(value)):  # a graph can be walked once
+            return value
+        kept[key] = value
     return kept[key]
 
 
@@ -60,9 +65,10 @@ _PLAIN = {type(None), bool, int, float, str, torch.dtype}
 
 def _content(value: Any) -> Any:
     """Something to compare and hash in place of plain values and tensors; TypeError for anything else."""
-    if isinstance(value, Tensor):
-        flags = value.dtype, tuple(value.shape), value.device, value.requires_grad
-        return *flags, value.detach().cpu().numpy().tobytes()
+    if (
+        isinstance(value, Tensor) and not value.requires_grad
+    ):  # one that does is itself part of a graph, whatever its numbers
+        return value.dtype, tuple(value.shape), value.device, value.cpu().numpy().tobytes()
     if isinstance(value, dict):
         return dict, tuple((key, _content(item)) for key, item in value.items())
     if isinstance(value, tuple | list):

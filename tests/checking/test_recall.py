@@ -29,7 +29,7 @@ EQUAL = [
 ]
 DIFFERENT = [
     (torch.ones(2), torch.ones(2, dtype=torch.float64)),
-    (torch.ones(2), torch.ones(2, requires_grad=True)),
+    (torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)),
     (torch.ones(4), torch.ones(2, 2)),
     ([1], [1.0]),
     ([1], [True]),
@@ -66,3 +66,15 @@ def test_outside_nothing_is_kept(counted):
     for _ in range(2):
         doubled.on(1).value(())
     assert len(calls) == 2
+
+
+def test_what_has_a_graph_is_not_kept():
+    """A backward pass through it may have freed the graph."""
+
+    @reference()
+    def grown(slips):
+        return {"loss": torch.ones(1, requires_grad=True).sum()}
+
+    with remembered():
+        for _ in range(2):
+            grown()["loss"].backward()
