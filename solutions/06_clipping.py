@@ -559,7 +559,7 @@ with needs("clip_grad_norm", "clip_grad_value"):
     )
 
 # %% [markdown]
-# **What to see.** The lower the limit, the more entries become $\pm$limit, and the further the gradient is turned. In the extreme only the signs are left. The longer the gradient, the more entries are beyond a limit: the first gradient of the run is turned further than most later ones. Turned is not the same as useless: section 3 compares the two ways by what is learned.
+# **What to see.** The lower the limit, the more entries become $\pm$limit, and the further the gradient is turned. In the extreme only the signs are left. The longer the gradient, the more entries are beyond a limit. Turned is not the same as useless: section 3 compares the two ways by what is learned.
 #
 # ## 3. In the training step
 #
@@ -980,7 +980,7 @@ with needs("clip_grad_norm"):
         print(f"T = 60, {says}: " + ", ".join(f"{run['not clipped, T = 60'][key]:.2f}" for run in runs))
     reply(
         guess_folklore,
-        "no help" if later else "helps",
+        "no help" if 2 * later >= len(runs) else "helps",
         {
             "helps": "For plain descent the paper of 2013 reports that it does.",
             "no help": "Adam divides each step by the size of recent gradients.",
@@ -991,7 +991,7 @@ with needs("clip_grad_norm"):
 # **What to see.** With Adam the unclipped network solves the task at $T = 20$ in all five seeds, and so does the clipped one. The share right cannot tell them apart, so look at how soon: in three of five seeds the clipped run is later, in two it is earlier. Gradients far longer than 1 do occur here, and Adam does without clipping:
 # it divides by a running size of the gradients and so limits its own steps. The showpiece was made with plain descent, which is not run here.
 #
-# At $T = 60$ nothing is learned either way. The longest gradient stays below 1 in every stored run, so **the clipped run and the other one are the same run**, step for step. Why nothing is learned, the right half shows: compared with the last position, at most a fiftieth of the gradient reaches the second mark, and less than a thousandth the first.
+# At $T = 60$ nothing is learned either way. The longest gradient stays below 1 in every stored run, so **the clipped run and the other one are the same run**, step for step. A likely reason is in the right half: compared with the last position, at most a fiftieth of the gradient reaches the second mark, and less than a thousandth the first.
 # It has *vanished* on the way. Clipping makes long vectors shorter. It cannot put back what is not there, nor would stretching the gradient help: what is left points to the last positions. That is the subject of lesson 07.
 #
 # ## 6. Find the bug: clipped, and still wrong
