@@ -105,7 +105,7 @@ def submission(page, address, classroom, student):
         id = book.find_submission_notebook(NAME, NAME, student).id
     page.goto(f"{address}/formgrader/submissions/{id}", wait_until="domcontentloaded")
     page.locator(".bptt-card").first.wait_for()
-    page.locator(f"input.score#{WHY}[placeholder]").wait_for()  # the marks are fetched: from here on a change is sent
+    page.locator("input.score[placeholder]").first.wait_for(state="attached")  # marks are fetched: a change is sent now
     return page
 
 
