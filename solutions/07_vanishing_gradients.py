@@ -999,7 +999,10 @@ with needs("set_forget_bias"):
     ]
     values = [
         *([[run[name][some] for run in by_distance] for name in UNITS] for some in (0, 1)),
-        [[run[name] for run in by_attractors] for name in UNITS],
+        [
+            [[none[name][0][2], *some[name], none[name][1][2]] for none, some in zip(by_distance, by_attractors)]
+            for name in UNITS
+        ],
     ]
     fig, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True)
     for ax, (title, label, ticks, apart), shares in zip(axes, panels, values):

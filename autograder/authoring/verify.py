@@ -172,15 +172,14 @@ def prove(
     return proof
 
 
-def _proven(check: Check, answer: str) -> AbstractContextManager[None]:
+def _proven(check: Check, answer: str) -> AbstractContextManager[object]:
     """Meanwhile the other exercises are taken for right, as their own proofs show, unless this answer could change that."""
     try:
         cell = ast.parse(answer).body
     except SyntaxError:
         return nullcontext()
-    defines = all(isinstance(line, ast.FunctionDef | ast.Import | ast.ImportFrom) for line in cell)
-    others = {registered(id).of for id in check.needs}
-    if not defines or others & {line.name for line in cell if isinstance(line, ast.FunctionDef)}:
+    own = {line.name for line in cell if isinstance(line, ast.FunctionDef)}
+    if len(own) < len(cell) or own & {registered(id).of for id in check.needs}:
         return nullcontext()
     return proven(frozenset(check.needs))
 

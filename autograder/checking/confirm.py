@@ -5,8 +5,7 @@ All this is asked after a verdict is settled. It changes the message, never the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from autograder.checking.compare import Axes, Difference, Names, differences, wrong_entries
+from autograder.checking.recall import meanwhile
 from autograder.checking.spec import Suspects
 
 
@@ -61,35 +61,19 @@ def now() -> Asking:
     return _NOW.get() or Asking()
 
 
-@contextmanager
-def asking(this: Asking) -> Iterator[Asking]:
+def asking(this: Asking) -> AbstractContextManager[Asking]:
     """While a body runs, `expect` names and tries what `this` says."""
-    before = _NOW.set(this)
-    try:
-        yield this
-    finally:
-        _NOW.reset(before)
+    return meanwhile(_NOW, this)
 
 
-@contextmanager
-def unknown(slips: frozenset[str]) -> Iterator[None]:
+def unknown(slips: frozenset[str]) -> AbstractContextManager[object]:
     """Meanwhile no check names one of these, so that it can be seen what is said of a mistake that nobody has thought of."""
-    token = _UNKNOWN.set(slips)
-    try:
-        yield
-    finally:
-        _UNKNOWN.reset(token)
+    return meanwhile(_UNKNOWN, slips)
 
 
-@contextmanager
-def considering() -> Iterator[set[str]]:
+def considering() -> AbstractContextManager[set[str]]:
     """Meanwhile the slips that might have been named are collected."""
-    considered: set[str] = set()
-    token = _CONSIDERED.set(considered)
-    try:
-        yield considered
-    finally:
-        _CONSIDERED.reset(token)
+    return meanwhile(_CONSIDERED, set())
 
 
 def try_on(got: object, name: Names, axes: Axes, suspects: Suspects | None) -> None:

@@ -1,28 +1,39 @@
-"""What is known while many answers to one check are judged on the same draw: what references gave, and what is right."""
+"""What is known while many answers to one check are judged on the same draw: what references gave, and what is right.
+
+`meanwhile` is how this family says that something holds for a while.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from autograder.beside.wire import tensors
 
-_KEPT: ContextVar[dict[Any, Any] | None] = ContextVar("kept", default=None)
+T = TypeVar("T")
 
 
 @contextmanager
-def remembered() -> Iterator[None]:
-    """Meanwhile a reference computes once what it gives for the same slips on the same inputs."""
-    token = _KEPT.set({})
+def meanwhile(variable: ContextVar[Any], value: T) -> Iterator[T]:
+    """The variable has this value until the block ends, and then again the one that it had."""
+    token = variable.set(value)
     try:
-        yield
+        yield value
     finally:
-        _KEPT.reset(token)
+        variable.reset(token)
+
+
+_KEPT: ContextVar[dict[Any, Any] | None] = ContextVar("kept", default=None)
+
+
+def remembered() -> AbstractContextManager[object]:
+    """Meanwhile a reference computes once what it gives for the same slips on the same inputs; nobody may change it."""
+    return meanwhile(_KEPT, {})
 
 
 def recalled(compute: Callable[..., Any], slips: frozenset[str], args: tuple[Any, ...]) -> Any:
@@ -45,14 +56,9 @@ def recalled(compute: Callable[..., Any], slips: frozenset[str], args: tuple[Any
 _PROVEN: ContextVar[frozenset[str]] = ContextVar("proven", default=frozenset())
 
 
-@contextmanager
-def proven(checks: frozenset[str]) -> Iterator[None]:
+def proven(checks: frozenset[str]) -> AbstractContextManager[object]:
     """Meanwhile the exercises of these checks are known to be right."""
-    token = _PROVEN.set(checks)
-    try:
-        yield
-    finally:
-        _PROVEN.reset(token)
+    return meanwhile(_PROVEN, checks)
 
 
 def is_proven(check: str) -> bool:

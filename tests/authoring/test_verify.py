@@ -136,7 +136,8 @@ def test_an_edit_whose_line_is_not_there_names_both(tmp_path):
 NEEDY = Check("shared-gradients-bptt", "bptt", lambda student, draw: None, needs=("shared-gradients-step-backward",))
 ANSWERS = {
     "def bptt(x):\n    return x": True,
-    "import math\ndef bptt(x):\n    return x": True,
+    "def helper(x):\n    return x\ndef bptt(x):\n    return helper(x)": True,
+    "from math import tanh as rnn_step_backward\ndef bptt(x):\n    return x": False,
     "def rnn_step_backward(x):\n    return x\ndef bptt(x):\n    return x": False,
     "torch.Tensor.sum = None\ndef bptt(x):\n    return x": False,
     "def bptt(x:\n    return x": False,

@@ -10,11 +10,11 @@ import sys
 import time
 import urllib.request
 
-import jupytext
 import nbformat
 import pytest
 
 from autograder import house
+from autograder.authoring import release
 from autograder.house import ROOT
 
 pytestmark = pytest.mark.needs_chromium
@@ -27,13 +27,9 @@ def rnn_step(x_t, h_prev, params):
 
 def solved(stem, wrong=""):
     """The solution as a notebook; with `wrong`, only its setup and one wrong answer with its check."""
-    notebook = jupytext.read(ROOT / "solutions" / f"{stem}.py")
-    notebook.metadata = nbformat.from_dict({"kernelspec": {"name": "python3", "display_name": "Python 3"}})
-    for cell in notebook.cells:
-        if "fails" in cell.metadata:
-            cell.metadata["tags"] = ["raises-exception"]
+    notebook = release.notebooks(ROOT / "solutions" / f"{stem}.py")[0]
     if wrong:
-        setup = [cell for cell in notebook.cells if cell.metadata.get("given") == "setup"]
+        setup = [cell for cell in notebook.cells if cell.id == "given-setup"]
         answer = nbformat.v4.new_code_cell(wrong)
         notebook.cells = [*setup, answer, nbformat.v4.new_code_cell('check("unrolled-graph-rnn-step")')]
     return notebook

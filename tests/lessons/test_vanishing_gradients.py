@@ -126,23 +126,23 @@ def test_agreement_over_twenty_words_needs_an_open_gate():
         assert run["LSTM, forget bias 1"][1][2] < 0.15
         assert run["GRU"][0][2] > 0.99 and run["GRU"][1][2] < 0.15
         assert all(run["tanh"][some][2] > run["LSTM"][some][2] for some in (0, 1))
+        assert run["tanh"][1][2] < run["LSTM, forget bias 3"][1][2]
     assert sum(run["LSTM, forget bias 1"][some][1] > 0.7 for run in found for some in (0, 1)) > len(found)
-    for some in (0, 1):  # which run of tanh is a lucky one, rounding decides: another machine has another
-        tanh = [run["tanh"][some][2] for run in found]
-        assert 0.2 < min(tanh) < 0.4 and max(tanh) > 0.9
+    tanh = [run["tanh"][some][2] for run in found for some in (0, 1)]
+    assert 0.2 < min(tanh) < 0.3 and max(tanh) > 0.99
 
 
 def test_attractors_upset_a_gru_and_not_an_open_gate():
-    """Over twenty words, with none, one, two and four attractors, in every seed or in nearly every one."""
+    """Over twenty words one attractor brings a GRU down to a quarter in four seeds, two in all; and no row of tanh is right in every seed."""
     found = runs("attractors")
     for run in found:
         assert max(run["LSTM"]) < 0.15 and min(run["LSTM, forget bias 3"]) > 0.98
-        assert run["GRU"][0] > 0.99 and max(run["GRU"][2:]) < 0.15
+        assert max(run["LSTM, forget bias 1"]) < 0.3 and run["GRU"][1] < 0.15
         assert min(run["tanh"]) > max(run["LSTM"])
-        assert max(run["LSTM, forget bias 1"]) < 0.3
-    assert sum(run["GRU"][1] < 0.25 for run in found) == 4
-    for few in range(4):
-        assert min(run["tanh"][few] for run in found) < 0.5
+    assert sum(run["GRU"][0] < 0.25 for run in found) == 4
+    rows = [[run["tanh"][few] for run in found] for few in (0, 1)]
+    rows += [[run["tanh"][some][2] for run in runs("agreement")] for some in (0, 1)]
+    assert all(min(row) < 0.5 for row in rows)
 
 
 def test_the_bug_learns_short_sentences_and_not_long_ones():
