@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 
 import pytest
@@ -28,6 +29,7 @@ def killing(monkeypatch, kills):
     def and_kill(self, request):
         if (number := next(count)) in kills:
             os.kill(kills[number](self), signal.SIGKILL)
+            assert select.select([self._reads], [], [], 60)[0]  # the end of the pipe: it is dead before it is asked
             done.append(number)
         return ask(self, request)
 
